@@ -21,13 +21,12 @@ const args = process.argv.slice(2);
 const long = args.includes('--long');
 const grepAt = args.indexOf('--grep');
 const grep = grepAt >= 0 ? args[grepAt + 1] : undefined;
-const parts = args.filter((a, i) => !a.startsWith('--') && i !== grepAt + 1);
+const parts = args.filter((a, i) => !a.startsWith('--') && (grepAt < 0 || i !== grepAt + 1));
 const files = [...find('test', long ? '.long.ts' : '.test.ts')].filter(
   (file) => parts.length === 0 || parts.some((part) => file.includes(part)),
 );
 
-const out = 'dist/test';
-rmSync(out, { recursive: true, force: true });
+const out = `dist/test-${process.pid}`; // own folder, so that two runs do not disturb each other
 await buildCli();
 await build({
   entryPoints: [...files, 'test/suite.ts'],
@@ -70,4 +69,5 @@ for (const one of slow.slice(0, 5)) console.log(`  ${Math.round(one.ms)} ms  ${o
 for (const one of failures) console.log(`\nFAILED ${one.suite}: ${one.name}\n${one.error}`);
 if (passed + failures.length === 0) console.log('no test ran');
 console.log(`\n${passed} passed, ${failures.length} failed`);
+rmSync(out, { recursive: true, force: true });
 process.exit(failures.length > 0 || passed === 0 ? 1 : 0);

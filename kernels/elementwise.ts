@@ -1,0 +1,228 @@
+import * as shader from '../shaders/elementwise.wgsl.ts';
+import { groupsFor, type Kernel, type Variant } from '../src/gpu/kernel.ts';
+
+export type UnaryParams = { n: number; a: number; b: number };
+
+const vectorOrScalar = (
+  code: (vector: boolean) => string,
+  vec4: string[],
+): Variant<{ n: number } & Record<string, number>>[] => [
+  {
+    name: 'vec4',
+    summary: 'four elements per invocation',
+    applies: (p) => p.n % 4 === 0,
+    vec4,
+    code: () => code(true),
+    workgroups: (p) => groupsFor(p.n / 4),
+  },
+  {
+    name: 'scalar',
+    summary: 'one element per invocation, any length',
+    applies: () => true,
+    code: () => code(false),
+    workgroups: (p) => groupsFor(p.n),
+  },
+];
+
+/** `expression` is WGSL, `plain` the same in TypeScript; both see the scalars a and b. */
+function unary(
+  name: string,
+  formula: string,
+  expression: string,
+  plain: (x: number, a: number, b: number) => number,
+  flops = 1,
+): Kernel<UnaryParams> {
+  return {
+    name,
+    summary: `${name} of every element`,
+    formula,
+    source: 'elementwise',
+    bindings: [
+      { name: 'x', type: 'f32', access: 'read' },
+      { name: 'y', type: 'f32', access: 'write' },
+    ],
+    params: { n: 'u32', a: 'f32', b: 'f32' },
+    variants: vectorOrScalar((vector) => shader.unary(expression, vector), ['x', 'y']),
+    cost: (p) => ({ flops: flops * p.n, bytes: 8 * p.n }),
+    reference: (p, { x, y }) => {
+      for (let i = 0; i < p.n; i++) y[i] = plain(x[i], p.a, p.b);
+    },
+  };
+}
+
+const sigmoidOf = (x: number) => 1 / (1 + Math.exp(-x));
+
+/** y = f(x). PyTorch's conventions at the kinks: relu'(0) = 0, sign(0) = 0, clamp' = 1 on its bounds. */
+export const unaryKernels = {
+  affine: unary('affine', 'y = a x + b', 'x * p.a + T(p.b)', (x, a, b) => a * x + b, 2),
+  abs: unary('abs', 'y = |x|', 'abs(x)', Math.abs),
+  sign: unary('sign', 'y = sign(x), 0 at 0', 'sign(x)', Math.sign),
+  exp: unary('exp', 'y = e^x', 'exp(x)', Math.exp, 8),
+  log: unary('log', 'y = ln x', 'log(x)', Math.log, 8),
+  sqrt: unary('sqrt', 'y = x^(1/2)', 'sqrt(x)', Math.sqrt, 4),
+  rsqrt: unary('rsqrt', 'y = x^(-1/2)', 'inverseSqrt(x)', (x) => 1 / Math.sqrt(x), 4),
+  reciprocal: unary('reciprocal', 'y = 1 / x', 'T(1.0) / x', (x) => 1 / x, 4),
+  square: unary('square', 'y = x^2', 'x * x', (x) => x * x),
+  relu: unary('relu', 'y = max(x, 0)', 'max(x, T(0.0))', (x) => Math.max(x, 0)),
+  leakyRelu: unary('leakyRelu', 'y = x > 0 ? x : a x', 'select(x * p.a, x, x > T(0.0))', (x, a) =>
+    x > 0 ? x : a * x,
+  ),
+  elu: unary(
+    'elu',
+    'y = x > 0 ? x : e^x - 1',
+    'select(expm1(x), x, x > T(0.0))',
+    (x) => (x > 0 ? x : Math.expm1(x)),
+    8,
+  ),
+  sigmoid: unary('sigmoid', 'y = 1 / (1 + e^-x)', 'sigmoid(x)', sigmoidOf, 10),
+  softplus: unary(
+    'softplus',
+    'y = ln(1 + e^x)',
+    'softplus(x)',
+    (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
+    20,
+  ),
+  tanh: unary('tanh', 'y = tanh x', 'tanhExact(x)', Math.tanh, 12),
+  clamp: unary('clamp', 'y = min(max(x, a), b)', 'clamp(x, T(p.a), T(p.b))', (x, a, b) =>
+    Math.min(Math.max(x, a), b),
+  ),
+  /** Slope of leakyRelu: relu's with a = 0. */
+  leakyStep: unary('leakyStep', 'y = x > 0 ? 1 : a', 'select(T(p.a), T(1.0), x > T(0.0))', (x, a) =>
+    x > 0 ? 1 : a,
+  ),
+  /** e^x below zero, 0 above: the second derivative of elu. */
+  eluCurvature: unary(
+    'eluCurvature',
+    "y = elu''(x) = x > 0 ? 0 : e^x",
+    'select(exp(min(x, T(0.0))), T(0.0), x > T(0.0))',
+    (x) => (x > 0 ? 0 : Math.exp(x)),
+  ),
+  inside: unary(
+    'inside',
+    'y = [a <= x <= b]',
+    'select(T(0.0), T(1.0), (x >= T(p.a)) & (x <= T(p.b)))',
+    (x, a, b) => (x >= a && x <= b ? 1 : 0),
+  ),
+} satisfies Record<string, Kernel<UnaryParams>>;
+
+export type BinaryParams = {
+  n: number;
+  d1: number;
+  d2: number;
+  d3: number;
+  a0: number;
+  a1: number;
+  a2: number;
+  a3: number;
+  b0: number;
+  b1: number;
+  b2: number;
+  b3: number;
+};
+
+const isPlain = (p: BinaryParams) =>
+  [p.a3, p.b3].every((s) => s === 1) &&
+  [p.a2, p.b2].every((s) => s === p.d3) &&
+  [p.a1, p.b1].every((s) => s === p.d2 * p.d3) &&
+  [p.a0, p.b0].every((s) => s === p.d1 * p.d2 * p.d3);
+
+function binary(
+  name: string,
+  formula: string,
+  expression: string,
+  plain: (a: number, b: number) => number,
+  flops = 1,
+): Kernel<BinaryParams> {
+  const equal = vectorOrScalar(
+    (vector) => shader.binary(expression, vector),
+    ['a', 'b', 'y'],
+  ) as unknown as Variant<BinaryParams>[];
+  return {
+    name,
+    summary: `${name} of two arrays, broadcast over up to four axes`,
+    formula,
+    source: 'elementwise',
+    bindings: [
+      { name: 'a', type: 'f32', access: 'read' },
+      { name: 'b', type: 'f32', access: 'read' },
+      { name: 'y', type: 'f32', access: 'write' },
+    ],
+    params: {
+      n: 'u32',
+      d1: 'u32',
+      d2: 'u32',
+      d3: 'u32',
+      a0: 'u32',
+      a1: 'u32',
+      a2: 'u32',
+      a3: 'u32',
+      b0: 'u32',
+      b1: 'u32',
+      b2: 'u32',
+      b3: 'u32',
+    },
+    variants: [
+      ...equal.map((v) => ({
+        ...v,
+        applies: (p: BinaryParams, facts: { software: boolean }) => isPlain(p) && v.applies(p, facts),
+      })),
+      {
+        name: 'broadcast',
+        summary: 'one element per invocation, strides of 0 along repeated axes',
+        applies: () => true,
+        code: () => shader.binaryBroadcast(expression),
+        workgroups: (p) => groupsFor(p.n),
+      },
+    ],
+    cost: (p) => ({ flops: flops * p.n, bytes: 12 * p.n }),
+    reference: (p, { a, b, y }) => {
+      for (let i = 0; i < p.n; i++) {
+        const c3 = i % p.d3;
+        const c2 = Math.floor(i / p.d3) % p.d2;
+        const c1 = Math.floor(i / (p.d3 * p.d2)) % p.d1;
+        const c0 = Math.floor(i / (p.d3 * p.d2 * p.d1));
+        y[i] = plain(
+          a[c0 * p.a0 + c1 * p.a1 + c2 * p.a2 + c3 * p.a3],
+          b[c0 * p.b0 + c1 * p.b1 + c2 * p.b2 + c3 * p.b3],
+        );
+      }
+    },
+  };
+}
+
+/** y = f(a, b). The `…Grad` kernels are slopes fused with the cotangent a: one pass over memory instead of two. */
+export const binaryKernels = {
+  add: binary('add', 'y = a + b', 'a + b', (a, b) => a + b),
+  sub: binary('sub', 'y = a - b', 'a - b', (a, b) => a - b),
+  mul: binary('mul', 'y = a b', 'a * b', (a, b) => a * b),
+  div: binary('div', 'y = a / b', 'a / b', (a, b) => a / b, 4),
+  maximum: binary('maximum', 'y = max(a, b)', 'max(a, b)', Math.max),
+  minimum: binary('minimum', 'y = min(a, b)', 'min(a, b)', Math.min),
+  greaterEqual: binary('greaterEqual', 'y = [a >= b]', 'select(T(0.0), T(1.0), a >= b)', (a, b) =>
+    a >= b ? 1 : 0,
+  ),
+  reluGrad: binary('reluGrad', 'y = a [b > 0]', 'select(T(0.0), a, b > T(0.0))', (a, b) => (b > 0 ? a : 0)),
+  eluGrad: binary(
+    'eluGrad',
+    'y = a (b > 0 ? 1 : e^b)',
+    'a * exp(min(b, T(0.0)))',
+    (a, b) => a * Math.exp(Math.min(b, 0)),
+    8,
+  ),
+  sigmoidGrad: binary(
+    'sigmoidGrad',
+    'y = a b (1 - b), b = sigmoid(x)',
+    'a * b * (T(1.0) - b)',
+    (a, b) => a * b * (1 - b),
+    3,
+  ),
+  tanhGrad: binary(
+    'tanhGrad',
+    'y = a (1 - b^2), b = tanh x',
+    'a * (T(1.0) - b * b)',
+    (a, b) => a * (1 - b * b),
+    3,
+  ),
+  softplusGrad: binary('softplusGrad', 'y = a sigmoid(b)', 'a * sigmoid(b)', (a, b) => a * sigmoidOf(b), 10),
+  absGrad: binary('absGrad', 'y = a sign(b)', 'a * sign(b)', (a, b) => a * Math.sign(b)),
+} satisfies Record<string, Kernel<BinaryParams>>;

@@ -1,0 +1,223 @@
+import * as shader from '../shaders/reduce.wgsl.ts';
+import { type Element, groupsFor, type Kernel, type Numbers } from '../src/gpu/kernel.ts';
+
+/** x is [outer, reduce, inner]; `chunk` values of the middle axis go into one partial result. */
+export type ReduceParams = { outer: number; reduce: number; inner: number; chunk: number };
+
+/** x is [outer, reduce, inner]. */
+export type AxisParams = { outer: number; reduce: number; inner: number };
+
+const axisParams = { outer: 'u32', reduce: 'u32', inner: 'u32' } as const;
+
+const chunksOf = (p: ReduceParams) => Math.ceil(p.reduce / p.chunk);
+
+function reduction(
+  name: string,
+  formula: string,
+  start: string,
+  fold: string,
+  begin: number,
+  plain: (total: number, value: number) => number,
+): Kernel<ReduceParams> {
+  return {
+    name,
+    summary: `${name} over the middle axis of [outer, reduce, inner], one result per chunk of the axis`,
+    formula,
+    source: 'two-pass reduction in a fixed order',
+    bindings: [
+      { name: 'x', type: 'f32', access: 'read' },
+      { name: 'y', type: 'f32', access: 'write' },
+    ],
+    params: { ...axisParams, chunk: 'u32' },
+    variants: [
+      {
+        name: 'walk',
+        summary: 'one invocation walks one chunk',
+        applies: () => true,
+        code: () => shader.reduce(start, fold),
+        workgroups: (p) => groupsFor(p.outer * chunksOf(p) * p.inner),
+      },
+    ],
+    cost: (p) => ({
+      flops: p.outer * p.reduce * p.inner,
+      bytes: 4 * p.outer * p.inner * (p.reduce + chunksOf(p)),
+    }),
+    reference: (p, { x, y }) => {
+      const chunks = chunksOf(p);
+      for (let o = 0; o < p.outer; o++) {
+        for (let c = 0; c < chunks; c++) {
+          for (let i = 0; i < p.inner; i++) {
+            let total = begin;
+            for (let r = c * p.chunk; r < Math.min(p.reduce, (c + 1) * p.chunk); r++) {
+              total = plain(total, x[(o * p.reduce + r) * p.inner + i]);
+            }
+            y[(o * chunks + c) * p.inner + i] = total;
+          }
+        }
+      }
+    },
+  };
+}
+
+const LARGEST = 3.4028234663852886e38;
+
+export const reduceSum = reduction('reduceSum', 'y = sum_r x', '0.0', 'total + value', 0, (t, v) => t + v);
+export const reduceMax = reduction(
+  'reduceMax',
+  'y = max_r x',
+  `f32(-${LARGEST})`,
+  'max(total, value)',
+  -Infinity,
+  Math.max,
+);
+export const reduceMin = reduction(
+  'reduceMin',
+  'y = min_r x',
+  `f32(${LARGEST})`,
+  'min(total, value)',
+  Infinity,
+  Math.min,
+);
+
+function overAxis(
+  name: string,
+  summary: string,
+  formula: string,
+  bindings: [string, Element, 'read' | 'write'][],
+  code: () => string,
+  invocations: (p: AxisParams) => number,
+  reference: (p: AxisParams, b: Record<string, Numbers>) => void,
+): Kernel<AxisParams> {
+  return {
+    name,
+    summary,
+    formula,
+    source: 'over the middle axis of [outer, reduce, inner]',
+    bindings: bindings.map(([n, type, access]) => ({ name: n, type, access })),
+    params: axisParams,
+    variants: [
+      {
+        name: 'walk',
+        summary: 'one invocation walks the axis',
+        applies: () => true,
+        code,
+        workgroups: (p) => groupsFor(invocations(p)),
+      },
+    ],
+    cost: (p) => {
+      const all = p.outer * p.reduce * p.inner;
+      return { flops: 2 * all, bytes: 4 * (all + 2 * p.outer * p.inner) };
+    },
+    reference,
+  };
+}
+
+const lines = (p: AxisParams) => p.outer * p.inner;
+const start = (p: AxisParams, k: number) => Math.floor(k / p.inner) * p.reduce * p.inner + (k % p.inner);
+
+function argReduction(name: string, better: '<' | '>'): Kernel<AxisParams> {
+  return overAxis(
+    name,
+    `${name} along the middle axis; the first of equal values wins`,
+    better === '>' ? 'y = argmax_r x' : 'y = argmin_r x',
+    [
+      ['x', 'f32', 'read'],
+      ['y', 'i32', 'write'],
+    ],
+    () => shader.argReduce(better),
+    lines,
+    (p, { x, y }) => {
+      for (let k = 0; k < lines(p); k++) {
+        let at = 0;
+        for (let r = 1; r < p.reduce; r++) {
+          const value = x[start(p, k) + r * p.inner];
+          const best = x[start(p, k) + at * p.inner];
+          if (better === '>' ? value > best : value < best) at = r;
+        }
+        y[k] = at;
+      }
+    },
+  );
+}
+
+export const argmax = argReduction('argmax', '>');
+export const argmin = argReduction('argmin', '<');
+
+export const pick = overAxis(
+  'pick',
+  'the value at a given index of the middle axis',
+  'y[o,i] = x[o, index[o,i], i]',
+  [
+    ['x', 'f32', 'read'],
+    ['index', 'i32', 'read'],
+    ['y', 'f32', 'write'],
+  ],
+  shader.pick,
+  lines,
+  (p, { x, index, y }) => {
+    for (let k = 0; k < lines(p); k++) y[k] = x[start(p, k) + index[k] * p.inner];
+  },
+);
+
+export const place = overAxis(
+  'place',
+  'adjoint of pick: a value at its index of the middle axis, zeros elsewhere',
+  'y[o,r,i] = [r = index[o,i]] x[o,i]',
+  [
+    ['x', 'f32', 'read'],
+    ['index', 'i32', 'read'],
+    ['y', 'f32', 'write'],
+  ],
+  shader.place,
+  (p) => p.outer * p.reduce * p.inner,
+  (p, { x, index, y }) => {
+    for (let k = 0; k < lines(p); k++) {
+      for (let r = 0; r < p.reduce; r++) y[start(p, k) + r * p.inner] = r === index[k] ? x[k] : 0;
+    }
+  },
+);
+
+export const softmax = overAxis(
+  'softmax',
+  'softmax along the middle axis',
+  'y = e^(x - max) / sum_r e^(x - max)',
+  [
+    ['x', 'f32', 'read'],
+    ['y', 'f32', 'write'],
+  ],
+  shader.softmax,
+  lines,
+  (p, { x, y }) => {
+    for (let k = 0; k < lines(p); k++) {
+      let top = -Infinity;
+      for (let r = 0; r < p.reduce; r++) top = Math.max(top, x[start(p, k) + r * p.inner]);
+      let total = 0;
+      for (let r = 0; r < p.reduce; r++) total += Math.exp(x[start(p, k) + r * p.inner] - top);
+      for (let r = 0; r < p.reduce; r++)
+        y[start(p, k) + r * p.inner] = Math.exp(x[start(p, k) + r * p.inner] - top) / total;
+    }
+  },
+);
+
+export const softmaxGrad = overAxis(
+  'softmaxGrad',
+  'gradient of softmax from its output',
+  'dx = y (g - sum_r g y)',
+  [
+    ['g', 'f32', 'read'],
+    ['y', 'f32', 'read'],
+    ['dx', 'f32', 'write'],
+  ],
+  shader.softmaxGrad,
+  lines,
+  (p, { g, y, dx }) => {
+    for (let k = 0; k < lines(p); k++) {
+      let total = 0;
+      for (let r = 0; r < p.reduce; r++) total += g[start(p, k) + r * p.inner] * y[start(p, k) + r * p.inner];
+      for (let r = 0; r < p.reduce; r++) {
+        const at = start(p, k) + r * p.inner;
+        dx[at] = y[at] * (g[at] - total);
+      }
+    }
+  },
+);

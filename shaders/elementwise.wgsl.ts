@@ -1,0 +1,84 @@
+// One output element per invocation (or four, with vec4), no neighbours, no barriers: bound by memory bandwidth.
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+
+/** y[i] = f(x[i]). `expression` is WGSL in `x` (T) and the scalars `p.a`, `p.b`; T is f32 or vec4f. */
+export const unary = (expression: string, vector: boolean) => wgsl`
+#if ${vector}
+alias T = vec4f;
+alias B = vec4<bool>;
+#else
+alias T = f32;
+alias B = bool;
+#endif
+// exp overflows f32 above 88.7; a quotient of infinities would follow.
+fn sigmoid(x: T) -> T { return T(1.0) / (T(1.0) + exp(clamp(-x, T(-80.0), T(80.0)))); }
+// log(1 + e^x) = max(x, 0) + log(1 + e^-|x|); for tiny e the series keeps the digits that 1 + e would lose.
+fn softplus(x: T) -> T {
+  let e = exp(-abs(x));
+  return max(x, T(0.0)) + select(log(T(1.0) + e), e - e * e * 0.5 + e * e * e * (1.0 / 3.0), e < T(0.02));
+}
+// e^x - 1 by series near zero, where the subtraction would cancel.
+fn expm1(x: T) -> T {
+  let series = x * (T(1.0) + x * (T(0.5) + x * (T(1.0 / 6.0) + x * T(1.0 / 24.0))));
+  return select(exp(min(x, T(80.0))) - T(1.0), series, abs(x) < T(0.05));
+}
+// tanh through sigmoid: the built-in may be off by 1e-5.
+fn tanhExact(x: T) -> T {
+  let t = expm1(T(-2.0) * abs(x));
+  return sign(x) * (-t / (t + T(2.0)));
+}
+fn f(x: T) -> T { return ${expression}; }
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = flat(gid, groups);
+#if ${vector}
+  if (i * 4u >= p.n) { return; }
+#else
+  if (i >= p.n) { return; }
+#endif
+  y[i] = f(x[i]);
+}
+`;
+
+/** y[i] = f(a[i], b[i]) for equal shapes. */
+export const binary = (expression: string, vector: boolean) => wgsl`
+#if ${vector}
+alias T = vec4f;
+#else
+alias T = f32;
+#endif
+fn sigmoid(x: T) -> T { return T(1.0) / (T(1.0) + exp(clamp(-x, T(-80.0), T(80.0)))); }
+fn f(a: T, b: T) -> T { return ${expression}; }
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = flat(gid, groups);
+#if ${vector}
+  if (i * 4u >= p.n) { return; }
+#else
+  if (i >= p.n) { return; }
+#endif
+  y[i] = f(a[i], b[i]);
+}
+`;
+
+/** y[c] = f(a[c . sa], b[c . sb]) over up to four axes; a stride of 0 repeats an axis of length one. */
+export const binaryBroadcast = (expression: string) => wgsl`
+alias T = f32;
+fn sigmoid(x: T) -> T { return T(1.0) / (T(1.0) + exp(clamp(-x, T(-80.0), T(80.0)))); }
+fn f(a: T, b: T) -> T { return ${expression}; }
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = flat(gid, groups);
+  if (i >= p.n) { return; }
+  let c3 = i % p.d3;
+  let r2 = i / p.d3;
+  let c2 = r2 % p.d2;
+  let r1 = r2 / p.d2;
+  let c1 = r1 % p.d1;
+  let c0 = r1 / p.d1;
+  y[i] = f(a[c0 * p.a0 + c1 * p.a1 + c2 * p.a2 + c3 * p.a3], b[c0 * p.b0 + c1 * p.b1 + c2 * p.b2 + c3 * p.b3]);
+}
+`;

@@ -1,0 +1,60 @@
+// Kernels that only move values: transposes, slices, flips, repeats, zero padding, concatenation.
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+
+const coordinates = wgsl`
+  var rest = k;
+  let c4 = i32(rest % p.d4); rest /= p.d4;
+  let c3 = i32(rest % p.d3); rest /= p.d3;
+  let c2 = i32(rest % p.d2); rest /= p.d2;
+  let c1 = i32(rest % p.d1); rest /= p.d1;
+  let c0 = i32(rest);
+`;
+
+/** y[c] = x[offset + c . s]: a strided view of x, copied. */
+export const gather = (type: string) => wgsl`
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let k = flat(gid, groups);
+  if (k >= p.n) { return; }
+  ${coordinates}
+  y[k] = ${type}(x[u32(p.offset + c0 * p.s0 + c1 * p.s1 + c2 * p.s2 + c3 * p.s3 + c4 * p.s4)]);
+}
+`;
+
+/** y[c] = x[(c - before) / step] where that is whole and inside x, else 0: the adjoint of a slice. */
+export const spread = () => wgsl`
+fn source(c: i32, before: i32, step: i32, size: i32) -> i32 {
+  let shifted = c - before;
+  // Integer division rounds toward zero, so the sign is tested first.
+  let back = shifted / step;
+  return select(-1, back, back * step == shifted && back >= 0 && back < size);
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let k = flat(gid, groups);
+  if (k >= p.n) { return; }
+  ${coordinates}
+  let x0 = source(c0, p.b0, p.t0, p.x0);
+  let x1 = source(c1, p.b1, p.t1, p.x1);
+  let x2 = source(c2, p.b2, p.t2, p.x2);
+  let x3 = source(c3, p.b3, p.t3, p.x3);
+  let x4 = source(c4, p.b4, p.t4, p.x4);
+  if (min(min(min(x0, x1), min(x2, x3)), x4) < 0) {
+    y[k] = 0.0;
+    return;
+  }
+  y[k] = x[u32((((x0 * p.x1 + x1) * p.x2 + x2) * p.x3 + x3) * p.x4 + x4)];
+}
+`;
+
+/** y[o, at + r, i] = x[o, r, i]: one input of a concatenation along the middle axis. */
+export const insert = () => wgsl`
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let k = flat(gid, groups);
+  let row = p.part * p.inner;
+  if (k >= p.outer * row) { return; }
+  y[(k / row) * p.whole * p.inner + p.at * p.inner + k % row] = x[k];
+}
+`;

@@ -1,0 +1,99 @@
+// Reductions over the middle axis of [outer, reduce, inner]. Each invocation walks its values in order, so the result
+// does not depend on scheduling. Long axes are cut into chunks, one partial result each, and reduced again.
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+
+/** y[o, chunk, i] = fold of x[o, r, i] over the chunk's r. `fold` is WGSL in `total` and `value`. */
+export const reduce = (start: string, fold: string) => wgsl`
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let k = flat(gid, groups);
+  let chunks = (p.reduce + p.chunk - 1u) / p.chunk;
+  if (k >= p.outer * chunks * p.inner) { return; }
+  let i = k % p.inner;
+  let chunk = (k / p.inner) % chunks;
+  let o = k / (p.inner * chunks);
+  let first = chunk * p.chunk;
+  let last = min(first + p.chunk, p.reduce);
+  var total = ${start};
+  for (var r = first; r < last; r++) {
+    let value = x[(o * p.reduce + r) * p.inner + i];
+    total = ${fold};
+  }
+  y[k] = total;
+}
+`;
+
+/** y[o, i] = first r with the greatest (or least) x[o, r, i]. */
+export const argReduce = (better: string) => wgsl`
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let k = flat(gid, groups);
+  if (k >= p.outer * p.inner) { return; }
+  let base = (k / p.inner) * p.reduce * p.inner + k % p.inner;
+  var best = x[base];
+  var at = 0u;
+  for (var r = 1u; r < p.reduce; r++) {
+    let value = x[base + r * p.inner];
+    if (value ${better} best) { best = value; at = r; }
+  }
+  y[k] = i32(at);
+}
+`;
+
+/** y[o, i] = x[o, index[o, i], i]. */
+export const pick = () => wgsl`
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let k = flat(gid, groups);
+  if (k >= p.outer * p.inner) { return; }
+  y[k] = x[((k / p.inner) * p.reduce + u32(index[k])) * p.inner + k % p.inner];
+}
+`;
+
+/** y[o, r, i] = r == index[o, i] ? x[o, i] : 0. */
+export const place = () => wgsl`
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let k = flat(gid, groups);
+  if (k >= p.outer * p.reduce * p.inner) { return; }
+  let r = (k / p.inner) % p.reduce;
+  let source = (k / (p.inner * p.reduce)) * p.inner + k % p.inner;
+  y[k] = select(0.0, x[source], i32(r) == index[source]);
+}
+`;
+
+/** y = e^(x - max) / sum e^(x - max) along the middle axis. One invocation per [outer, inner]. */
+export const softmax = () => wgsl`
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let k = flat(gid, groups);
+  if (k >= p.outer * p.inner) { return; }
+  let base = (k / p.inner) * p.reduce * p.inner + k % p.inner;
+  var top = x[base];
+  for (var r = 1u; r < p.reduce; r++) { top = max(top, x[base + r * p.inner]); }
+  var total = 0.0;
+  for (var r = 0u; r < p.reduce; r++) {
+    let e = exp(x[base + r * p.inner] - top);
+    y[base + r * p.inner] = e;
+    total += e;
+  }
+  let scale = 1.0 / total;
+  for (var r = 0u; r < p.reduce; r++) { y[base + r * p.inner] *= scale; }
+}
+`;
+
+/** dx = y (g - sum g y) along the middle axis. */
+export const softmaxGrad = () => wgsl`
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let k = flat(gid, groups);
+  if (k >= p.outer * p.inner) { return; }
+  let base = (k / p.inner) * p.reduce * p.inner + k % p.inner;
+  var total = 0.0;
+  for (var r = 0u; r < p.reduce; r++) { total += g[base + r * p.inner] * y[base + r * p.inner]; }
+  for (var r = 0u; r < p.reduce; r++) {
+    let at = base + r * p.inner;
+    dx[at] = y[at] * (g[at] - total);
+  }
+}
+`;

@@ -1,0 +1,218 @@
+// Frames kept as files, shared by the readers: decode, check, resize. A reader only says which files belong together.
+import { decodeDepth16, decodeImage, decodeLabel, MAX_SIDE } from './codecs.ts';
+import { type FileSource, fileName } from './files.ts';
+import { resizeDepth, resizeImage, resizeLabel, scaleIntrinsics } from './resize.ts';
+import {
+  type ClassInfo,
+  DataError,
+  type Dataset,
+  type DepthMap,
+  type Frame,
+  type Intrinsics,
+  type LabelMap,
+  type RgbImage,
+  type Split,
+} from './types.ts';
+
+/** Size at which frames come out; both or neither. Neither: as stored. */
+export interface ReadOptions {
+  width?: number;
+  height?: number;
+}
+
+/** Paths under the source's root of what is known about one moment. */
+export interface FrameFiles {
+  id: string;
+  image: string;
+  label?: string;
+  depth?: DepthFile;
+  /** Camera-to-world, row-major 4x4, metres. */
+  pose?: Float64Array;
+  /** Positions of the frames just before and after. */
+  neighbours?: readonly [number, number];
+}
+
+export interface DepthFile {
+  path: string;
+  /** Where the file holds a disparity d in pixels at the stored width: fx * baseline in pixel-metres; depth = this / d. */
+  focalBaseline?: number;
+}
+
+interface FileSplitInit {
+  files: FileSource;
+  /** Samples in order. */
+  frames: readonly FrameFiles[];
+  /** Frames that are loaded as neighbours and never drawn as samples; their indices follow those of `frames`. */
+  context?: readonly FrameFiles[];
+  classes: readonly ClassInfo[];
+  /** Class id of each stored value, where files hold other ids than `classes`; 255 = void. */
+  labelTable?: readonly number[];
+  /** Camera at any size; it is scaled to the working size. */
+  intrinsics: Intrinsics | null;
+  /** Size that every image must have, because the intrinsics hold for it. */
+  stored?: { width: number; height: number };
+  width: number;
+  height: number;
+}
+
+type Report = (message: string) => void;
+
+const VOID = 255;
+
+/**
+ * A split whose frames are files. Indices from `length` on, up to the number of context frames, can be loaded and are
+ * only ever handed out by `neighbours`.
+ */
+export class FileSplit implements Split {
+  readonly length: number;
+  readonly hasLabels: boolean;
+  readonly hasDepth: boolean;
+  readonly hasPoses: boolean;
+  readonly intrinsics: Intrinsics | null;
+  private readonly all: readonly FrameFiles[];
+
+  constructor(private readonly init: FileSplitInit) {
+    const { frames, context = [], intrinsics, width, height } = init;
+    this.all = [...frames, ...context];
+    this.length = frames.length;
+    this.hasLabels = frames.length > 0 && frames.every((frame) => frame.label !== undefined);
+    this.hasDepth = frames.length > 0 && frames.every((frame) => frame.depth !== undefined);
+    this.hasPoses = frames.length > 0 && frames.every((frame) => frame.pose !== undefined);
+    this.intrinsics = intrinsics && scaleIntrinsics(intrinsics, width, height);
+  }
+
+  id(index: number): string {
+    return this.frame(index).id;
+  }
+
+  neighbours(index: number): readonly [number, number] | null {
+    return this.frame(index).neighbours ?? null;
+  }
+
+  /**
+   * @throws DataError naming the file: missing or undecodable, label or depth of another size than the image, a
+   *   class id that is neither in the list nor 255 (with the first such pixel)
+   */
+  async load(index: number): Promise<Frame> {
+    const frame = await this.read(index, (message) => {
+      throw new DataError(message);
+    });
+    return frame!;
+  }
+
+  /** Everything wrong with one frame, in place of the first thing, and the image at the working size where there is one. */
+  async inspect(index: number): Promise<{ problems: string[]; image?: RgbImage }> {
+    const problems: string[] = [];
+    const frame = await this.read(index, (message) => problems.push(message));
+    return { problems, image: frame?.image };
+  }
+
+  private frame(index: number): FrameFiles {
+    const frame = this.all[index];
+    if (!frame) throw new RangeError(`frame ${index} of a split of ${this.all.length}`);
+    return frame;
+  }
+
+  private async read(index: number, report: Report): Promise<Frame | undefined> {
+    const entry = this.frame(index);
+    const { files, stored, width, height } = this.init;
+    const open = async <T>(
+      path: string,
+      decode: (bytes: Uint8Array, name: string) => T,
+    ): Promise<T | undefined> => {
+      try {
+        return decode(await files.read(path), fileName(files, path));
+      } catch (error) {
+        if (!(error instanceof DataError)) throw error;
+        report(error.message);
+        return undefined;
+      }
+    };
+    const image = await open(entry.image, decodeImage);
+    const label = entry.label === undefined ? undefined : await open(entry.label, decodeLabel);
+    const depth = entry.depth === undefined ? undefined : await open(entry.depth.path, decodeDepth16);
+
+    if (image && stored && (image.width !== stored.width || image.height !== stored.height))
+      report(
+        `${fileName(files, entry.image)}: ${image.width}x${image.height} pixels, the intrinsics are for ${stored.width}x${stored.height}`,
+      );
+    for (const [map, path, what] of [
+      [label, entry.label, 'label'],
+      [depth, entry.depth?.path, 'depth'],
+    ] as const) {
+      if (image && map && path !== undefined && (map.width !== image.width || map.height !== image.height))
+        report(
+          `${fileName(files, path)}: ${what} of ${map.width}x${map.height} pixels, its image ${entry.image} has ${image.width}x${image.height}`,
+        );
+    }
+    if (label) this.toClasses(label, fileName(files, entry.label!), report);
+    if (depth && entry.depth?.focalBaseline !== undefined) toDepth(depth, entry.depth.focalBaseline);
+    if (!image) return undefined;
+    return {
+      id: entry.id,
+      image: resizeImage(image, width, height),
+      label: label && resizeLabel(label, width, height),
+      depth: depth && resizeDepth(depth, width, height),
+      pose: entry.pose,
+    };
+  }
+
+  /** Maps stored values to class ids in place; reports the first value that has none. */
+  private toClasses(label: LabelMap, name: string, report: Report): void {
+    const { classes, labelTable } = this.init;
+    const known = labelTable?.length ?? classes.length;
+    let bad = -1;
+    for (let i = 0; i < label.data.length; i++) {
+      const value = label.data[i];
+      if (value === VOID) continue;
+      if (value >= known) {
+        if (bad < 0) bad = i;
+      } else if (labelTable) label.data[i] = labelTable[value];
+    }
+    if (bad >= 0)
+      report(
+        `${name}: pixel (x ${bad % label.width}, y ${Math.floor(bad / label.width)}) holds label id ${label.data[bad]}; expected 0 to ${known - 1}, or ${VOID} for void`,
+      );
+  }
+}
+
+function toDepth(disparity: DepthMap, focalBaseline: number): void {
+  const { data } = disparity;
+  for (let i = 0; i < data.length; i++) data[i] = data[i] > 0 ? focalBaseline / data[i] : 0;
+}
+
+export type SplitName = 'train' | 'val' | 'unlabelled';
+
+/** What a reader has found: usable splits, and everything that keeps the rest from being usable. */
+export interface Opened {
+  title: string;
+  classes: readonly ClassInfo[];
+  width: number;
+  height: number;
+  splits: Partial<Record<SplitName, FileSplit>>;
+  problems: string[];
+}
+
+/**
+ * The data set from its splits: `val` and `unlabelled` are the training frames where the data has none of its own.
+ * @throws DataError with every problem, one a line
+ */
+export function assemble(spec: string, opened: Opened): Dataset {
+  const { title, classes, width, height, splits, problems } = opened;
+  const train = splits.train;
+  if (problems.length > 0 || !train) throw new DataError(problems.join('\n'));
+  const val = splits.val ?? train;
+  return { spec, title, classes, width, height, train, val, unlabelled: splits.unlabelled ?? train };
+}
+
+/** @throws DataError unless both or neither of `width` and `height` are given, whole, and in 1 to 16384 pixels */
+export function checkWorkingSize(options: ReadOptions): void {
+  const { width, height } = options;
+  if (width === undefined && height === undefined) return;
+  for (const side of [width, height]) {
+    if (side === undefined || !Number.isInteger(side) || side < 1 || side > MAX_SIDE)
+      throw new DataError(
+        `working size ${width}x${height}: expected two whole numbers of pixels from 1 to ${MAX_SIDE}`,
+      );
+  }
+}

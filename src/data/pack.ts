@@ -1,0 +1,350 @@
+// Small data packs: a folder with a `manifest.json` (images) or an `intrinsics.json` (video) and the files it names.
+import * as z from 'zod';
+import { VOID } from './classes.ts';
+import { imageSize, MAX_SIDE } from './codecs.ts';
+import {
+  assemble,
+  checkWorkingSize,
+  type DepthFile,
+  FileSplit,
+  type FrameFiles,
+  type Opened,
+  type ReadOptions,
+  type SplitName,
+} from './file-split.ts';
+import { type FileSource, fileName, isInside } from './files.ts';
+import { type ClassInfo, DataError, type Dataset, type Intrinsics } from './types.ts';
+
+const MAX_FRAMES = 1_000_000;
+const MAX_MANIFEST_BYTES = 64 * 2 ** 20;
+/** Frames further apart than this are no neighbours: view synthesis needs nearly the same view. */
+const MAX_GAP_SECONDS = 0.2;
+
+const side = z.int().min(1).max(MAX_SIDE);
+const positive = z.number().positive();
+const inside = z.string().max(500).refine(isInside, 'expected a path that stays under the folder');
+// A template such as `image/<id>.jpg` or `image/%06d.jpg`; remarks may follow it after a space or comma.
+const template = z
+  .string()
+  .max(1000)
+  .transform((text) => text.split(/[\s,;]/)[0].replace(/^left\|right\//, 'left/'))
+  .refine((path) => path !== '' && isInside(path), 'expected a path that stays under the folder');
+const frameId = z
+  .string()
+  .max(200)
+  .regex(/^\w(?:[\w+-]|\.(?!\.))*$/, 'expected letters, digits, _ + - and single dots');
+const camera = z.object({
+  width: side,
+  height: side,
+  fx: positive,
+  fy: positive,
+  cx: z.number(),
+  cy: z.number(),
+});
+const byte = z.int().min(0).max(255);
+const fileEntry = z.object({ file: template });
+
+const manifestSchema = z.object({
+  name: z.string().max(500),
+  kind: z.enum([
+    'semantic-segmentation',
+    'unlabelled-images',
+    'stereo-pair',
+    'monocular-video',
+    'stereo-video',
+  ]),
+  width: side.optional(),
+  height: side.optional(),
+  image: template.optional(),
+  label: template.nullish(),
+  void: z.literal(VOID).optional(),
+  classes: z
+    .array(z.object({ id: byte, name: z.string().max(100), color: z.tuple([byte, byte, byte]).optional() }))
+    .max(VOID)
+    .optional(),
+  frames: z
+    .union([
+      z.int().min(0).max(MAX_FRAMES),
+      z
+        .array(
+          z.union([
+            frameId,
+            z.object({
+              id: frameId,
+              sequence: z.string().optional(),
+              time_s: z.number().optional(),
+              depth: inside.optional(),
+            }),
+          ]),
+        )
+        .max(MAX_FRAMES),
+    ])
+    .optional(),
+  adjacent: z.boolean().optional(),
+  intrinsics: z.union([camera, z.object({ assumed: camera })]).nullish(),
+  baseline_m: positive.optional(),
+  poses: z.string().nullish(),
+  depth: z.union([fileEntry, z.string()]).nullish(),
+  disparity: fileEntry.nullish(),
+});
+
+type Manifest = z.infer<typeof manifestSchema>;
+type Issue = z.core.$ZodIssue;
+
+/** A frame as a manifest lists it. */
+interface Entry {
+  id: string;
+  sequence?: string;
+  time_s?: number;
+  depth?: string;
+}
+
+/** One folder with one manifest. */
+interface Part {
+  manifest: Manifest;
+  frames: FrameFiles[];
+  classes: readonly ClassInfo[];
+  labelled: boolean;
+  camera: Intrinsics | null;
+  cameraAssumed: boolean;
+}
+
+/**
+ * Opens a pack. A folder that holds `train/` and `val/` gives the one to training and the other to evaluation, and
+ * `unlabelled/`, where there is one, to the unlabelled split; otherwise the training frames stand in for the missing
+ * splits. Of stereo data the left image is used; a disparity becomes depth (fx * baseline / d) where the baseline is
+ * known. Frames come out at the working size, by default the stored size (of the first frame where they differ); the
+ * aspect is not kept. Where the manifest gives only an assumed camera, that is used and the title says so.
+ * @throws DataError naming file, key and value for anything wrong with a manifest, and for an empty split
+ */
+export async function openPack(files: FileSource, spec: string, options: ReadOptions = {}): Promise<Dataset> {
+  return assemble(spec, await readPack(files, options));
+}
+
+/** What `openPack` opens, with the problems listed in place of the first one thrown. */
+export async function readPack(files: FileSource, options: ReadOptions = {}): Promise<Opened> {
+  checkWorkingSize(options);
+  const problems: string[] = [];
+  const parts: Partial<Record<SplitName, Part>> = {};
+  const folders: [SplitName, string][] = [];
+  if (await files.exists('train')) {
+    for (const name of ['train', 'val', 'unlabelled'] as const)
+      if (await files.exists(name)) folders.push([name, `${name}/`]);
+  } else folders.push(['train', '']);
+
+  for (const [name, folder] of folders) {
+    try {
+      parts[name] = await readPart(files, folder);
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error;
+      problems.push(error.message);
+    }
+  }
+
+  const { train, val } = parts;
+  if (train?.labelled && val?.labelled && names(train) !== names(val))
+    problems.push(`${files.root}: train and val list other classes: ${names(train)} and ${names(val)}`);
+  const found = Object.values(parts);
+  const classes = found.find((part) => part.labelled)?.classes ?? [];
+  let size = { width: options.width ?? 0, height: options.height ?? 0 };
+  try {
+    if (options.width === undefined && found.length > 0) size = await storedSize(files, found[0]);
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    problems.push(error.message);
+  }
+
+  const opened: Opened = { title: title(parts), classes, ...size, splits: {}, problems };
+  if (size.width === 0) return opened;
+  for (const [name, part] of Object.entries(parts) as [SplitName, Part][]) {
+    opened.splits[name] = new FileSplit({
+      files,
+      frames: part.frames,
+      classes,
+      intrinsics: part.camera,
+      stored: part.camera ?? undefined,
+      ...size,
+    });
+  }
+  return opened;
+}
+
+const names = (part: Part) => part.classes.map((one) => one.name).join(', ');
+
+function title(parts: Partial<Record<SplitName, Part>>): string {
+  const { train, val } = parts;
+  const notes = [
+    train && !val && train.labelled ? 'no evaluation split: evaluated on its training frames' : '',
+    train?.cameraAssumed ? 'camera assumed' : '',
+  ].filter((note) => note !== '');
+  return (train?.manifest.name ?? '') + (notes.length > 0 ? ` (${notes.join('; ')})` : '');
+}
+
+async function storedSize(files: FileSource, part: Part): Promise<{ width: number; height: number }> {
+  const { width, height } = part.manifest;
+  if (width !== undefined && height !== undefined) return { width, height };
+  if (part.camera) return { width: part.camera.width, height: part.camera.height };
+  const path = part.frames[0].image;
+  return imageSize(await files.read(path), fileName(files, path));
+}
+
+async function readPart(files: FileSource, folder: string): Promise<Part> {
+  let path = `${folder}manifest.json`;
+  if (!(await files.exists(path))) path = `${folder}intrinsics.json`;
+  if (!(await files.exists(path))) {
+    const here = (await files.list(folder === '' ? '.' : folder)).slice(0, 20).join(', ');
+    throw new DataError(
+      `${fileName(files, folder)}: no pack: looked for manifest.json, intrinsics.json${folder === '' ? ' and train/' : ''}; found ${here || 'nothing'}`,
+    );
+  }
+  const file = fileName(files, path);
+  const manifest = parseManifest(await files.read(path), file);
+
+  const labelled = manifest.kind === 'semantic-segmentation';
+  if (labelled && !manifest.label)
+    throw new DataError(`${file}: label: missing; expected a path such as label/<id>.png`);
+  const classes = (manifest.classes ?? []).map((one, i): ClassInfo => {
+    if (one.id !== i)
+      throw new DataError(`${file}: classes.${i}.id: ${one.id}; expected ${i}, its place in the list`);
+    return { id: i, name: one.name, color: one.color ?? pascalColour(i) };
+  });
+  if (labelled && classes.length === 0)
+    throw new DataError(`${file}: classes: missing or empty, with labels given`);
+
+  const assumed =
+    manifest.intrinsics && 'assumed' in manifest.intrinsics ? manifest.intrinsics.assumed : null;
+  const known = manifest.intrinsics && 'fx' in manifest.intrinsics ? manifest.intrinsics : null;
+  const camera = known ?? assumed;
+  const frames = await listFrames(files, folder, file, manifest, labelled, camera);
+  return { manifest, frames, classes, labelled, camera, cameraAssumed: assumed !== null };
+}
+
+async function listFrames(
+  files: FileSource,
+  folder: string,
+  file: string,
+  manifest: Manifest,
+  labelled: boolean,
+  camera: Intrinsics | null,
+): Promise<FrameFiles[]> {
+  const pair = manifest.kind === 'stereo-pair';
+  const image = pair ? 'left.jpg' : (manifest.image ?? 'image/<id>.jpg');
+  const listed = pair ? ['left'] : (manifest.frames ?? []);
+  const entries: Entry[] =
+    typeof listed === 'number'
+      ? await numberedFrames(files, folder + image, listed)
+      : listed.map((one) => (typeof one === 'string' ? { id: one } : one));
+  if (entries.length === 0) throw new DataError(`${file}: frames: empty; expected at least one frame`);
+  const ids = new Set(entries.map((one) => one.id));
+  if (entries.length > 1 && !/<id>|%0\dd/.test(image))
+    throw new DataError(
+      `${file}: image: ${JSON.stringify(image)} names one file for ${entries.length} frames`,
+    );
+  if (ids.size < entries.length) throw new DataError(`${file}: frames: an id is listed twice`);
+
+  const depthOf = depthFiles(manifest, folder, camera);
+  const poses = manifest.poses?.startsWith('poses.txt')
+    ? await readPoses(files, `${folder}poses.txt`, entries.length)
+    : undefined;
+  return entries.map((entry, i) => ({
+    id: entry.id,
+    image: folder + fill(image, entry.id),
+    label: labelled ? folder + fill(manifest.label!, entry.id) : undefined,
+    depth: entry.depth ? { path: folder + entry.depth } : depthOf?.(entry.id),
+    pose: poses?.[i],
+    neighbours:
+      i > 0 && i + 1 < entries.length && near(entries[i - 1], entries[i]) && near(entries[i], entries[i + 1])
+        ? ([i - 1, i + 1] as const)
+        : undefined,
+  }));
+
+  function near(a: Entry, b: Entry): boolean {
+    if (manifest.adjacent !== undefined) return manifest.adjacent;
+    if (a.time_s === undefined || b.time_s === undefined || a.sequence !== b.sequence) return false;
+    return b.time_s > a.time_s && b.time_s - a.time_s <= MAX_GAP_SECONDS;
+  }
+}
+
+function depthFiles(
+  manifest: Manifest,
+  folder: string,
+  camera: Intrinsics | null,
+): ((id: string) => DepthFile) | null {
+  const { depth, disparity, baseline_m: baseline } = manifest;
+  if (depth && typeof depth === 'object') return (id) => ({ path: folder + fill(depth.file, id) });
+  if (!disparity || !camera || baseline === undefined) return null;
+  return (id) => ({ path: folder + fill(disparity.file, id), focalBaseline: camera.fx * baseline });
+}
+
+const fill = (path: string, id: string) => path.replace(/<id>|%0\dd/, id);
+
+/** Frames of a template such as `image/%04d.jpg`: `count` numbers on from the first that has a file. */
+async function numberedFrames(files: FileSource, path: string, count: number): Promise<Entry[]> {
+  const [, start, digits, end] = /^(.*)%0(\d)d(.*)$/.exec(path) ?? [];
+  if (digits === undefined) return Array.from({ length: count }, (_, i) => ({ id: String(i) }));
+  const slash = start.lastIndexOf('/');
+  const prefix = start.slice(slash + 1);
+  const number = (name: string) => name.slice(prefix.length, name.length - end.length);
+  const first = (await files.list(start.slice(0, slash + 1) || '.')).find(
+    (name) => name.startsWith(prefix) && name.endsWith(end) && /^\d+$/.test(number(name)),
+  );
+  const from = first === undefined ? 0 : Number(number(first));
+  return Array.from({ length: count }, (_, i) => ({ id: String(from + i).padStart(Number(digits), '0') }));
+}
+
+async function readPoses(files: FileSource, path: string, count: number): Promise<Float64Array[]> {
+  const file = fileName(files, path);
+  const lines = new TextDecoder()
+    .decode(await files.read(path))
+    .trim()
+    .split('\n');
+  if (lines.length !== count) throw new DataError(`${file}: ${lines.length} poses for ${count} frames`);
+  return lines.map((line, i) => {
+    const row = line.trim().split(/\s+/).map(Number);
+    if (row.length !== 12 || !row.every(Number.isFinite))
+      throw new DataError(
+        `${file}:${i + 1}: expected 12 numbers, a 3x4 matrix; found ${JSON.stringify(line.slice(0, 80))}`,
+      );
+    return Float64Array.of(...row, 0, 0, 0, 1);
+  });
+}
+
+function parseManifest(bytes: Uint8Array, file: string): Manifest {
+  if (bytes.length > MAX_MANIFEST_BYTES)
+    throw new DataError(`${file}: ${bytes.length} bytes; the limit is ${MAX_MANIFEST_BYTES}`);
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw new DataError(`${file}: not JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const parsed = manifestSchema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const lines = parsed.error.issues.slice(0, 20).map((issue) => {
+    const { path, message } = deepest(issue);
+    const value = path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], json);
+    return `${file}: ${path.join('.') || '(all)'}: ${message}; found ${(JSON.stringify(value) ?? 'nothing').slice(0, 80)}`;
+  });
+  throw new DataError(lines.join('\n'));
+}
+
+/** Of a value that fits none of several forms, the complaint of the form that got furthest. */
+function deepest(issue: Issue): { path: PropertyKey[]; message: string } {
+  if (issue.code !== 'invalid_union' || issue.errors.length === 0)
+    return { path: issue.path, message: issue.message };
+  const branches = issue.errors.map((branch) => deepest(branch[0]));
+  const longest = Math.max(...branches.map((branch) => branch.path.length));
+  const best = branches.filter((branch) => branch.path.length === longest);
+  return {
+    path: [...issue.path, ...best[0].path],
+    message: [...new Set(best.map((branch) => branch.message))].join(', or '),
+  };
+}
+
+/** PASCAL VOC's colour for a class: the bits of its id, spread over the high bits of red, green and blue. */
+function pascalColour(id: number): [number, number, number] {
+  const colour: [number, number, number] = [0, 0, 0];
+  for (let bit = 0; bit < 8; bit++)
+    for (let c = 0; c < 3; c++) colour[c] |= ((id >> (3 * bit + c)) & 1) << (7 - bit);
+  return colour;
+}

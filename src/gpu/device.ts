@@ -1,0 +1,31 @@
+import type { Element, Kernel, Numbers, Params } from './kernel.ts';
+
+/** A stretch of device memory holding `length` elements. */
+export interface Storage {
+  readonly id: number;
+  readonly length: number;
+  readonly type: Element;
+}
+
+export interface MemoryUse {
+  /** Bytes handed out now. */
+  live: number;
+  /** The most bytes ever handed out at once. */
+  peak: number;
+  /** Bytes held from the driver, pooled ones included. */
+  reserved: number;
+}
+
+/**
+ * Where kernels run: a WebGPU device (`Gpu`) or plain TypeScript loops in f64 (`ReferenceDevice`).
+ * Calls are recorded in order; only `read` waits.
+ */
+export interface Device {
+  readonly kind: 'gpu' | 'reference';
+  alloc(length: number, type: Element): Storage;
+  free(storage: Storage): void;
+  write(storage: Storage, data: ArrayLike<number>): void;
+  run<P extends Params>(kernel: Kernel<P>, params: P, buffers: Record<string, Storage>): void;
+  read(storage: Storage): Promise<Numbers>;
+  memory(): MemoryUse;
+}

@@ -1,0 +1,424 @@
+import type { Device, MemoryUse, Storage } from './device.ts';
+import { caret, DeviceLostError, GpuError, KernelCompileError, ValidationError } from './errors.ts';
+import {
+  type AdapterFacts,
+  chooseVariant,
+  type Element,
+  foldGroups,
+  header,
+  type Kernel,
+  type Numbers,
+  type Params,
+} from './kernel.ts';
+import { BufferPool } from './pool.ts';
+
+interface GpuStorage extends Storage {
+  buffer: GPUBuffer;
+  freed: boolean;
+}
+
+/** One way to launch a kernel: pipeline, uniform values and grid. Everything but the buffers. */
+interface Launch {
+  label: string;
+  pipeline: GPUComputePipeline;
+  layout: GPUBindGroupLayout;
+  uniform: GPUBuffer | null;
+  grid: [number, number];
+  groups: Map<string, GPUBindGroup>;
+}
+
+export interface AdapterInfo extends AdapterFacts {
+  vendor: string;
+  architecture: string;
+  description: string;
+}
+
+/** Time of one dispatch, from timestamp queries. */
+export interface DispatchTime {
+  kernel: string;
+  variant: string;
+  params: Params;
+  ms: number;
+}
+
+// Beyond this many dispatches the pass is submitted, so that the GPU starts while later ops are still recorded.
+const DISPATCHES_PER_SUBMIT = 512;
+// Launches and bind groups are dropped all at once past these counts: shapes repeat from step to step, so a program
+// that reaches them is changing shape all the time and would not profit from finer eviction.
+const MAX_LAUNCHES = 8192;
+const MAX_BIND_GROUPS = 65536;
+
+/** A WebGPU device with pooled buffers and cached pipelines. Dispatches gather in one compute pass until a read. */
+export class Gpu implements Device {
+  readonly kind = 'gpu';
+  readonly device: GPUDevice;
+  readonly adapter: AdapterInfo;
+  /** Kernel name -> variant name; pins a variant wherever it applies. */
+  readonly pins = new Map<string, string>();
+  readonly #pool: BufferPool;
+  readonly #launches = new Map<string, Launch>();
+  readonly #pipelines = new Map<string, { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout }>();
+  readonly #bufferIds = new WeakMap<GPUBuffer, number>();
+  #bindGroups = 0;
+  #checks: Promise<void>[] = [];
+  #encoder: GPUCommandEncoder | null = null;
+  #pass: GPUComputePassEncoder | null = null;
+  #recorded = 0;
+  #nextId = 1;
+  #fault: GpuError | null = null;
+  #lost: string | null = null;
+  #closed = false;
+  #profile: { kernel: string; variant: string; params: Params }[] | null = null;
+  #querySet: GPUQuerySet | null = null;
+  /** Dispatches recorded since the device was opened. */
+  dispatches = 0;
+
+  constructor(device: GPUDevice, adapter: AdapterInfo) {
+    this.device = device;
+    this.adapter = adapter;
+    this.#pool = new BufferPool(device, (promise) => this.#check(promise));
+    device.addEventListener('uncapturederror', (event) => {
+      const { error } = event as GPUUncapturedErrorEvent;
+      this.#fault ??= new ValidationError(error.message);
+    });
+    device.lost.then((info) => {
+      if (!this.#closed) this.#lost = info.message || info.reason || 'unknown reason';
+    });
+  }
+
+  alloc(length: number, type: Element): GpuStorage {
+    this.#alive();
+    const buffer = this.#pool.take(Math.max(16, length * 4), `a tensor of ${length} ${type}`);
+    return { id: this.#nextId++, length, type, buffer, freed: false };
+  }
+
+  free(storage: Storage): void {
+    const own = storage as GpuStorage;
+    if (own.freed) throw new GpuError(`storage ${own.id} of ${own.length} ${own.type} was freed twice`);
+    own.freed = true;
+    this.#pool.give(own.buffer);
+  }
+
+  write(storage: Storage, data: ArrayLike<number>): void {
+    const { buffer, type, length } = storage as GpuStorage;
+    if (data.length !== length) {
+      throw new GpuError(`write of ${data.length} values into a tensor of ${length} ${type}`);
+    }
+    // Queue writes happen before anything still being recorded, which may use this (re-used) buffer.
+    this.submit();
+    const words =
+      type === 'f32' ? new Float32Array(data) : type === 'i32' ? new Int32Array(data) : new Uint32Array(data);
+    this.device.queue.writeBuffer(buffer, 0, words);
+  }
+
+  run<P extends Params>(kernel: Kernel<P>, params: P, buffers: Record<string, Storage>): void {
+    this.#alive();
+    const launch = this.#launch(kernel, params);
+    if (launch.grid[0] === 0) return;
+    let key = '';
+    const used: GPUBuffer[] = [];
+    for (const binding of kernel.bindings) {
+      const storage = buffers[binding.name] as GpuStorage | undefined;
+      if (!storage) throw new GpuError(`${kernel.name}: no buffer for binding '${binding.name}'`);
+      if (storage.freed) {
+        throw new GpuError(
+          `${kernel.name}: the tensor bound to '${binding.name}' was freed; keep it with keep()`,
+        );
+      }
+      if (storage.type !== binding.type) {
+        throw new GpuError(
+          `${kernel.name}: binding '${binding.name}' is ${binding.type}, the tensor is ${storage.type}`,
+        );
+      }
+      used.push(storage.buffer);
+      key += `${this.#bufferId(storage.buffer)},`;
+    }
+    let group = launch.groups.get(key);
+    if (!group) {
+      this.#rejectAliases(kernel as unknown as Kernel, used);
+      if (++this.#bindGroups > MAX_BIND_GROUPS) this.#dropBindGroups();
+      const entries: GPUBindGroupEntry[] = used.map((buffer, i) => ({
+        binding: i + 1,
+        resource: { buffer },
+      }));
+      if (launch.uniform) entries.unshift({ binding: 0, resource: { buffer: launch.uniform } });
+      group = this.device.createBindGroup({ label: launch.label, layout: launch.layout, entries });
+      launch.groups.set(key, group);
+    }
+    this.#record(launch, group, kernel.name, params);
+  }
+
+  /** Ends the pass being recorded and hands it to the GPU. */
+  submit(): void {
+    if (!this.#encoder) return;
+    this.#pass?.end();
+    this.#pass = null;
+    const commands = this.#encoder.finish();
+    this.#encoder = null;
+    this.#recorded = 0;
+    this.device.queue.submit([commands]);
+  }
+
+  async read(storage: Storage): Promise<Numbers> {
+    this.#alive();
+    const { buffer, length, type, freed } = storage as GpuStorage;
+    if (freed) throw new GpuError(`read of a freed tensor of ${length} ${type}; keep it with keep()`);
+    const bytes = Math.max(4, length * 4);
+    const staging = this.device.createBuffer({
+      label: 'read-back',
+      size: bytes,
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
+    this.#pass?.end();
+    this.#pass = null;
+    this.#encoder ??= this.device.createCommandEncoder();
+    this.#encoder.copyBufferToBuffer(buffer, 0, staging, 0, bytes);
+    this.submit();
+    try {
+      await staging.mapAsync(GPUMapMode.READ);
+    } catch (error) {
+      await this.settle();
+      throw new GpuError(`read-back failed: ${(error as Error).message || 'the map was aborted'}`);
+    }
+    const copy = staging.getMappedRange().slice(0, length * 4);
+    staging.destroy();
+    await this.settle();
+    return type === 'f32'
+      ? new Float32Array(copy)
+      : type === 'i32'
+        ? new Int32Array(copy)
+        : new Uint32Array(copy);
+  }
+
+  /** Waits until all submitted work is done and throws what went wrong since the last call, if anything did. */
+  async sync(): Promise<void> {
+    this.submit();
+    await this.device.queue.onSubmittedWorkDone();
+    await this.settle();
+  }
+
+  /** Throws the first error that compiling, allocating or submitting has raised. */
+  async settle(): Promise<void> {
+    const checks = this.#checks;
+    this.#checks = [];
+    const results = await Promise.allSettled(checks);
+    this.#alive();
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    const fault = this.#fault;
+    this.#fault = null;
+    if (fault) throw fault;
+  }
+
+  memory(): MemoryUse {
+    return this.#pool.memory();
+  }
+
+  /** Ends the device. The process can exit afterwards. */
+  close(): void {
+    this.#closed = true;
+    this.device.destroy();
+  }
+
+  /**
+   * Runs `work` with one pass and one pair of timestamps per dispatch and returns the times in order.
+   * Null where the adapter has no timestamp queries.
+   */
+  async profile(work: () => void | Promise<void>): Promise<DispatchTime[] | null> {
+    if (!this.device.features.has('timestamp-query')) return null;
+    await this.sync();
+    const capacity = 4096;
+    this.#querySet = this.device.createQuerySet({ label: 'profile', type: 'timestamp', count: capacity });
+    this.#profile = [];
+    await work();
+    const rows = this.#profile;
+    const count = Math.min(rows.length * 2, capacity);
+    this.#profile = null;
+    const resolved = this.device.createBuffer({
+      size: Math.max(8, count * 8),
+      usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
+    });
+    const staging = this.device.createBuffer({
+      size: resolved.size,
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
+    this.#pass?.end();
+    this.#pass = null;
+    this.#encoder ??= this.device.createCommandEncoder();
+    this.#encoder.resolveQuerySet(this.#querySet, 0, count, resolved, 0);
+    this.#encoder.copyBufferToBuffer(resolved, 0, staging, 0, resolved.size);
+    this.submit();
+    await staging.mapAsync(GPUMapMode.READ);
+    const ticks = new BigInt64Array(staging.getMappedRange().slice(0));
+    for (const one of [resolved, staging, this.#querySet]) one.destroy();
+    this.#querySet = null;
+    await this.settle();
+    return rows
+      .slice(0, count / 2)
+      .map((row, i) => ({ ...row, ms: Number(ticks[2 * i + 1] - ticks[2 * i]) / 1e6 }));
+  }
+
+  /** WGSL of a kernel as it is compiled for these parameters, and the variant it came from. */
+  source<P extends Params>(kernel: Kernel<P>, params: P): { variant: string; code: string } {
+    const variant = chooseVariant(kernel, params, this.adapter, this.pins.get(kernel.name));
+    return { variant: variant.name, code: header(kernel, variant) + variant.code(params) };
+  }
+
+  #record(launch: Launch, group: GPUBindGroup, kernel: string, params: Params): void {
+    this.#encoder ??= this.device.createCommandEncoder();
+    const row = this.#profile?.length ?? 0;
+    if (this.#profile && this.#querySet && 2 * row + 1 < this.#querySet.count) {
+      this.#pass?.end();
+      this.#pass = this.#encoder.beginComputePass({
+        timestampWrites: {
+          querySet: this.#querySet,
+          beginningOfPassWriteIndex: 2 * row,
+          endOfPassWriteIndex: 2 * row + 1,
+        },
+      });
+      this.#profile.push({ kernel, variant: launch.label.split('/')[1], params });
+    }
+    this.#pass ??= this.#encoder.beginComputePass();
+    this.#pass.setPipeline(launch.pipeline);
+    this.#pass.setBindGroup(0, group);
+    this.#pass.dispatchWorkgroups(launch.grid[0], launch.grid[1]);
+    this.dispatches += 1;
+    if (++this.#recorded >= DISPATCHES_PER_SUBMIT) this.submit();
+  }
+
+  #launch<P extends Params>(kernel: Kernel<P>, params: P): Launch {
+    const pin = this.pins.get(kernel.name);
+    let key = pin ? `${kernel.name}!${pin}` : kernel.name;
+    for (const name in params) key += `,${params[name]}`;
+    const known = this.#launches.get(key);
+    if (known) return known;
+    if (this.#launches.size >= MAX_LAUNCHES) {
+      this.submit();
+      for (const old of this.#launches.values()) old.uniform?.destroy();
+      this.#launches.clear();
+      this.#bindGroups = 0;
+    }
+    const variant = chooseVariant(kernel, params, this.adapter, pin);
+    const label = `${kernel.name}/${variant.name}`;
+    const { pipeline, layout } = this.#pipeline(kernel, variant, params, label);
+    const launch: Launch = {
+      label,
+      pipeline,
+      layout,
+      uniform: this.#uniform(kernel, params, label),
+      grid: foldGroups(variant.workgroups(params)),
+      groups: new Map(),
+    };
+    this.#launches.set(key, launch);
+    return launch;
+  }
+
+  #pipeline<P extends Params>(
+    kernel: Kernel<P>,
+    variant: Kernel<P>['variants'][number],
+    params: P,
+    label: string,
+  ): { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout } {
+    const code = header(kernel, variant) + variant.code(params);
+    const constants = variant.constants?.(params) ?? {};
+    const key = `${label}\n${JSON.stringify(constants)}\n${code}`;
+    const known = this.#pipelines.get(key);
+    if (known) return known;
+    const hasParams = Object.keys(kernel.params).length > 0;
+    const layout = this.device.createBindGroupLayout({
+      label,
+      entries: [
+        ...(hasParams
+          ? [{ binding: 0, visibility: GPUShaderStage.COMPUTE, buffer: { type: 'uniform' as const } }]
+          : []),
+        ...kernel.bindings.map((binding, i) => ({
+          binding: i + 1,
+          visibility: GPUShaderStage.COMPUTE,
+          buffer: { type: binding.access === 'read' ? ('read-only-storage' as const) : ('storage' as const) },
+        })),
+      ],
+    });
+    // A faulty shader raises no exception: its error goes to this scope, and the message with the line comes later.
+    this.device.pushErrorScope('validation');
+    const module = this.device.createShaderModule({ label, code });
+    const pipeline = this.device.createComputePipeline({
+      label,
+      layout: this.device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint: 'main', constants },
+    });
+    const scope = this.device.popErrorScope();
+    this.#check(
+      scope.then(async (error) => {
+        if (!error) return;
+        const { messages } = await module.getCompilationInfo();
+        const first = messages.find((m) => m.type === 'error');
+        throw new KernelCompileError(
+          first
+            ? caret(code, first.lineNum, first.linePos, label, first.message)
+            : `${label}: ${error.message}`,
+        );
+      }),
+    );
+    const made = { pipeline, layout };
+    this.#pipelines.set(key, made);
+    return made;
+  }
+
+  #uniform<P extends Params>(kernel: Kernel<P>, params: P, label: string): GPUBuffer | null {
+    const fields = Object.entries(kernel.params) as [string, Element][];
+    if (fields.length === 0) return null;
+    const bytes = new DataView(new ArrayBuffer(Math.ceil(fields.length / 4) * 16));
+    fields.forEach(([name, type], i) => {
+      const value = params[name];
+      if (typeof value !== 'number' || !Number.isFinite(value)) {
+        throw new GpuError(`${label}: parameter '${name}' is ${value}, a finite number is needed`);
+      }
+      if (type === 'f32') bytes.setFloat32(i * 4, value, true);
+      else if (type === 'i32') bytes.setInt32(i * 4, value, true);
+      else bytes.setUint32(i * 4, value, true);
+    });
+    const buffer = this.device.createBuffer({
+      label: `${label} parameters`,
+      size: bytes.byteLength,
+      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+    });
+    this.device.queue.writeBuffer(buffer, 0, bytes.buffer);
+    return buffer;
+  }
+
+  #rejectAliases(kernel: Kernel, buffers: GPUBuffer[]): void {
+    kernel.bindings.forEach((binding, i) => {
+      if (binding.access === 'read') return;
+      const twin = buffers.findIndex((other, j) => j !== i && other === buffers[i]);
+      if (twin >= 0) {
+        throw new GpuError(
+          `${kernel.name}: '${binding.name}' is written and is the same tensor as '${kernel.bindings[twin].name}'; copy one`,
+        );
+      }
+    });
+  }
+
+  #dropBindGroups(): void {
+    for (const launch of this.#launches.values()) launch.groups.clear();
+    this.#bindGroups = 0;
+  }
+
+  #bufferId(buffer: GPUBuffer): number {
+    let id = this.#bufferIds.get(buffer);
+    if (id === undefined) this.#bufferIds.set(buffer, (id = this.#nextId++));
+    return id;
+  }
+
+  #check(promise: Promise<void>): void {
+    promise.catch(() => {}); // reported by settle()
+    this.#checks.push(promise);
+  }
+
+  #alive(): void {
+    if (this.#lost !== null) {
+      throw new DeviceLostError(
+        `the GPU device was lost (${this.#lost}); nothing after the loss counts. Resume from the last checkpoint.`,
+      );
+    }
+    if (this.#closed) throw new GpuError('the device was closed');
+  }
+}

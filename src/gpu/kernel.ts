@@ -1,0 +1,107 @@
+// What a kernel is. The runner, the checks, the inspector, the benchmark and the docs all read this one object.
+
+export type Element = 'f32' | 'i32' | 'u32';
+
+/** Elements as the plain-loop references see them: f64 for f32, so that a reference has no rounding to speak of. */
+export type Numbers = Float64Array | Float32Array | Int32Array | Uint32Array;
+
+export interface Binding {
+  name: string;
+  type: Element;
+  /** `update` reads and writes in place. */
+  access: 'read' | 'write' | 'update';
+}
+
+export type Params = Record<string, number>;
+
+/** What a variant may look at when it says whether it applies. */
+export interface AdapterFacts {
+  /** True for SwiftShader and other CPU adapters, where a workgroup barrier costs more than it saves. */
+  software: boolean;
+}
+
+export interface Variant<P extends Params> {
+  name: string;
+  /** One line: how it works and where it wins. */
+  summary: string;
+  /** False where the variant cannot run or should not be chosen. The first variant that applies is used. */
+  applies(params: P, adapter: AdapterFacts): boolean;
+  /** WGSL of everything below the generated header (`Params`, `p`, the bindings, `flat`). Entry point `main`. */
+  code(params: P): string;
+  /** Bindings seen as `array<vec4<T>>`; their lengths must be multiples of four elements. */
+  vec4?: readonly string[];
+  /** Values of the `override` constants in `code`. */
+  constants?(params: P): Record<string, number>;
+  /** Number of workgroups, counted in one dimension; the runner folds counts past 65,535 into two. */
+  workgroups(params: P): number;
+}
+
+export interface Kernel<P extends Params = Params> {
+  name: string;
+  summary: string;
+  formula: string;
+  source: string;
+  bindings: readonly Binding[];
+  /** Fields of the uniform struct `p`, in order. Never more than 64: the struct is at most 256 bytes. */
+  params: { readonly [K in keyof P]: Element };
+  variants: readonly Variant<P>[];
+  /** Arithmetic (a multiply-add counts two) and the bytes that must cross memory at least once. */
+  cost(params: P): { flops: number; bytes: number };
+  /** Plain loops over `buffers[binding.name]`, in f64, obviously right. */
+  reference(params: P, buffers: Record<string, Numbers>): void;
+}
+
+/** Invocations in a workgroup of every one-thread-per-element kernel. */
+export const WORKGROUP = 64;
+
+/** Workgroups of `WORKGROUP` invocations that cover `count` invocations. */
+export const groupsFor = (count: number): number => Math.ceil(count / WORKGROUP);
+
+/** The most workgroups one dispatch dimension may have (WebGPU, maxComputeWorkgroupsPerDimension). */
+export const MAX_GROUPS = 65535;
+
+/** Folds a one-dimensional count of workgroups into two dimensions of at most 65,535. */
+export function foldGroups(count: number): [number, number] {
+  if (count <= MAX_GROUPS) return [count, 1];
+  const rows = Math.ceil(count / MAX_GROUPS);
+  return [Math.ceil(count / rows), rows];
+}
+
+/**
+ * The WGSL that precedes a variant's code: the uniform struct, the bindings, and
+ * `flat(gid, groups)`, the invocation's index counted across both grid dimensions.
+ */
+export function header<P extends Params>(kernel: Kernel<P>, variant: Variant<P>): string {
+  const lines: string[] = [];
+  const fields = Object.entries(kernel.params) as [string, Element][];
+  if (fields.length > 0) {
+    lines.push(`struct Params { ${fields.map(([name, type]) => `${name}: ${type}`).join(', ')} }`);
+    lines.push('@group(0) @binding(0) var<uniform> p: Params;');
+  }
+  kernel.bindings.forEach((binding, i) => {
+    const element = variant.vec4?.includes(binding.name) ? `vec4<${binding.type}>` : binding.type;
+    const access = binding.access === 'read' ? 'read' : 'read_write';
+    lines.push(`@group(0) @binding(${i + 1}) var<storage, ${access}> ${binding.name}: array<${element}>;`);
+  });
+  lines.push(
+    `fn flat(gid: vec3u, groups: vec3u) -> u32 { return gid.x + gid.y * groups.x * ${WORKGROUP}u; }`,
+    '',
+  );
+  return lines.join('\n');
+}
+
+/** The first variant that applies to these parameters on this adapter, or the pinned one. */
+export function chooseVariant<P extends Params>(
+  kernel: Kernel<P>,
+  params: P,
+  adapter: AdapterFacts,
+  pinned?: string,
+): Variant<P> {
+  if (pinned) {
+    const match = kernel.variants.find((v) => v.name === pinned && v.applies(params, adapter));
+    if (match) return match;
+  }
+  const chosen = kernel.variants.find((v) => v.applies(params, adapter));
+  if (!chosen) throw new Error(`${kernel.name}: no variant applies to ${JSON.stringify(params)}`);
+  return chosen;
+}

@@ -1,0 +1,128 @@
+// Finds an adapter under Node: the machine's own GPU first, then SwiftShader out of an npm package, so that a
+// machine without any driver still runs.
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir, userInfo } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { brotliDecompressSync } from 'node:zlib';
+
+export interface Found {
+  adapter: GPUAdapter | null;
+  /** What was tried, in order, and why it was or was not taken. */
+  tried: string[];
+}
+
+// glibc: RTLD_NOW | RTLD_NODELETE. Dawn opens `libvulkan.so.1` by name, and glibc gives it the copy that
+// is already loaded under that soname.
+const KEEP_LOADED = 0x2 | 0x1000;
+
+/** Files of an uncompressed tar archive. */
+function* tarFiles(tar: Buffer): Generator<{ name: string; data: Buffer }> {
+  for (let at = 0; at + 512 <= tar.length && tar[at] !== 0; ) {
+    const text = (from: number, length: number) =>
+      tar.toString('latin1', at + from, at + from + length).replace(/\0.*$/, '');
+    const size = Number.parseInt(text(124, 12), 8);
+    if (text(156, 1) === '0' || text(156, 1) === '')
+      yield { name: text(0, 100), data: tar.subarray(at + 512, at + 512 + size) };
+    at += 512 + Math.ceil(size / 512) * 512;
+  }
+}
+
+/**
+ * Unpacks one archive of `@sparticuz/chromium` into a folder that later runs find again, and returns the folder.
+ * Whoever comes second finds the finished folder: it appears by one rename.
+ */
+export function unpack(archive: string): string {
+  const require = createRequire(import.meta.url);
+  const bin = join(dirname(require.resolve('@sparticuz/chromium')), '..', '..', 'bin');
+  const bytes = readFileSync(join(bin, archive));
+  const home = join(tmpdir(), `warpmix-${userInfo().uid}-${bytes.length}-${basename(archive, '.tar.br')}`);
+  if (existsSync(home)) return home;
+  const making = mkdtempSync(`${home}-`);
+  for (const { name, data } of tarFiles(brotliDecompressSync(bytes))) {
+    const path = join(making, name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, data, { mode: 0o755 });
+  }
+  try {
+    renameSync(making, home);
+  } catch (error) {
+    rmSync(making, { recursive: true, force: true });
+    if (!existsSync(home)) throw error;
+  }
+  return home;
+}
+
+// Dawn's instance must outlive its devices: once it is garbage-collected, maps never resolve.
+let instance: GPU | null = null;
+
+async function request(flags: string[]): Promise<GPUAdapter | null> {
+  const { create } = await import('webgpu');
+  instance = create(flags);
+  return instance.requestAdapter({ powerPreference: 'high-performance' });
+}
+
+/** Lets go of the instance, after the last device is closed. */
+export function releaseInstance(): void {
+  instance = null;
+}
+
+/** True when glibc finds, or already holds, a library of this name or path. It stays loaded. */
+function load(library: string): boolean {
+  try {
+    process.dlopen({ exports: {} }, library, KEEP_LOADED);
+  } catch (error) {
+    // A shared library that is no Node module is loaded first and complained about afterwards.
+    return !/cannot open shared object/.test((error as Error).message);
+  }
+  return true;
+}
+
+/** Looks for a GPU, then for the software adapter. Never throws: what went wrong is in `tried`. */
+export async function findAdapter(): Promise<Found> {
+  const tried: string[] = [];
+  // Nanosecond timestamps: Dawn rounds them to 65,536 ns unless told not to.
+  const flags = ['disable-dawn-features=timestamp_quantization'];
+  const packaged = process.platform === 'linux' && process.arch === 'x64';
+  try {
+    const { globals } = await import('webgpu');
+    for (const [name, value] of Object.entries(globals)) {
+      if (!(name in globalThis))
+        Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+    }
+    if (packaged && !load('libvulkan.so.1')) {
+      load(join(unpack('swiftshader.tar.br'), 'libvulkan.so.1'));
+      tried.push('system Vulkan loader: libvulkan.so.1 is not installed, using the packaged one');
+    }
+    const adapter = await request(flags);
+    if (adapter && (!adapter.info.isFallbackAdapter || process.env.VK_ICD_FILENAMES)) {
+      return {
+        adapter,
+        tried: [
+          ...tried,
+          adapter.info.isFallbackAdapter ? 'driver named by VK_ICD_FILENAMES: taken' : 'GPU: taken',
+        ],
+      };
+    }
+    tried.push(
+      adapter ? 'GPU: only a software driver is installed' : 'GPU: no driver offers a usable adapter',
+    );
+  } catch (error) {
+    tried.push(`GPU: ${(error as Error).message}`);
+  }
+  if (!packaged) {
+    tried.push(`software adapter: packaged for linux x64 only, this is ${process.platform} ${process.arch}`);
+    return { adapter: null, tried };
+  }
+  try {
+    process.env.VK_ICD_FILENAMES = join(unpack('swiftshader.tar.br'), 'vk_swiftshader_icd.json');
+    const adapter = await request(flags);
+    tried.push(
+      `software adapter (SwiftShader from @sparticuz/chromium): ${adapter ? 'taken' : 'refused by Dawn'}`,
+    );
+    return { adapter, tried };
+  } catch (error) {
+    tried.push(`software adapter: ${(error as Error).message}`);
+    return { adapter: null, tried };
+  }
+}

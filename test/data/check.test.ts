@@ -1,0 +1,116 @@
+import { existsSync } from 'node:fs';
+import { checkDataset } from '../../src/data/check.ts';
+import { encodePng } from '../../src/data/codecs.ts';
+import { equal, is, ok, suite } from '../suite.ts';
+import { folderOf, quadrantJpeg } from './fixtures.ts';
+
+const test = suite('check data');
+const label = (value: number, width = 16) =>
+  encodePng({ width, height: 8, data: new Uint8Array(8 * width).fill(value) });
+const manifest = (...frames: string[]) => ({
+  name: 'tiny',
+  kind: 'semantic-segmentation',
+  label: 'label/<id>.png',
+  classes: [
+    { id: 0, name: 'a' },
+    { id: 1, name: 'b' },
+  ],
+  frames,
+});
+
+async function check(
+  files: Record<string, Uint8Array | string | object>,
+  reader = 'pack',
+): Promise<string[]> {
+  const folder = folderOf(files);
+  try {
+    return (await checkDataset(`${reader}:${folder.root}`)).map((line) =>
+      line.replaceAll(`${folder.root}/`, ''),
+    );
+  } finally {
+    folder.remove();
+  }
+}
+
+const plain = { 'manifest.json': manifest('a'), 'image/a.jpg': quadrantJpeg(16, 8), 'label/a.png': label(1) };
+
+test('a sound data set has no problems', async () => {
+  equal(await check(plain), []);
+});
+
+test('everything wrong is listed at once', async () => {
+  const found = await check({
+    'train/manifest.json': manifest('good', 'lone', 'cut', 'small', 'high', 'both'),
+    'train/image/good.jpg': quadrantJpeg(16, 8),
+    'train/label/good.png': label(0),
+    'train/image/lone.jpg': quadrantJpeg(16, 8),
+    'train/image/cut.jpg': quadrantJpeg(16, 8).subarray(0, 300),
+    'train/label/cut.png': label(0),
+    'train/image/small.jpg': quadrantJpeg(16, 8),
+    'train/label/small.png': label(0, 8),
+    'train/image/high.jpg': quadrantJpeg(16, 8),
+    'train/label/high.png': label(9),
+    'train/label/both.png': label(2),
+    'val/manifest.json': manifest(),
+    'unlabelled/manifest.json': '{',
+  });
+  equal(found.slice(0, 1), ['val/manifest.json: frames: empty; expected at least one frame']);
+  ok(found[1].startsWith('unlabelled/manifest.json: not JSON: '), found[1]);
+  equal(found.slice(2), [
+    'train/label/lone.png: no such file',
+    'train/image/cut.jpg: JPEG truncated: 300 bytes and no end marker',
+    'train/label/small.png: label of 8x8 pixels, its image train/image/small.jpg has 16x8',
+    'train/label/high.png: pixel (x 0, y 0) holds label id 9; expected 0 to 1, or 255 for void',
+    'train/image/both.jpg: no such file',
+    'train/label/both.png: pixel (x 0, y 0) holds label id 2; expected 0 to 1, or 255 for void',
+  ]);
+});
+
+test('an image in both training and evaluation is told', async () => {
+  const found = await check({
+    'train/manifest.json': manifest('a'),
+    'train/image/a.jpg': quadrantJpeg(16, 8),
+    'train/label/a.png': label(1),
+    'val/manifest.json': manifest('b'),
+    'val/image/b.jpg': quadrantJpeg(16, 8),
+    'val/label/b.png': label(1),
+  });
+  is(found.length, 1);
+  ok(found[0].endsWith('train frame a and val frame b hold the same image'), found[0]);
+});
+
+test('Cityscapes trees, unknown specs and missing folders', async () => {
+  const found = await check(
+    { 'leftImg8bit/train/x/x_000000_000000_leftImg8bit.png': label(1) },
+    'cityscapes',
+  );
+  equal(found, [
+    'leftImg8bit/val: no frames: looked for CITY/*_leftImg8bit.png',
+    'gtFine/train/x/x_000000_000000_gtFine_labelIds.png: no such file',
+  ]);
+  ok((await checkDataset('packs:x'))[0].includes('did you mean pack?'));
+  ok((await checkDataset('pack:no/such/folder'))[0].endsWith('no such folder'));
+});
+
+test('the street world has no problems', async () => {
+  equal(await checkDataset('street'), []);
+});
+
+const SHARED = '../shared/data';
+if (!existsSync(SHARED)) {
+  console.log(`${SHARED} is absent: no shared pack is checked`);
+  test(`absent: ${SHARED} does not lie beside the repository, so no shared pack was checked`, () => {});
+} else {
+  test('shared packs of every kind are sound', async () => {
+    for (const pack of [
+      'faces',
+      'flood',
+      'membrane',
+      'carla',
+      'voc_samples',
+      'video/kitti_raw_static',
+      'stereo/aloe',
+    ])
+      equal(await checkDataset(`pack:${SHARED}/${pack}`), [], pack);
+  });
+}

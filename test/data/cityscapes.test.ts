@@ -1,0 +1,119 @@
+import { openCityscapes } from '../../src/data/cityscapes.ts';
+import { encodePng } from '../../src/data/codecs.ts';
+import { nodeFiles } from '../../src/data/files-node.ts';
+import type { Dataset } from '../../src/data/types.ts';
+import { equal, is, ok, suite } from '../suite.ts';
+import { folderOf, messageOf } from './fixtures.ts';
+
+const test = suite('cityscapes');
+const [WIDTH, HEIGHT] = [32, 16];
+
+const rgb = (value: number) =>
+  encodePng({ width: WIDTH, height: HEIGHT, data: new Uint8Array(3 * WIDTH * HEIGHT).fill(value) });
+const ids = (...first: number[]) => {
+  const data = new Uint8Array(WIDTH * HEIGHT).fill(7);
+  data.set(first);
+  return encodePng({ width: WIDTH, height: HEIGHT, data });
+};
+const camera = (fx: number) => ({
+  extrinsic: { baseline: 0.209313, pitch: 0.038, roll: 0, x: 1.7, y: 0.1, yaw: -0.0195, z: 1.22 },
+  intrinsic: { fx, fy: 2265.3017905988554, u0: 1096.98, v0: 513.137 },
+});
+
+/** Two training frames in two cities, one with its video around it, and one validation frame. */
+const tree = () => ({
+  'leftImg8bit/train/aachen/aachen_000000_000019_leftImg8bit.png': rgb(10),
+  'leftImg8bit/train/bochum/bochum_000003_006634_leftImg8bit.png': rgb(20),
+  'leftImg8bit/val/frankfurt/frankfurt_000000_000294_leftImg8bit.png': rgb(30),
+  'gtFine/train/aachen/aachen_000000_000019_gtFine_labelIds.png': ids(0, 7, 8, 11, 21, 23, 26, 33, 4, 255),
+  'gtFine/train/aachen/aachen_000000_000019_gtFine_color.png': rgb(1),
+  'gtFine/train/bochum/bochum_000003_006634_gtFine_labelIds.png': ids(24),
+  'gtFine/val/frankfurt/frankfurt_000000_000294_gtFine_labelIds.png': ids(28),
+  'camera/train/aachen/aachen_000000_000019_camera.json': camera(2262.52),
+  'camera/val/frankfurt/frankfurt_000000_000294_camera.json': camera(2268.36),
+  'leftImg8bit_sequence/train/bochum/bochum_000003_006633_leftImg8bit.png': rgb(19),
+  'leftImg8bit_sequence/train/bochum/bochum_000003_006634_leftImg8bit.png': rgb(20),
+  'leftImg8bit_sequence/train/bochum/bochum_000003_006635_leftImg8bit.png': rgb(21),
+  'leftImg8bit_sequence/train/aachen/aachen_000000_000018_leftImg8bit.png': rgb(9),
+  'leftImg8bit/train/.DS_Store': 'x',
+  'leftImg8bit/train/bochum/Thumbs.db': 'x',
+});
+
+async function opened(
+  files: Record<string, Uint8Array | string | object>,
+  run: (dataset: Dataset) => unknown,
+) {
+  const folder = folderOf(files);
+  try {
+    await run(await openCityscapes(await nodeFiles(folder.root), 'cityscapes:tiny'));
+  } finally {
+    folder.remove();
+  }
+}
+
+test('splits, ids and the 19 classes; label ids become train ids', () =>
+  opened(tree(), async ({ train, val, unlabelled, classes, width, height }) => {
+    equal([width, height, classes.length, train.length, val.length], [WIDTH, HEIGHT, 19, 2, 1]);
+    ok(unlabelled === train && train.hasLabels && !train.hasDepth);
+    equal([train.id(0), train.id(1)], ['aachen_000000_000019', 'bochum_000003_006634']);
+    const { label, image } = await train.load(0);
+    is(image.data[0], 10);
+    // Unlabelled, road, sidewalk, building, vegetation, sky, car, bicycle, static, licence plate.
+    equal(Array.from(label!.data.subarray(0, 10)), [255, 0, 1, 2, 8, 10, 13, 18, 255, 255]);
+    is((await val.load(0)).label!.data[0], 15);
+  }));
+
+test('neighbours are frames of the sequence archive, loadable and no samples', () =>
+  opened(tree(), async ({ train, val }) => {
+    // Of aachen only the frame before is there.
+    is(train.neighbours(0), null);
+    is(val.neighbours(0), null);
+    const [before, after] = train.neighbours(1)!;
+    ok(before >= train.length && after >= train.length);
+    equal([train.id(before), train.id(after)], ['bochum_000003_006633', 'bochum_000003_006635']);
+    equal([(await train.load(before)).image.data[0], (await train.load(after)).image.data[0]], [19, 21]);
+    is((await train.load(before)).label, undefined);
+    is(train.neighbours(before), null);
+  }));
+
+test('intrinsics come from the camera file, scaled from 2048x1024', () =>
+  opened(tree(), ({ train, val }) => {
+    const k = train.intrinsics!;
+    equal([k.width, k.height], [WIDTH, HEIGHT]);
+    ok(Math.abs(k.fx - 2262.52 / 64) < 1e-9 && Math.abs(k.fy - 2265.3017905988554 / 64) < 1e-9);
+    ok(Math.abs(k.cx - (1097.48 / 64 - 0.5)) < 1e-9 && Math.abs(k.cy - (513.637 / 64 - 0.5)) < 1e-9);
+    ok(Math.abs(val.intrinsics!.fx - 2268.36 / 64) < 1e-9);
+  }));
+
+test('without camera and sequence archives there are no intrinsics and no neighbours', () => {
+  const some = Object.entries(tree()).filter(([path]) => !/^(camera|leftImg8bit_sequence)/.test(path));
+  return opened(Object.fromEntries(some), ({ train }) => {
+    is(train.intrinsics, null);
+    is(train.neighbours(1), null);
+  });
+});
+
+test('an empty split, a missing label, an unknown label id and a bad camera file are named', async () => {
+  const noVal = Object.fromEntries(
+    Object.entries(tree()).filter(([path]) => !path.startsWith('leftImg8bit/val')),
+  );
+  ok(
+    /leftImg8bit\/val: no frames: looked for CITY\/\*_leftImg8bit\.png$/.test(
+      await messageOf(() => opened(noVal, () => {})),
+    ),
+  );
+  const label = 'gtFine/train/aachen/aachen_000000_000019_gtFine_labelIds.png';
+  const { [label]: _gone, ...without } = tree();
+  const load = ({ train }: Dataset) => train.load(0);
+  ok((await messageOf(() => opened(without, load))).endsWith(`${label}: no such file`));
+  const unknown = await messageOf(() => opened({ ...tree(), [label]: ids(7, 7, 34) }, load));
+  ok(
+    unknown.endsWith(`${label}: pixel (x 2, y 0) holds label id 34; expected 0 to 33, or 255 for void`),
+    unknown,
+  );
+  const path = 'camera/train/aachen/aachen_000000_000019_camera.json';
+  const bad = await messageOf(() =>
+    opened({ ...tree(), [path]: { intrinsic: { fx: -1, fy: 1, u0: 1, v0: 1 } } }, load),
+  );
+  ok(bad.includes(`${path}: intrinsic.fx: `), bad);
+});

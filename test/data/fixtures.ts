@@ -1,0 +1,111 @@
+// Files for the tests of readers: PNG chunk by chunk, so that broken ones can be made, and folders that vanish again.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { crc32, deflateSync } from 'node:zlib';
+import jpeg from 'jpeg-js';
+
+export function chunk(type: string, data: Uint8Array): Uint8Array {
+  const out = Buffer.alloc(12 + data.length);
+  out.writeUInt32BE(data.length, 0);
+  out.write(type, 4, 'latin1');
+  out.set(data, 8);
+  out.writeUInt32BE(crc32(out.subarray(4, 8 + data.length)), 8 + data.length);
+  return out;
+}
+
+export const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10);
+
+export function header(
+  width: number,
+  height: number,
+  depth: number,
+  colourType: number,
+  interlace = 0,
+): Uint8Array {
+  const data = Buffer.alloc(13);
+  data.writeUInt32BE(width, 0);
+  data.writeUInt32BE(height, 4);
+  data.set([depth, colourType, 0, 0, interlace], 8);
+  return chunk('IHDR', data);
+}
+
+export const concat = (...parts: Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(parts));
+
+interface Raw {
+  width: number;
+  height: number;
+  depth: number;
+  colourType: number;
+  /** Samples, one number each, row by row. */
+  samples: readonly number[];
+  palette?: readonly number[];
+  interlace?: number;
+  /** Image data in place of the deflated samples. */
+  idat?: Uint8Array;
+  extra?: Uint8Array;
+}
+
+/** A PNG with unfiltered rows; samples of any depth are packed here, apart from the code under test. */
+export function rawPng(raw: Raw): Uint8Array {
+  const { width, height, depth, samples } = raw;
+  const perRow = samples.length / height;
+  const rows: number[] = [];
+  for (let y = 0; y < height; y++) {
+    rows.push(0);
+    let bits = '';
+    for (let i = 0; i < perRow; i++) bits += samples[y * perRow + i].toString(2).padStart(depth, '0');
+    bits = bits.padEnd(Math.ceil(bits.length / 8) * 8, '0');
+    for (let at = 0; at < bits.length; at += 8) rows.push(Number.parseInt(bits.slice(at, at + 8), 2));
+  }
+  return concat(
+    SIGNATURE,
+    header(width, height, depth, raw.colourType, raw.interlace),
+    raw.extra ?? new Uint8Array(0),
+    raw.palette ? chunk('PLTE', Uint8Array.from(raw.palette)) : new Uint8Array(0),
+    chunk('IDAT', raw.idat ?? deflateSync(Uint8Array.from(rows))),
+    chunk('IEND', new Uint8Array(0)),
+  );
+}
+
+/** JPEG of one colour a quadrant, quality 95. */
+export function quadrantJpeg(width: number, height: number): Uint8Array {
+  const data = new Uint8Array(4 * width * height);
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++)
+      data.set(QUADRANTS[(y < height / 2 ? 0 : 2) + (x < width / 2 ? 0 : 1)], 4 * (y * width + x));
+  return new Uint8Array(jpeg.encode({ width, height, data }, 95).data);
+}
+
+export const QUADRANTS = [
+  [200, 30, 30, 255],
+  [30, 200, 30, 255],
+  [30, 30, 200, 255],
+  [120, 120, 120, 255],
+];
+
+/** A folder of files under the system's temporary one. `text` and objects are written as UTF-8 and JSON. */
+export function folderOf(files: Record<string, Uint8Array | string | object>): {
+  root: string;
+  remove: () => void;
+} {
+  const root = mkdtempSync(join(tmpdir(), 'warpmix-data-'));
+  for (const [path, content] of Object.entries(files)) {
+    const target = join(root, path);
+    mkdirSync(dirname(target), { recursive: true });
+    const plain = typeof content === 'string' || content instanceof Uint8Array;
+    writeFileSync(target, plain ? content : JSON.stringify(content));
+  }
+  return { root, remove: () => rmSync(root, { recursive: true, force: true }) };
+}
+
+/** The message of what `run` throws or rejects with; fails when it does neither, or throws another kind of error. */
+export async function messageOf(run: () => unknown, kind = 'DataError'): Promise<string> {
+  try {
+    await run();
+  } catch (error) {
+    if (error instanceof Error && error.name === kind) return error.message;
+    throw error;
+  }
+  throw new Error('nothing was thrown');
+}

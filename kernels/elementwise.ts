@@ -56,7 +56,6 @@ const sigmoidOf = (x: number) => 1 / (1 + Math.exp(-x));
 export const unaryKernels = {
   affine: unary('affine', 'y = a x + b', 'x * p.a + T(p.b)', (x, a, b) => a * x + b, 2),
   abs: unary('abs', 'y = |x|', 'abs(x)', Math.abs),
-  sign: unary('sign', 'y = sign(x), 0 at 0', 'sign(x)', Math.sign),
   exp: unary('exp', 'y = e^x', 'exp(x)', Math.exp, 8),
   log: unary('log', 'y = ln x', 'log(x)', Math.log, 8),
   sqrt: unary('sqrt', 'y = x^(1/2)', 'sqrt(x)', Math.sqrt, 4),

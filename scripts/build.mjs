@@ -1,9 +1,15 @@
 // Bundles the command line into dist/. Packages stay outside the bundle: dawn.node and the
 // software adapter are found relative to their own folders.
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+
 export async function buildCli() {
-  await build({
+  const { outputFiles } = await build({
+    absWorkingDir: root,
     entryPoints: ['src/cli/main.ts'],
     outfile: 'dist/warpmix.mjs',
     bundle: true,
@@ -13,7 +19,15 @@ export async function buildCli() {
     packages: 'external',
     sourcemap: true,
     logLevel: 'warning',
+    write: false,
   });
+  // Renamed into place: a command started meanwhile must not load half a bundle.
+  mkdirSync(join(root, 'dist'), { recursive: true });
+  for (const { path, contents } of outputFiles) {
+    const making = `${path}.${process.pid}.tmp`;
+    writeFileSync(making, contents);
+    renameSync(making, path);
+  }
 }
 
-if (import.meta.url === `file://${process.argv[1]}`) await buildCli();
+if (process.argv[1] === fileURLToPath(import.meta.url)) await buildCli();

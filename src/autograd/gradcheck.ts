@@ -19,10 +19,12 @@ export interface GradcheckResult {
   referenceError: number;
   /** Largest |GPU - reference| over the largest |reference|, of the value and every gradient; 0 without a device. */
   deviceError: number;
+  /** Largest |GPU - reference|. */
+  deviceAbsoluteError: number;
   message: string;
 }
 
-const worst = (got: ArrayLike<number>, want: ArrayLike<number>): number => {
+const worst = (got: ArrayLike<number>, want: ArrayLike<number>): { absolute: number; relative: number } => {
   let error = 0;
   let scale = 0;
   for (let i = 0; i < want.length; i++) {
@@ -30,7 +32,7 @@ const worst = (got: ArrayLike<number>, want: ArrayLike<number>): number => {
     error = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : Math.max(error, difference);
     scale = Math.max(scale, Math.abs(want[i]));
   }
-  return scale > 1e-12 ? error / scale : error;
+  return { absolute: error, relative: scale > 1e-12 ? error / scale : error };
 };
 
 /**
@@ -99,7 +101,7 @@ export async function gradcheck(
       };
       numeric.push(((await shifted(eps)) - (await shifted(-eps))) / (2 * eps));
     }
-    const error = worst(
+    const { relative: error } = worst(
       picks.map((at) => expected[slot + 1][at]),
       numeric,
     );
@@ -109,15 +111,17 @@ export async function gradcheck(
   }
 
   let deviceError = 0;
+  let deviceAbsoluteError = 0;
   if (options.device) {
     const got = await analytic(options.device);
     got.forEach((values, k) => {
-      const error = worst(values, expected[k]);
+      const { absolute, relative: error } = worst(values, expected[k]);
       if (error > deviceTolerance) {
         message += `${k === 0 ? 'value' : `gradient of input ${active[k - 1]}`}: device and reference differ by ${error.toExponential(2)}; `;
       }
       deviceError = Math.max(deviceError, error);
+      deviceAbsoluteError = Math.max(deviceAbsoluteError, absolute);
     });
   }
-  return { ok: message === '', referenceError, deviceError, message };
+  return { ok: message === '', referenceError, deviceError, deviceAbsoluteError, message };
 }

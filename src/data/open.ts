@@ -84,7 +84,7 @@ export function workingSize(
 }
 
 /** The name with the fewest edits, if they are at most half its letters. */
-function nearestName(name: string, candidates: readonly string[]): string | undefined {
+export function nearestName(name: string, candidates: readonly string[]): string | undefined {
   const ranked = candidates
     .map((candidate) => ({ candidate, edits: editDistance(name.toLowerCase().slice(0, 40), candidate) }))
     .sort((a, b) => a.edits - b.edits);

@@ -75,7 +75,7 @@ function balconies(
     for (let floor = 1; floor < floors; floor++) {
       const y = floor * floorHeight + 0.15;
       kit.box(City.building, slab, [towards * 0.6, y, z], [1.2, 0.18, 2.8]);
-      kit.box(City.building, front, [towards * 1.15, y + 0.18, z], [0.08, 0.9, 2.8]);
+      kit.box(City.building, front, [towards * 1.15, y + 0.18, z], [0.08, 0.9, 2.8]).castsShadow = false;
     }
   }
 }

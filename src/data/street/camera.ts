@@ -9,9 +9,9 @@ export interface Camera {
   x: number;
   y: number;
   z: number;
-  right: readonly [number, number, number];
-  up: readonly [number, number, number];
-  forward: readonly [number, number, number];
+  right: Float64Array;
+  up: Float64Array;
+  forward: Float64Array;
 }
 
 /** Field of view of 58 degrees across, square pixels, principal point in the middle. */
@@ -19,6 +19,9 @@ export function streetIntrinsics(width: number, height: number): Intrinsics {
   const f = 0.9 * width;
   return { width, height, fx: f, fy: f, cx: (width - 1) / 2, cy: (height - 1) / 2 };
 }
+
+/** Metres per frame; at ten frames a second 38 km/h. */
+export const MAX_SPEED = 1.05;
 
 /** How one snippet is driven. */
 export interface Drive {
@@ -34,7 +37,7 @@ export interface Drive {
 export function drawDrive(dice: Dice, plan: Plan): Drive {
   const lane = plan.laneWidth * (plan.lanesPerWay === 2 && dice.chance(0.5) ? 1.5 : 0.5);
   return {
-    speed: dice.range(0.5, 1.05),
+    speed: dice.range(0.5, MAX_SPEED),
     lane: lane + dice.range(-0.25, 0.25),
     height: dice.range(1.35, 1.65),
     pitch: dice.range(-0.035, -0.005),
@@ -50,28 +53,18 @@ export function cameraAt(plan: Plan, drive: Drive, frame: number): Camera {
   const yaw = place.yaw + 0.012 * sway(1, 10);
   const pitch = drive.pitch + 0.004 * sway(2, 4);
   const roll = 0.006 * sway(3, 5);
-  const forward = [
-    Math.sin(yaw) * Math.cos(pitch),
-    Math.sin(pitch),
-    Math.cos(yaw) * Math.cos(pitch),
-  ] as const;
-  const flatRight = [Math.cos(yaw), 0, -Math.sin(yaw)] as const;
-  const flatUp = [
-    -Math.sin(yaw) * Math.sin(pitch),
-    Math.cos(pitch),
-    -Math.cos(yaw) * Math.sin(pitch),
-  ] as const;
-  const cr = Math.cos(roll);
-  const sr = Math.sin(roll);
-  const turn = (a: number, b: number) =>
-    [0, 1, 2].map((i) => a * flatRight[i] + b * flatUp[i]) as unknown as readonly [number, number, number];
+  const cp = Math.cos(pitch);
+  const sp = Math.sin(pitch);
+  const flatRight = [Math.cos(yaw), 0, -Math.sin(yaw)];
+  const flatUp = [-Math.sin(yaw) * sp, cp, -Math.cos(yaw) * sp];
+  const turn = (a: number, b: number) => Float64Array.from(flatRight, (r, i) => a * r + b * flatUp[i]);
   return {
     x: place.x,
     y: drive.height + 0.012 * sway(4, 4),
     z: place.z,
-    right: turn(cr, sr),
-    up: turn(-sr, cr),
-    forward,
+    right: turn(Math.cos(roll), Math.sin(roll)),
+    up: turn(-Math.sin(roll), Math.cos(roll)),
+    forward: Float64Array.of(Math.sin(yaw) * cp, sp, Math.cos(yaw) * cp),
   };
 }
 

@@ -76,8 +76,10 @@ function front(style: FacadeStyle, hit: Hit, u: number, extent: number, street: 
     0.2 * fractal2(u + style.seed, v, 5, 3, foot) +
     0.12 * fractal2(u * 2.5, v * 0.5 + style.seed, 1.1, 2, foot) -
     0.2 * band(v, -1, 0.55, fv) -
-    0.12 * Math.exp(-v * 0.5);
-  let { 0: r, 1: g, 2: b } = style.wall;
+    0.12 / (1 + v * v);
+  let r = style.wall[0];
+  let g = style.wall[1];
+  let b = style.wall[2];
   if (style.brick) {
     const row = Math.floor(v / 0.16);
     const shift = u + (row & 1) * 0.2;

@@ -1,10 +1,10 @@
 // Poles, lamps, signs, traffic lights, fences, walls and the small things on a pavement.
 import { City, VOID } from '../classes.ts';
-import { type Kit, srgb } from './kit.ts';
+import { type Kit, scaled, srgb } from './kit.ts';
 import { band, fractal2 } from './noise.ts';
 import { boards, lamp, masonry, plain, railing, signFace } from './paints.ts';
 import type { Dice } from './random.ts';
-import { Outline, type Surface } from './solids.ts';
+import { Outline, rgb, type Surface } from './solids.ts';
 
 const METAL = srgb(0x6f7478);
 const DARK_METAL = srgb(0x33383c);
@@ -16,10 +16,10 @@ export const LAMP_REACH = 1.7;
 export function streetLamp(kit: Kit, dark: boolean): void {
   const paint = plain(dark ? DARK_METAL : METAL);
   kit.post(City.pole, paint, [0, 0, 0], 0.085, LAMP_HEIGHT);
-  kit.post(City.pole, paint, [0, 0, 0], 0.13, 1.1);
+  kit.post(City.pole, paint, [0, 0, 0], 0.13, 1.1).castsShadow = false;
   kit.box(City.pole, paint, [LAMP_REACH / 2, LAMP_HEIGHT - 0.08, 0], [LAMP_REACH, 0.1, 0.1]);
-  kit.box(City.pole, lamp(METAL, [6, 4.3, 2.2]), [LAMP_REACH, LAMP_HEIGHT - 0.2, 0], [0.6, 0.13, 0.26]);
-  kit.glow([LAMP_REACH, LAMP_HEIGHT - 0.25, 0], [1, 0.72, 0.36], 1);
+  kit.box(City.pole, lamp(METAL, rgb(6, 4.3, 2.2)), [LAMP_REACH, LAMP_HEIGHT - 0.2, 0], [0.6, 0.13, 0.26]);
+  kit.glow([LAMP_REACH, LAMP_HEIGHT - 0.25, 0], rgb(1, 0.72, 0.36), 1);
 }
 
 export function plainPole(kit: Kit, height: number, radius: number): void {
@@ -124,11 +124,7 @@ export function trafficSign(kit: Kit, dice: Dice): void {
   }
 }
 
-const SIGNAL: readonly (readonly [number, number, number])[] = [
-  [1.6, 0.06, 0.04],
-  [1.5, 0.75, 0.05],
-  [0.08, 1.3, 0.5],
-];
+const SIGNAL = [rgb(1.6, 0.06, 0.04), rgb(1.5, 0.75, 0.05), rgb(0.08, 1.3, 0.5)];
 
 /** A traffic light that faces +z; `state` 0 red, 1 amber, 2 green. `arm` > 0 hangs a second one over the road, which lies at +x. */
 export function trafficLight(kit: Kit, state: number, arm: number): void {
@@ -168,7 +164,7 @@ function head(kit: Kit, x: number, y: number, state: number): void {
     [0.38, 1.02, 0.28],
   );
   const middle = housing.y;
-  kit.glow([x, at, 0.16], [glow[0] * 0.5, glow[1] * 0.5, glow[2] * 0.5], 0.35, true);
+  kit.glow([x, at, 0.16], scaled(glow, 0.5), 0.35, true);
 }
 
 /** A fence along z. */
@@ -186,10 +182,15 @@ export function fence(
       ? boards(wood, 0.3, 0.04, seed)
       : kind === 'pickets'
         ? boards(srgb(dice.pick([0xe6e2d8, 0x8a6a48, 0x5e7a5c])), 0.34, 0.15, seed)
-        : railing(srgb(dice.pick([0x2c3a34, 0x8b9094, 0x3a3f44])), [0.06, 0.08, 0.04], 0.3, seed);
+        : railing(srgb(dice.pick([0x2c3a34, 0x8b9094, 0x3a3f44])), rgb(0.06, 0.08, 0.04), 0.3, seed);
   kit.box(City.fence, paint, [0, 0, 0], [0.06, height, length]);
   for (let z = -length / 2; z < length / 2; z += 2.5)
-    kit.box(City.fence, plain(kind === 'rails' ? DARK_METAL : wood), [0, 0, z], [0.12, height + 0.08, 0.12]);
+    kit.box(
+      City.fence,
+      plain(kind === 'rails' ? DARK_METAL : wood),
+      [0, 0, z],
+      [0.12, height + 0.08, 0.12],
+    ).castsShadow = false;
 }
 
 /** A free-standing wall along z with a coping. */
@@ -199,7 +200,7 @@ export function wall(kit: Kit, dice: Dice, length: number, height: number): void
     ? masonry(srgb(dice.pick([0x8a4a38, 0x9c6a50, 0x7a5040])), srgb(0xb8b0a4), 0.42, 0.16, seed)
     : masonry(srgb(dice.pick([0x9a948a, 0xb0a898, 0x85827c])), srgb(0x6a665f), 0.8, 0.4, seed);
   kit.box(City.wall, paint, [0, 0, 0], [0.3, height, length]);
-  kit.box(City.wall, plain(srgb(0xa8a49a)), [0, height, 0], [0.42, 0.1, length]);
+  kit.box(City.wall, plain(srgb(0xa8a49a)), [0, height, 0], [0.42, 0.1, length]).castsShadow = false;
 }
 
 /** A litter bin or a switch box: of no class. */

@@ -4,7 +4,7 @@ import { type Kit, srgb } from './kit.ts';
 import { bark, leaves } from './paints.ts';
 import type { Dice } from './random.ts';
 
-const LEAVES = [0x4e6b2e, 0x5d7a34, 0x3f5a2c, 0x6b7f3a, 0x47663a, 0x7d8440];
+const LEAVES = [0x4c6234, 0x5b713c, 0x3f5532, 0x677443, 0x496140, 0x757a46];
 const BARK = [0x5a4a3a, 0x6b5d4c, 0x453a30, 0x7b7060];
 
 /** A broad-leaved tree: a trunk and a crown of overlapping leafy shells; `size` is the full height, metres. */
@@ -33,13 +33,9 @@ export function tree(kit: Kit, dice: Dice, size: number, slender: boolean): void
     const wide = spread * dice.range(0.42, 0.6);
     const high = crown * dice.range(0.36, 0.55);
     const y = trunk + dice.range(0, 0.95) * (crown - high);
-    kit.ellipsoid(
-      City.vegetation,
-      paint,
-      [Math.cos(angle) * out, y, Math.sin(angle) * out],
-      [wide, high, wide],
-      0.3,
-    );
+    const at = [Math.cos(angle) * out, y, Math.sin(angle) * out] as const;
+    // The crown's own shadow covers most of a tuft's.
+    kit.ellipsoid(City.vegetation, paint, at, [wide, high, wide], 0.34).castsShadow = false;
   }
 }
 

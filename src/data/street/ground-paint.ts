@@ -4,9 +4,6 @@ import { Ground, type GroundKind, type Plan } from './plan.ts';
 import type { Dice } from './random.ts';
 import type { Hit, Surface } from './solids.ts';
 
-/** Faces of the ground that `render.ts` tells apart. */
-export const GroundFace = { low: 0, raised: 1, kerb: 2 } as const;
-
 export interface GroundLook {
   asphalt: number;
   warmth: number;
@@ -23,7 +20,7 @@ export function drawGroundLook(dice: Dice): GroundLook {
     warmth: dice.range(-0.04, 0.06),
     slabs: dice.range(0.22, 0.38),
     slabSize: dice.range(0.6, 1.3),
-    grass: [0.07 + 0.1 * dry, 0.14 + 0.03 * dry, 0.025 + 0.02 * dry],
+    grass: [0.065 + 0.05 * dry, 0.115 + 0.015 * dry, 0.03 + 0.02 * dry],
     seed: dice.range(0, 200),
   };
 }
@@ -77,8 +74,10 @@ function asphalt(plan: Plan, look: GroundLook, hit: Hit, out: Surface): void {
     }
   }
   if (pixel < 0.08) {
-    const crack = Math.abs(noise2(x * 0.45 + s, z * 0.3));
-    tone *= 1 - 0.4 * band(crack, -1, 0.025, foot * 0.4) * resolved(0.4, foot);
+    // Cracks: level lines of noise, in patches.
+    const patch = Math.max(0, noise2(x * 0.12, z * 0.12 + s));
+    const crack = Math.abs(noise2(x * 0.9 + s, z * 0.6));
+    tone *= 1 - 0.35 * patch * band(crack, -1, 0.025, foot * 0.8);
   }
 
   let r = tone * (1 + look.warmth);

@@ -4,7 +4,8 @@ import { DataError, type Dataset, type Frame, type Split } from '../types.ts';
 import { poseMatrix, streetIntrinsics } from './camera.ts';
 import type { Look } from './light.ts';
 import { Renderer } from './render.ts';
-import { buildWorld, type World } from './world.ts';
+import type { World } from './scene.ts';
+import { buildWorld } from './world.ts';
 
 export type StreetVariant = Look;
 
@@ -48,7 +49,7 @@ class Cache<T> {
  * Opens the street world. Frames are `[height, width]`, rendered in `load` and kept in a bounded cache; the same
  * options give the same bytes. `train` and `val` have labels (Cityscapes train ids, 255 = void), exact z-depth in
  * metres (0 in the sky) and camera-to-world poses; `unlabelled` has images and intrinsics only. Throws DataError
- * for an unknown variant or a size below 32 pixels.
+ * for an unknown variant or a size below 32 pixels. Frames are shared with the cache: do not write into them.
  */
 export function openStreet(options: StreetOptions = {}): Dataset {
   const {
@@ -120,7 +121,7 @@ export function openStreet(options: StreetOptions = {}): Dataset {
   };
 
   return {
-    spec: variant === 'clean' && options.variant === undefined ? 'street' : `street:${look}`,
+    spec: `street:${look}`,
     title: look === 'night' ? 'Street world at night' : 'Street world',
     classes: cityscapesClasses,
     width,

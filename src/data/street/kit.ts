@@ -1,6 +1,15 @@
 // Building blocks placed in the frame of one object (a car, a tree, a house): sizes are full sizes in metres, a
 // position is the middle of the base, z points where the object faces.
-import { type Color, NO_PLANES, Outline, type Paint, Shape, type ShapeKind, type Solid } from './solids.ts';
+import {
+  type Color,
+  NO_PLANES,
+  Outline,
+  type Paint,
+  rgb,
+  Shape,
+  type ShapeKind,
+  type Solid,
+} from './solids.ts';
 
 /** A lamp that shines at night: a small bright spot with a halo. */
 export interface Glow {
@@ -29,10 +38,10 @@ export function srgb(hex: number): Color {
     const v = byte / 255;
     return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
   };
-  return [linear((hex >> 16) & 255), linear((hex >> 8) & 255), linear(hex & 255)];
+  return rgb(linear((hex >> 16) & 255), linear((hex >> 8) & 255), linear(hex & 255));
 }
 
-export const scaled = (c: Color, by: number): Color => [c[0] * by, c[1] * by, c[2] * by];
+export const scaled = (c: Color, by: number): Color => c.map((v) => v * by);
 
 export class Kit {
   private readonly cos: number;

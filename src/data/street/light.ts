@@ -1,7 +1,7 @@
 // Sky, sun, street lamps and weather, and the two looks of the same world.
 import { fractal2 } from './noise.ts';
 import type { Dice } from './random.ts';
-import type { Color } from './solids.ts';
+import { type Color, rgb } from './solids.ts';
 
 export type Look = 'clean' | 'night';
 
@@ -28,37 +28,47 @@ export function drawWeather(dice: Dice): Weather {
 }
 
 /** Linear light of one world in one look. */
-export interface Light {
-  night: boolean;
+export class Light {
+  night = false;
   /** Unit vector to the sun. */
-  sunX: number;
-  sunY: number;
-  sunZ: number;
-  sun: Color;
-  hasShadows: boolean;
-  fromAbove: Color;
-  fromBelow: Color;
-  zenith: Color;
-  horizon: Color;
-  cloud: Color;
-  clouds: number;
-  cloudSeed: number;
-  haze: Color;
+  sunX = 0.5;
+  sunY = 0.5;
+  sunZ = 0.5;
+  sun = rgb(0, 0, 0);
+  hasShadows = false;
+  fromAbove = rgb(0, 0, 0);
+  fromBelow = rgb(0, 0, 0);
+  zenith = rgb(0, 0, 0);
+  horizon = rgb(0, 0, 0);
+  cloud = rgb(0, 0, 0);
+  /** 0 clear to 1 covered. */
+  clouds = 0.5;
+  cloudSeed = 0.5;
+  haze = rgb(0, 0, 0);
   /** Distance at which the haze hides two thirds, metres. */
-  hazeLength: number;
+  hazeLength = 0.5;
   /** 0 dry to 1: how much the road mirrors. */
-  wet: number;
-  /** Intensity of street lamps and of the car's own headlights. */
-  lamps: number;
-  headlights: number;
-  exposure: number;
+  wet = 0.5;
+  /** Intensity of street lamps and of the camera car's headlights. */
+  lamps = 0.5;
+  headlights = 0.5;
+  exposure = 0.5;
   /** Standard deviation of sensor noise, in 8-bit steps. */
-  noise: number;
+  noise = 0.5;
+
+  constructor(values: Light) {
+    Object.assign(this, values);
+  }
 }
 
-const times = (c: Color, k: number): Color => [c[0] * k, c[1] * k, c[2] * k];
+const times = (c: Color, k: number): Color => c.map((v) => v * k);
 
+/** The light of a world in a look. */
 export function lightOf(weather: Weather, look: Look): Light {
+  return new Light(lightValues(weather, look));
+}
+
+function lightValues(weather: Weather, look: Look): Light {
   const { sunAzimuth: a, sunElevation: e, kind } = weather;
   const common = {
     sunX: Math.sin(a) * Math.cos(e),
@@ -73,50 +83,50 @@ export function lightOf(weather: Weather, look: Look): Light {
     return {
       ...common,
       night: true,
-      sun: [0, 0, 0],
+      sun: rgb(0, 0, 0),
       hasShadows: false,
-      fromAbove: [0.03, 0.036, 0.062],
-      fromBelow: [0.024, 0.02, 0.017],
-      zenith: [0.006, 0.009, 0.022],
-      horizon: [0.042, 0.034, 0.038],
-      cloud: [0.032, 0.027, 0.03],
-      haze: [0.035, 0.03, 0.034],
+      fromAbove: rgb(0.03, 0.036, 0.062),
+      fromBelow: rgb(0.024, 0.02, 0.017),
+      zenith: rgb(0.006, 0.009, 0.022),
+      horizon: rgb(0.042, 0.034, 0.038),
+      cloud: rgb(0.032, 0.027, 0.03),
+      haze: rgb(0.035, 0.03, 0.034),
       hazeLength: hazy ? 130 : 320,
       lamps: 26,
       headlights: 30,
-      exposure: 1.9,
+      exposure: 1.1,
       noise: 3.2,
     };
   }
-  const warm: Color = [1 + weather.warmth, 1, 1 - weather.warmth];
+  const warm = rgb(1 + weather.warmth, 1, 1 - weather.warmth);
   if (kind === 'sunny') {
     // A low sun is dimmer and yellower.
     const low = Math.min(1, 0.55 + 0.6 * Math.sin(e));
     return {
       ...common,
       night: false,
-      sun: [2.5 * low * warm[0], 2.35 * low * low, 2.1 * low * low * low],
+      sun: rgb(2.5 * low * warm[0], 2.35 * low * low, 2.1 * low * low * low),
       hasShadows: true,
-      fromAbove: times([0.62, 0.72, 0.9], 0.85),
-      fromBelow: times([0.4, 0.37, 0.33], 0.85),
-      zenith: [0.16, 0.34, 0.74],
-      horizon: [0.66, 0.78, 0.92],
-      cloud: [1.15, 1.13, 1.1],
-      haze: [0.62, 0.7, 0.8],
+      fromAbove: times(rgb(0.62, 0.72, 0.9), 0.85),
+      fromBelow: times(rgb(0.4, 0.37, 0.33), 0.85),
+      zenith: rgb(0.16, 0.34, 0.74),
+      horizon: rgb(0.66, 0.78, 0.92),
+      cloud: rgb(1.15, 1.13, 1.1),
+      haze: rgb(0.62, 0.7, 0.8),
       hazeLength: 600,
       lamps: 0,
       headlights: 0,
-      exposure: 1.2,
+      exposure: 0.62,
       noise: 0.8,
     };
   }
   const dull = kind === 'wet' ? 0.82 : 1;
-  const grey: Color = [0.86 * warm[0] * dull, 0.88 * dull, 0.92 * warm[2] * dull];
+  const grey = rgb(0.86 * warm[0] * dull, 0.88 * dull, 0.92 * warm[2] * dull);
   return {
     ...common,
     night: false,
     // Through thin cloud the sun still models shapes, without an edge to its shadows.
-    sun: kind === 'hazy' ? [0.95, 0.88, 0.74] : [0.32, 0.32, 0.32],
+    sun: kind === 'hazy' ? rgb(0.95, 0.88, 0.74) : rgb(0.32, 0.32, 0.32),
     hasShadows: kind === 'hazy',
     fromAbove: times(grey, 1.45),
     fromBelow: times(grey, 0.62),
@@ -124,10 +134,10 @@ export function lightOf(weather: Weather, look: Look): Light {
     horizon: times(grey, 1.02),
     cloud: times(grey, 1.12),
     haze: times(grey, 0.9),
-    hazeLength: kind === 'hazy' ? 110 : kind === 'wet' ? 220 : 380,
+    hazeLength: kind === 'hazy' ? 150 : kind === 'wet' ? 260 : 450,
     lamps: 0,
     headlights: 0,
-    exposure: 1.25,
+    exposure: 0.6,
     noise: 1,
   };
 }
@@ -173,6 +183,6 @@ export function skyColor(
 }
 
 function smooth(t: number): number {
-  const c = t < 0 ? 0 : t > 1 ? 1 : t;
+  const c = t < 0 ? 0 : Math.min(t, 1);
   return c * c * (3 - 2 * c);
 }

@@ -48,7 +48,7 @@ export function noise3(x: number, y: number, z: number): number {
 /** How much of a wavelength survives a pixel footprint: 1 when resolved, 0 from half a wavelength on. */
 export function resolved(wavelength: number, footprint: number): number {
   const share = 1.6 - (2.4 * footprint) / wavelength;
-  return share < 0 ? 0 : share > 1 ? 1 : share;
+  return share < 0 ? 0 : Math.min(share, 1);
 }
 
 /** Octaves of 2-D value noise from `wavelength` downwards, each half as long and 0.6 as strong; roughly [-1, 1]. */
@@ -111,5 +111,5 @@ export function stripes(x: number, period: number, on: number, footprint: number
 function stripeIntegral(x: number, period: number, on: number): number {
   const k = Math.floor(x / period);
   const rest = x - k * period;
-  return k * on + (rest < on ? rest : on);
+  return k * on + Math.min(rest, on);
 }

@@ -34,19 +34,30 @@ export function lamp(color: Color, glow: Color): Paint {
   };
 }
 
-/** Leaves: dark gaps and light tips at several scales. */
+/** Leaves: clumps and tips in light and shade. Turns the normal about, so that the sun catches single tufts. */
 export function leaves(color: Color, autumn = 0): Paint {
   return (hit, out) => {
-    const clumps = fractal3(hit.x, hit.y, hit.z, 1.4, 2, hit.pixel);
-    const fine = fractal3(hit.z, hit.x, hit.y, 0.4, 2, hit.pixel);
-    const tone = Math.max(0.15, 1 + 0.75 * clumps + 0.75 * fine);
-    const hue = autumn * (0.6 + noise2(hit.x * 0.9, hit.y * 0.9 + hit.z));
+    const { x, y, z, pixel } = hit;
+    const clumps = fractal3(x, y, z, 1, 2, pixel);
+    const tips = fractal3(z, x, y, 0.26, 2, pixel);
+    const tone = Math.max(0.12, 1 + 0.6 * clumps + 1.2 * tips);
+    const hue = autumn * (0.6 + noise2(x * 0.9, y * 0.9 + z));
     matte(
       out,
       color[0] * tone * (1 + hue),
       color[1] * tone * (1 - 0.1 * hue),
       color[2] * tone * (1 - 0.3 * hue),
     );
+    const rough = resolved(0.5, pixel);
+    if (rough > 0) {
+      const nx = hit.nx + 0.9 * rough * noise2(y * 2.7 + x, z * 2.7);
+      const ny = hit.ny + 0.9 * rough * tips + 0.25;
+      const nz = hit.nz + 0.9 * rough * noise2(x * 2.7, y * 2.7 - z);
+      const k = 1 / Math.sqrt(nx * nx + ny * ny + nz * nz);
+      hit.nx = nx * k;
+      hit.ny = ny * k;
+      hit.nz = nz * k;
+    }
   };
 }
 
@@ -145,7 +156,8 @@ export function signFace(
       matte(out, 0.3, 0.31, 0.33);
       return;
     }
-    face(hit.lx / halfWidth, hit.ly / halfWidth, hit.pixel / halfWidth, out);
+    // Seen from the front, local x runs to the left.
+    face(-hit.lx / halfWidth, hit.ly / halfWidth, hit.pixel / halfWidth, out);
     // Signs are retro-reflective: they stand out in the beam of headlights.
     out.glowR = 0.1 * hit.night * out.r;
     out.glowG = 0.1 * hit.night * out.g;

@@ -3,7 +3,7 @@ import { City } from '../classes.ts';
 import { type Kit, srgb } from './kit.ts';
 import { cloth, plain } from './paints.ts';
 import type { Dice } from './random.ts';
-import type { Color, Paint } from './solids.ts';
+import type { Color, Paint, Solid } from './solids.ts';
 
 const CLOTHES = [
   0x1f2430, 0x2d3f63, 0x5b2a2a, 0x7d1f24, 0x2e4a35, 0xc9c3b5, 0x8a6d4b, 0x40444a, 0xd8d8d4, 0xb5482f,
@@ -40,7 +40,18 @@ export function person(kit: Kit, style: PersonStyle, stride: number, label: numb
   for (const side of [-1, 1]) {
     const ahead = 0.24 * s * stride * side;
     limb(kit, label, leg, side * 0.1 * s, 0, ahead, 0.86 * s, 0.02 * s, 0.15 * s, 0.17 * s);
-    limb(kit, label, top, side * 0.27 * s, 0.78 * s, -ahead * 0.8, 0.62 * s, -0.02 * s, 0.11 * s, 0.12 * s);
+    limb(
+      kit,
+      label,
+      top,
+      side * 0.27 * s,
+      0.78 * s,
+      -ahead * 0.8,
+      0.62 * s,
+      -0.02 * s,
+      0.11 * s,
+      0.12 * s,
+    ).castsShadow = false;
   }
   kit.ellipsoid(label, top, [0, 0.78 * s, 0], [0.46 * s, 0.74 * s, 0.3 * s]);
   head(kit, label, style, 1.46 * s, 0, s);
@@ -59,9 +70,9 @@ function limb(
   bend: number,
   width: number,
   depth: number,
-): void {
+): Solid {
   const h = depth / 2;
-  kit.prism(
+  return kit.prism(
     label,
     paint,
     [

@@ -53,20 +53,27 @@ export class Plan {
   private readonly line: Float64Array;
   private readonly slopes: Float64Array;
 
-  /** A street from `-24` to `length` metres. */
+  /** How far ahead of the camera's last position the street is built up, metres. */
+  static readonly view = 170;
+  /** Built-up length, metres from the first camera position. */
+  readonly length: number;
+
+  /** A street for a drive of `travel` metres. */
   constructor(
     dice: Dice,
-    readonly length: number,
+    readonly travel: number,
   ) {
+    const length = Math.ceil(travel) + Plan.view;
+    this.length = length;
     this.character = dice.weighted({ city: 4, suburb: 2.5, park: 1.5, mixed: 3 });
     this.laneWidth = dice.range(3, 3.5);
     this.lanesPerWay = dice.chance(this.character === 'suburb' ? 0 : 0.25) ? 2 : 1;
     this.cobbledParking = dice.chance(0.5);
     const side = (): Side => {
       const lanes = this.laneWidth * this.lanesPerWay;
-      const kerb = lanes + (dice.chance(0.65) ? 2.1 : 0);
+      const kerb = lanes + (dice.chance(0.55) ? 2.1 : 0);
       const verge = kerb + (dice.chance(this.character === 'city' ? 0.2 : 0.5) ? dice.range(1.2, 2.4) : 0);
-      return { lanes, kerb, verge, pavement: verge + dice.range(2.1, 3.8) };
+      return { lanes, kerb, verge, pavement: verge + dice.range(2.5, 4.6) };
     };
     this.left = side();
     this.right = side();

@@ -4,7 +4,7 @@ import { type Kit, scaled, srgb } from './kit.ts';
 import { band, fractal2, stripes } from './noise.ts';
 import { matte, plain } from './paints.ts';
 import type { Dice } from './random.ts';
-import type { Color, Hit, Paint, Surface } from './solids.ts';
+import { type Color, type Hit, type Paint, rgb, type Surface } from './solids.ts';
 
 const CAR_COLORS = [
   0xe8e8e6, 0xdadcde, 0x16181b, 0x22262b, 0x8f9499, 0x6c7278, 0xb4b8bb, 0x1d3a6e, 0x2c5c9c, 0x9c1b1b,
@@ -69,16 +69,17 @@ export function car(kit: Kit, style: CarStyle, lit: boolean, label: number = Cit
     [-0.04 * l, h],
     [rearTop, h - 0.06],
   ];
-  kit.prism(label, cabinPaint(style, belt, rear), cabin, w * 0.96, 0.22);
+  kit.prism(label, cabinPaint(style, belt), cabin, w * 0.96, 0.22);
   for (const z of [-axle, axle])
-    for (const x of [-1, 1]) kit.wheel(label, tyre(radius), [x * (w / 2 - 0.1), 0, z], radius, 0.22);
+    for (const x of [-1, 1])
+      kit.wheel(label, tyre(radius), [x * (w / 2 - 0.1), 0, z], radius, 0.22).castsShadow = false;
   if (lit) lamps(kit, w / 2 - 0.25, 0.62 * belt, f);
 }
 
 function lamps(kit: Kit, x: number, y: number, front: number): void {
   for (const side of [-1, 1]) {
-    kit.glow([side * x, y, front + 0.06], [1, 0.95, 0.82], 0.55, true);
-    kit.at(side * x, -front - 0.06, Math.PI).glow([0, y + 0.12, 0], [0.75, 0.05, 0.03], 0.22, true);
+    kit.glow([side * x, y, front + 0.06], rgb(1, 0.95, 0.82), 0.55, true);
+    kit.at(side * x, -front - 0.06, Math.PI).glow([0, y + 0.12, 0], rgb(0.75, 0.05, 0.03), 0.22, true);
   }
 }
 
@@ -124,7 +125,7 @@ function carBody(style: CarStyle, belt: number, axle: number, radius: number, li
       if (lit) glow(out, hit, 2.2, 2, 1.6, lampShare);
     } else if (z < -front) {
       const lampShare = band(x, half - 0.36, half - 0.05, p) * band(y, 0.64 * belt, 0.92 * belt, p);
-      tint(out, 0.42, 0.02, 0.02, lampShare);
+      tint(out, 0.3, 0.012, 0.012, lampShare);
       tint(out, 0.65, 0.65, 0.55, band(x, -1, 0.26, p) * band(y, 0.5, 0.62, p));
       tint(out, 0.03, 0.03, 0.03, band(y, 0.3, 0.42, p));
       if (lit) glow(out, hit, 0.75, 0.04, 0.03, lampShare);
@@ -145,7 +146,7 @@ function glow(out: Surface, hit: Hit, r: number, g: number, b: number, share: nu
   out.glowB = b * share * hit.night;
 }
 
-function cabinPaint(style: CarStyle, belt: number, rear: number): Paint {
+function cabinPaint(style: CarStyle, belt: number): Paint {
   const { color, height, length } = style;
   const rise = height - belt;
   return (hit, out) => {
@@ -155,7 +156,7 @@ function cabinPaint(style: CarStyle, belt: number, rear: number): Paint {
     const side = Math.abs(hit.lz) < length && hit.face >= 5;
     let glass = band(up, 0.1, 0.86, p / rise);
     if (side) {
-      const z = hit.lz - -rear * 0;
+      const z = hit.lz;
       const pillars = Math.max(
         stripes(z + 0.05, 1.05, 0.09, p),
         style.kind === 'van' ? band(z, -9, 0, p) : 0,
@@ -163,7 +164,7 @@ function cabinPaint(style: CarStyle, belt: number, rear: number): Paint {
       glass *= 1 - pillars;
     } else {
       // Roof, screen and rear window: the roof is what faces up.
-      const roof = hit.ny > 0.82 ? 1 : 0;
+      const roof = hit.ny > 0.93 ? 1 : 0;
       const corner = band(Math.abs(hit.lx), style.width / 2 - 0.2 * up - 0.14, 9, p);
       glass = (1 - roof) * (1 - corner) * band(up, 0.06, 0.9, p / rise);
       if (style.kind === 'van' && hit.lz < 0) glass *= band(up, 0.25, 0.8, p / rise);
@@ -208,10 +209,10 @@ function truckCab(base: Paint, front: number): Paint {
   return (hit, out) => {
     base(hit, out);
     const p = hit.pixel;
-    const ahead = hit.nz * hit.nz + hit.nx * hit.nx > 0.3 && hit.lz > -9;
+    const upright = hit.nz * hit.nz + hit.nx * hit.nx > 0.3;
     const glass =
       band(hit.y, 1.45, 2.25, p) *
-      (ahead ? 1 : 0) *
+      (upright ? 1 : 0) *
       (hit.face >= 5 ? stripes(hit.lz - front, 2.1, 1.1, p) : 1);
     tint(out, 0.025, 0.03, 0.035, glass);
     tint(out, 0.04, 0.04, 0.04, band(hit.y, 0, 0.72, p));

@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+// Runs the bundle in dist/. Where the sources are at hand and newer, the bundle is made first.
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const bundle = join(root, 'dist/warpmix.mjs');
+
+/** Latest change below a folder, in ms; a folder's own time tells of files removed. */
+function newest(path) {
+  const { mtimeMs } = statSync(path);
+  const inner = statSync(path).isDirectory() ? readdirSync(path).map((name) => newest(join(path, name))) : [];
+  return Math.max(mtimeMs, ...inner);
+}
+
+const sources = ['src', 'kernels', 'shaders', 'scripts/build.mjs', 'package.json'].map((name) =>
+  join(root, name),
+);
+if (sources.every((path) => existsSync(path))) {
+  const built = existsSync(bundle) ? statSync(bundle).mtimeMs : 0;
+  if (Math.max(...sources.map(newest)) > built) {
+    try {
+      const { buildCli } = await import('../scripts/build.mjs');
+      await buildCli();
+    } catch (error) {
+      console.error(`error: building ${bundle} failed: ${error.message}`);
+      process.exit(1);
+    }
+  }
+}
+if (process.argv.includes('--stack')) process.setSourceMapsEnabled(true);
+await import(pathToFileURL(bundle).href);

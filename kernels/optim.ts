@@ -1,0 +1,171 @@
+import * as shader from '../shaders/optim.wgsl.ts';
+import {
+  type Binding,
+  groupsFor,
+  type Kernel,
+  type Params,
+  type Variant,
+  WORKGROUP,
+} from '../src/gpu/kernel.ts';
+
+const read = (name: string): Binding => ({ name, type: 'f32', access: 'read' });
+const update = (name: string): Binding => ({ name, type: 'f32', access: 'update' });
+const write = (name: string): Binding => ({ name, type: 'f32', access: 'write' });
+
+const vectorOrScalar = <P extends Params & { n: number }>(
+  code: (vector: boolean, p: P) => string,
+  vec4: string[],
+): Variant<P>[] => [
+  {
+    name: 'vec4',
+    summary: 'four elements per invocation',
+    applies: (p) => p.n % 4 === 0,
+    vec4,
+    code: (p) => code(true, p),
+    workgroups: (p) => groupsFor(p.n / 4),
+  },
+  {
+    name: 'scalar',
+    summary: 'one element per invocation, any length',
+    applies: () => true,
+    code: (p) => code(false, p),
+    workgroups: (p) => groupsFor(p.n),
+  },
+];
+
+/** `group` is the index of the learning rate in `hyper`; `nesterov` is 0 or 1. */
+export type SgdParams = Record<'n' | 'group' | 'momentum' | 'weightDecay' | 'nesterov', number>;
+
+export const sgd: Kernel<SgdParams> = {
+  name: 'sgd',
+  summary: 'one step of gradient descent with momentum, in place; hyper holds one learning rate per group',
+  formula: 'd = clip g + decay w; b = momentum b + d; w = w - lr (nesterov ? d + momentum b : b)',
+  source: 'PyTorch SGD with dampening 0; a buffer of zeros makes its first step b = d, as there',
+  bindings: [update('w'), update('momentum'), read('g'), read('hyper'), read('clip')],
+  params: { n: 'u32', group: 'u32', momentum: 'f32', weightDecay: 'f32', nesterov: 'u32' },
+  variants: vectorOrScalar((vector, p) => shader.sgd(vector, p.nesterov === 1), ['w', 'momentum', 'g']),
+  cost: (p) => ({ flops: 7 * p.n, bytes: 20 * p.n }),
+  reference: (p, { w, momentum, g, hyper, clip }) => {
+    for (let i = 0; i < p.n; i++) {
+      const d = clip[0] * g[i] + p.weightDecay * w[i];
+      momentum[i] = p.momentum * momentum[i] + d;
+      w[i] -= hyper[p.group] * (p.nesterov ? d + p.momentum * momentum[i] : momentum[i]);
+    }
+  },
+};
+
+/**
+ * `rest1` is 1 - beta1 and `rest2` 1 - beta2, subtracted in f64: 1 - 0.999 in f32 is off by 5e-5 of its value.
+ * `decoupled` is 0 or 1.
+ */
+export type AdamParams = Record<
+  'n' | 'group' | 'beta1' | 'rest1' | 'beta2' | 'rest2' | 'eps' | 'weightDecay' | 'decoupled',
+  number
+>;
+
+export const adam: Kernel<AdamParams> = {
+  name: 'adam',
+  summary:
+    'one step of Adam or AdamW in place; hyper = (1 / (1 - beta1^t), 1 / (1 - beta2^t), lr of each group)',
+  formula:
+    'm = beta1 m + (1 - beta1) d; v = beta2 v + (1 - beta2) d^2; w = w - lr m c1 / (sqrt(v c2) + eps); d = clip g + decay w, or (decoupled) d = clip g and w = w - lr decay w',
+  source: 'Kingma and Ba 2015; Loshchilov and Hutter 2019 (decoupled); PyTorch Adam, AdamW',
+  bindings: [update('w'), update('m'), update('v'), read('g'), read('hyper'), read('clip')],
+  params: {
+    n: 'u32',
+    group: 'u32',
+    beta1: 'f32',
+    rest1: 'f32',
+    beta2: 'f32',
+    rest2: 'f32',
+    eps: 'f32',
+    weightDecay: 'f32',
+    decoupled: 'u32',
+  },
+  variants: vectorOrScalar((vector, p) => shader.adam(vector, p.decoupled === 1), ['w', 'm', 'v', 'g']),
+  cost: (p) => ({ flops: 18 * p.n, bytes: 28 * p.n }),
+  reference: (p, { w, m, v, g, hyper, clip }) => {
+    const lr = hyper[2 + p.group];
+    for (let i = 0; i < p.n; i++) {
+      let d = clip[0] * g[i];
+      if (p.decoupled) w[i] *= 1 - lr * p.weightDecay;
+      else d += p.weightDecay * w[i];
+      m[i] = p.beta1 * m[i] + p.rest1 * d;
+      v[i] = p.beta2 * v[i] + p.rest2 * d * d;
+      w[i] -= (lr * m[i] * hyper[0]) / (Math.sqrt(v[i] * hyper[1]) + p.eps);
+    }
+  },
+};
+
+export type CountParams = { n: number };
+
+export const ema: Kernel<CountParams> = {
+  name: 'ema',
+  summary: 'exponential moving average in place',
+  formula: 'average = rate average + (1 - rate) x',
+  source: 'Tarvainen and Valpola, Mean Teacher, NeurIPS 2017',
+  bindings: [update('average'), read('x'), read('rate')],
+  params: { n: 'u32' },
+  variants: vectorOrScalar((vector) => shader.ema(vector), ['average', 'x']),
+  cost: (p) => ({ flops: 4 * p.n, bytes: 12 * p.n }),
+  reference: (p, { average, x, rate }) => {
+    for (let i = 0; i < p.n; i++) average[i] = rate[0] * average[i] + (1 - rate[0]) * x[i];
+  },
+};
+
+/** Partial sums are written from y[at] on; `each` values go into one. */
+export type SquareSumsParams = { n: number; at: number; each: number };
+
+/** Partial sums that `squareSums` writes. */
+export const partialsOf = (n: number, each: number): number => Math.ceil(n / (WORKGROUP * each)) * WORKGROUP;
+
+export const squareSums: Kernel<SquareSumsParams> = {
+  name: 'squareSums',
+  summary: 'partial sums of squares, written into one stretch of a shared array',
+  formula: 'y[at + 64 b + lane] = sum_r x[64 (b each + r) + lane]^2, r < each',
+  source: 'first pass of the global gradient norm',
+  bindings: [read('x'), update('y')],
+  params: { n: 'u32', at: 'u32', each: 'u32' },
+  variants: [
+    {
+      name: 'strided',
+      summary: 'every 64th value of a stretch per invocation: neighbours load neighbours',
+      applies: () => true,
+      code: shader.squareSums,
+      workgroups: (p) => partialsOf(p.n, p.each) / WORKGROUP,
+    },
+  ],
+  cost: (p) => ({ flops: 2 * p.n, bytes: 4 * (p.n + partialsOf(p.n, p.each)) }),
+  reference: (p, { x, y }) => {
+    for (let k = 0; k < partialsOf(p.n, p.each); k++) y[p.at + k] = 0;
+    for (let i = 0; i < p.n; i++) {
+      const block = Math.floor(i / (WORKGROUP * p.each));
+      y[p.at + block * WORKGROUP + (i % WORKGROUP)] += x[i] * x[i];
+    }
+  },
+};
+
+export type ClipFactorParams = { maxNorm: number };
+
+export const clipFactor: Kernel<ClipFactorParams> = {
+  name: 'clipFactor',
+  summary: 'norm from the sum of squares, and the factor that brings it down to maxNorm',
+  formula: 'norm = sqrt(total); clip = norm > maxNorm ? maxNorm / norm : 1',
+  source: 'Pascanu et al. 2013. PyTorch adds 1e-6 to the norm; here a norm of exactly maxNorm is left alone',
+  bindings: [read('total'), write('norm'), write('clip')],
+  params: { maxNorm: 'f32' },
+  variants: [
+    {
+      name: 'scalar',
+      summary: 'one invocation',
+      applies: () => true,
+      code: shader.clipFactor,
+      workgroups: () => 1,
+    },
+  ],
+  cost: () => ({ flops: 6, bytes: 12 }),
+  reference: (p, { total, norm, clip }) => {
+    norm[0] = Math.sqrt(total[0]);
+    clip[0] = norm[0] > p.maxNorm ? p.maxNorm / norm[0] : 1;
+  },
+};

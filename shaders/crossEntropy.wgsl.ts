@@ -1,0 +1,120 @@
+// Softmax cross entropy over rows of class scores, fused: the probabilities are never written to memory.
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+
+export interface CrossEntropyStructure {
+  classWeighted: boolean;
+  pixelWeighted: boolean;
+  /** WGSL in `valid` (bool) and `weight` (f32): what the pixel adds to the denominator. */
+  denominator: string;
+}
+
+// Everything after the row's maximum and its sum of exponentials.
+const finish = (s: CrossEntropyStructure) => wgsl`
+  let t = label[k];
+  let valid = t >= 0 && t < i32(p.classes) && t != p.ignore;
+  // A label outside the classes is never used as an index.
+  let own = u32(select(0, t, valid));
+  var weight = select(0.0, 1.0, valid);
+#if ${s.classWeighted}
+  weight *= classWeights[own];
+#endif
+#if ${s.pixelWeighted}
+  weight *= pixelWeights[k];
+#endif
+  rows[2u * k] = top + log(total);
+  rows[2u * k + 1u] = weight;
+  // top - own first: the difference is exact when the true class leads, so that small losses keep their digits.
+  terms[2u * k] = select(0.0, weight * ((top - score(base, own)) + log(total)), valid);
+  terms[2u * k + 1u] = ${s.denominator};
+`;
+
+/** rows = (logsumexp, weight), terms = (weighted loss, part of the denominator). One invocation per pixel. */
+export const crossEntropy = (s: CrossEntropyStructure) => wgsl`
+fn score(base: u32, c: u32) -> f32 { return logits[base + c]; }
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let k = flat(gid, groups);
+  if (k >= p.pixels) { return; }
+  let base = k * p.classes;
+  var top = logits[base];
+  for (var c = 1u; c < p.classes; c++) { top = max(top, logits[base + c]); }
+  var total = 0.0;
+  for (var c = 0u; c < p.classes; c++) { total += exp(logits[base + c] - top); }
+  ${finish(s)}
+}
+`;
+
+/** The same with four classes per load. */
+export const crossEntropyVec4 = (s: CrossEntropyStructure) => wgsl`
+fn score(base: u32, c: u32) -> f32 { return logits[base + c / 4u][c % 4u]; }
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let k = flat(gid, groups);
+  if (k >= p.pixels) { return; }
+  let quads = p.classes / 4u;
+  let base = k * quads;
+  var tops = logits[base];
+  for (var c = 1u; c < quads; c++) { tops = max(tops, logits[base + c]); }
+  let top = max(max(tops.x, tops.y), max(tops.z, tops.w));
+  var totals = vec4f(0.0);
+  for (var c = 0u; c < quads; c++) { totals += exp(logits[base + c] - top); }
+  let total = (totals.x + totals.y) + (totals.z + totals.w);
+  ${finish(s)}
+}
+`;
+
+/** loss = sums[0] / sums[1], and 0 where nothing was counted. */
+export const weightedMean = () => wgsl`
+@compute @workgroup_size(1)
+fn main() {
+  var y = 0.0;
+  if (sums[1] > 0.0) { y = sums[0] / sums[1]; }
+  loss[0] = y;
+}
+`;
+
+// Scale of the whole gradient: the cotangent over the denominator, both on the device.
+const scale = wgsl`
+  var scale = 0.0;
+  if (sums[1] > 0.0) { scale = g[0] / sums[1]; }
+`;
+
+/** dlogits = g / denominator * weight * (softmax - onehot). One invocation per score. */
+export const crossEntropyGrad = () => wgsl`
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = flat(gid, groups);
+  if (i >= p.pixels * p.classes) { return; }
+  let k = i / p.classes;
+  let weight = rows[2u * k + 1u];
+  if (weight == 0.0) {
+    dlogits[i] = 0.0;
+    return;
+  }
+  ${scale}
+  let onehot = select(0.0, 1.0, i32(i % p.classes) == label[k]);
+  dlogits[i] = scale * weight * (exp(logits[i] - rows[2u * k]) - onehot);
+}
+`;
+
+/** The same for four scores of one pixel. */
+export const crossEntropyGradVec4 = () => wgsl`
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = flat(gid, groups);
+  let quads = p.classes / 4u;
+  if (i >= p.pixels * quads) { return; }
+  let k = i / quads;
+  let weight = rows[2u * k + 1u];
+  if (weight == 0.0) {
+    dlogits[i] = vec4f(0.0);
+    return;
+  }
+  ${scale}
+  let c = 4 * i32(i % quads);
+  let onehot = select(vec4f(0.0), vec4f(1.0), vec4i(c, c + 1, c + 2, c + 3) == vec4i(label[k]));
+  dlogits[i] = scale * weight * (exp(logits[i] - rows[2u * k]) - onehot);
+}
+`;

@@ -1,0 +1,328 @@
+// Batch, instance and group normalisation of x seen as [N, S, C], S = H W. Statistics are taken in two passes: one
+// invocation per chunk of S and channel, then one merge per normalised group, both in a fixed order.
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+
+const lanes = (vector: boolean) => wgsl`
+#if ${vector}
+alias T = vec4f;
+const LANES = 4u;
+#else
+alias T = f32;
+const LANES = 1u;
+#endif
+`;
+
+// Which chunk of which sample, and which channels, an invocation of the first pass has.
+const chunkOf = wgsl`
+  let k = flat(gid, groups);
+  let width = p.c / LANES;
+  let chunks = (p.s + p.chunk - 1u) / p.chunk;
+  let block = k / width;
+  if (block >= p.n * chunks) { return; }
+  let c = k - block * width;
+  let sample = block / chunks;
+  let first = (block - sample * chunks) * p.chunk;
+  let count = min(p.chunk, p.s - first);
+  var at = (sample * p.s + first) * width + c;
+`;
+
+/**
+ * Mean and M2 = sum (x - mean)^2 of every chunk, in one walk over values less the chunk's first value x0. With
+ * D = sum (x - x0): M2 = sum (x - x0)^2 - D^2 / count. x0 is itself one of the values, so what is subtracted is at most
+ * `count` times what remains: the cancellation that ruins E[x^2] - E[x]^2 is bounded whatever the mean.
+ */
+export const partialsShifted = () => wgsl`
+${lanes(true)}
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  ${chunkOf}
+  let shift = x[at];
+  var total = T();
+  var squares = T();
+  for (var r = 0u; r < count; r++) {
+    let d = x[at] - shift;
+    total += d;
+    squares += d * d;
+    at += width;
+  }
+  let offset = total / f32(count);
+  partMean[k] = shift + offset;
+  partM2[k] = max(squares - total * offset, T());
+}
+`;
+
+/** The definition: the mean first, then the squared deviations from it. */
+export const partialsNaive = () => wgsl`
+${lanes(false)}
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  ${chunkOf}
+  var total = 0.0;
+  for (var r = 0u; r < count; r++) { total += x[at + r * width]; }
+  let mean = total / f32(count);
+  var m2 = 0.0;
+  for (var r = 0u; r < count; r++) {
+    let d = x[at + r * width] - mean;
+    m2 += d * d;
+  }
+  partMean[k] = mean;
+  partM2[k] = m2;
+}
+`;
+
+// Chan's update: statistics of two disjoint sets joined. x = count, y = mean, z = M2.
+const join = wgsl`
+fn join(a: vec3f, b: vec3f) -> vec3f {
+  let total = a.x + b.x;
+  let share = b.x / max(total, 1.0);
+  let delta = b.y - a.y;
+  return vec3f(total, a.y + delta * share, a.z + b.z + delta * delta * a.x * share);
+}
+`;
+
+// A normalised group: `p.width` channels of set `setAt`, which is one sample, or all of them where p.sets is 1.
+const groupOf = wgsl`
+  let perSet = p.c / p.width;
+  let setAt = q / perSet;
+  let c0 = (q - setAt * perSet) * p.width;
+  let chunks = (p.s + p.chunk - 1u) / p.chunk;
+  let rows = p.n / p.sets * chunks;
+`;
+
+// Statistics of member j of the group: rows outside, channels inside.
+const member = wgsl`
+fn member(j: u32, row0: u32, c0: u32, chunks: u32) -> vec3f {
+  let row = row0 + j / p.width;
+  let size = min(p.chunk, p.s - (row % chunks) * p.chunk);
+  let at = row * p.c + c0 + j % p.width;
+  return vec3f(f32(size), partMean[at], partM2[at]);
+}
+`;
+
+/** mean, variance and 1 / sqrt(variance + eps) of every group, written to each of its channels: [sets, C]. */
+export const mergeWalk = () => wgsl`
+${join}
+${member}
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let q = flat(gid, groups);
+  if (q >= p.sets * (p.c / p.width)) { return; }
+  ${groupOf}
+  var all = vec3f();
+  for (var j = 0u; j < rows * p.width; j++) { all = join(all, member(j, setAt * rows, c0, chunks)); }
+  let v = all.z / all.x;
+  for (var i = 0u; i < p.width; i++) {
+    let at = setAt * p.c + c0 + i;
+    mean[at] = all.y;
+    variance[at] = v;
+    rstd[at] = inverseSqrt(v + p.eps);
+  }
+}
+`;
+
+/** The same with a workgroup per group: 64 walks, then a tree of fixed shape. */
+export const mergeTree = () => wgsl`
+${join}
+${member}
+var<workgroup> parts: array<vec3f, 64>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) wid: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let q = wid.x + wid.y * groups.x;
+  if (q >= p.sets * (p.c / p.width)) { return; }
+  ${groupOf}
+  var own = vec3f();
+  for (var j = lane; j < rows * p.width; j += 64u) { own = join(own, member(j, setAt * rows, c0, chunks)); }
+  parts[lane] = own;
+  workgroupBarrier();
+  for (var half = 32u; half > 0u; half /= 2u) {
+    if (lane < half) { parts[lane] = join(parts[lane], parts[lane + half]); }
+    workgroupBarrier();
+  }
+  let all = parts[0];
+  let v = all.z / all.x;
+  for (var i = lane; i < p.width; i += 64u) {
+    let at = setAt * p.c + c0 + i;
+    mean[at] = all.y;
+    variance[at] = v;
+    rstd[at] = inverseSqrt(v + p.eps);
+  }
+}
+`;
+
+/** running += momentum (new - running), with the variance made unbiased by `p.correction` = m / (m - 1). */
+export const running = () => wgsl`
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let c = flat(gid, groups);
+  if (c >= p.c) { return; }
+  runningMean[c] += p.momentum * (mean[c] - runningMean[c]);
+  runningVar[c] += p.momentum * (variance[c] * p.correction - runningVar[c]);
+}
+`;
+
+/** Rows of S that one invocation of an element-wise pass walks, so that a channel's statistics are read once for all. */
+export const ROWS = 8;
+
+const rowsOf = wgsl`
+  let k = flat(gid, groups);
+  let width = p.c / LANES;
+  let blocks = (p.s + ROWS - 1u) / ROWS;
+  let block = k / width;
+  if (block >= p.n * blocks) { return; }
+  let c = k - block * width;
+  let sample = block / blocks;
+  let first = (block - sample * blocks) * ROWS;
+  let last = min(first + ROWS, p.s);
+  let stat = select(0u, sample, p.sets > 1u) * width + c;
+  var at = (sample * p.s + first) * width + c;
+`;
+
+/** y = (x - mean) rstd gamma + beta. */
+export const apply = (affine: boolean, vector: boolean) => wgsl`
+${lanes(vector)}
+const ROWS = ${ROWS}u;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  ${rowsOf}
+  let centre = mean[stat];
+#if ${affine}
+  let scale = rstd[stat] * gamma[c];
+  let shift = beta[c];
+#else
+  let scale = rstd[stat];
+  let shift = T();
+#endif
+  for (var s = first; s < last; s++) {
+    y[at] = (x[at] - centre) * scale + shift;
+    at += width;
+  }
+}
+`;
+
+/** Sums of g and of g xhat over every chunk. */
+export const gradPartials = (vector: boolean) => wgsl`
+${lanes(vector)}
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  ${chunkOf}
+  let stat = select(0u, sample, p.sets > 1u) * width + c;
+  let centre = mean[stat];
+  var sumOne = T();
+  var sumX = T();
+  for (var r = 0u; r < count; r++) {
+    let v = g[at];
+    sumOne += v;
+    sumX += v * (x[at] - centre);
+    at += width;
+  }
+  partG[k] = sumOne;
+  partGX[k] = sumX * rstd[stat];
+}
+`;
+
+/** Per set and channel the sums of g and g xhat; per group the means of gamma g and gamma g xhat. */
+export const gradMergeWalk = (affine: boolean) => wgsl`
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let q = flat(gid, groups);
+  if (q >= p.sets * (p.c / p.width)) { return; }
+  ${groupOf}
+  var both = vec2f();
+  for (var i = 0u; i < p.width; i++) {
+    let c = c0 + i;
+    var own = vec2f();
+    for (var row = setAt * rows; row < (setAt + 1u) * rows; row++) {
+      own += vec2f(partG[row * p.c + c], partGX[row * p.c + c]);
+    }
+    sumG[setAt * p.c + c] = own.x;
+    sumGX[setAt * p.c + c] = own.y;
+#if ${affine}
+    both += gamma[c] * own;
+#else
+    both += own;
+#endif
+  }
+  both /= f32(p.n / p.sets * p.s * p.width);
+  for (var i = 0u; i < p.width; i++) {
+    meanG[setAt * p.c + c0 + i] = both.x;
+    meanGX[setAt * p.c + c0 + i] = both.y;
+  }
+}
+`;
+
+/** The same with a workgroup per group: for each channel 64 walks, then a tree of fixed shape. */
+export const gradMergeTree = (affine: boolean) => wgsl`
+var<workgroup> parts: array<vec2f, 64>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) wid: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let q = wid.x + wid.y * groups.x;
+  if (q >= p.sets * (p.c / p.width)) { return; }
+  ${groupOf}
+  var both = vec2f();
+  for (var i = 0u; i < p.width; i++) {
+    let c = c0 + i;
+    var own = vec2f();
+    for (var row = setAt * rows + lane; row < (setAt + 1u) * rows; row += 64u) {
+      own += vec2f(partG[row * p.c + c], partGX[row * p.c + c]);
+    }
+    parts[lane] = own;
+    workgroupBarrier();
+    for (var half = 32u; half > 0u; half /= 2u) {
+      if (lane < half) { parts[lane] += parts[lane + half]; }
+      workgroupBarrier();
+    }
+    let all = parts[0];
+    // The next channel overwrites the parts.
+    workgroupBarrier();
+    if (lane == 0u) {
+      sumG[setAt * p.c + c] = all.x;
+      sumGX[setAt * p.c + c] = all.y;
+    }
+#if ${affine}
+    both += gamma[c] * all;
+#else
+    both += all;
+#endif
+  }
+  both /= f32(p.n / p.sets * p.s * p.width);
+  for (var i = lane; i < p.width; i += 64u) {
+    meanG[setAt * p.c + c0 + i] = both.x;
+    meanGX[setAt * p.c + c0 + i] = both.y;
+  }
+}
+`;
+
+/** dx = rstd (gamma g - mean(gamma g) - xhat mean(gamma g xhat)). */
+export const gradInput = (affine: boolean, vector: boolean) => wgsl`
+${lanes(vector)}
+const ROWS = ${ROWS}u;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  ${rowsOf}
+  let centre = mean[stat];
+  let r = rstd[stat];
+  let a = meanG[stat];
+  let b = meanGX[stat] * r;
+#if ${affine}
+  let scale = gamma[c];
+#else
+  let scale = T(1.0);
+#endif
+  for (var s = first; s < last; s++) {
+    dx[at] = r * (scale * g[at] - a - (x[at] - centre) * b);
+    at += width;
+  }
+}
+`;

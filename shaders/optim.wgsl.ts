@@ -1,0 +1,89 @@
+// Optimiser steps in place, one parameter element per invocation. What changes from step to step (learning rate, bias
+// corrections, the clipping factor, the averaging rate) is read from buffers, so that a recorded step can be replayed.
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+
+const guard = (vector: boolean) => wgsl`
+  let i = flat(gid, groups);
+#if ${vector}
+  if (i * 4u >= p.n) { return; }
+#else
+  if (i >= p.n) { return; }
+#endif
+`;
+
+/** b = momentum b + d, w -= lr (b, or d + momentum b with Nesterov), d = clip g + decay w. */
+export const sgd = (vector: boolean, nesterov: boolean) => wgsl`
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  ${guard(vector)}
+  let d = clip[0] * g[i] + p.weightDecay * w[i];
+  let b = p.momentum * momentum[i] + d;
+  momentum[i] = b;
+#if ${nesterov}
+  w[i] -= hyper[p.group] * (d + p.momentum * b);
+#else
+  w[i] -= hyper[p.group] * b;
+#endif
+}
+`;
+
+/** m and v are moving means of d and d^2; w -= lr (m c1) / (sqrt(v c2) + eps), c1 and c2 undoing their zero start. */
+export const adam = (vector: boolean, decoupled: boolean) => wgsl`
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  ${guard(vector)}
+#if ${decoupled}
+  let d = clip[0] * g[i];
+#else
+  let d = clip[0] * g[i] + p.weightDecay * w[i];
+#endif
+  let m1 = p.beta1 * m[i] + p.rest1 * d;
+  let v1 = p.beta2 * v[i] + p.rest2 * (d * d);
+  m[i] = m1;
+  v[i] = v1;
+  var change = (m1 * hyper[0]) / (sqrt(v1 * hyper[1]) + p.eps);
+#if ${decoupled}
+  // Added to the change: as a factor, 1 - lr decay would lose most digits of a decay of 1e-5.
+  change += p.weightDecay * w[i];
+#endif
+  w[i] -= hyper[2u + p.group] * change;
+}
+`;
+
+/** average = rate average + (1 - rate) x. */
+export const ema = (vector: boolean) => wgsl`
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  ${guard(vector)}
+  average[i] = rate[0] * average[i] + (1.0 - rate[0]) * x[i];
+}
+`;
+
+/**
+ * Partial sums of squares: the 64 invocations of a workgroup share 64 * p.each neighbouring values, invocation `lane`
+ * taking every 64th, so that loads are of neighbours and no barrier is needed. One partial sum per invocation.
+ */
+export const squareSums = () => wgsl`
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let k = flat(gid, groups);
+  let begin = (k / 64u) * 64u * p.each;
+  if (begin >= p.n) { return; }
+  let end = min(begin + 64u * p.each, p.n);
+  var total = 0.0;
+  for (var i = begin + k % 64u; i < end; i += 64u) { total += x[i] * x[i]; }
+  y[p.at + k] = total;
+}
+`;
+
+/** norm = sqrt(total), clip = min(1, maxNorm / norm). */
+export const clipFactor = () => wgsl`
+@compute @workgroup_size(1)
+fn main() {
+  let length = sqrt(total[0]);
+  var factor = 1.0;
+  if (length > p.maxNorm) { factor = p.maxNorm / length; }
+  norm[0] = length;
+  clip[0] = factor;
+}
+`;

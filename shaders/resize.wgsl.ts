@@ -1,0 +1,189 @@
+// Nearest and bilinear resizing of [N,H,W,C], and their adjoints. Source positions are fractions of whole numbers and
+// stay so until the last division: forward and adjoint cannot disagree about which pixel an output reads.
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+
+const lanes = (vector: boolean) => wgsl`
+#if ${vector}
+alias T = vec4f;
+const LANES = 4u;
+#else
+alias T = f32;
+const LANES = 1u;
+#endif
+`;
+
+/** Sample, row, column and channel of element k of an array [N, rows, cols, C]. */
+const unpack = (rows: string, cols: string) => wgsl`
+  let k = flat(gid, groups);
+  let width = p.c / LANES;
+  let pixel = k / width;
+  let line = pixel / ${cols};
+  let sample = line / ${rows};
+  if (sample >= p.n) { return; }
+  let c = k - pixel * width;
+  let col = pixel - line * ${cols};
+  let row = line - sample * ${rows};
+`;
+
+/** y[o, q] = x[floor(o H / OH), floor(q W / OW)]. */
+export const nearest = (vector: boolean) => wgsl`
+${lanes(vector)}
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  ${unpack('p.oh', 'p.ow')}
+  y[k] = x[((sample * p.h + row * p.h / p.oh) * p.w + col * p.w / p.ow) * width + c];
+}
+`;
+
+/** dx = sum of g over the outputs that read this pixel: floor(o H / OH) = h for o in ceil(h OH / H) .. ceil((h + 1) OH / H). */
+export const nearestAdjoint = (vector: boolean) => wgsl`
+${lanes(vector)}
+fn outputs(i: u32, size: u32, count: u32) -> vec2u {
+  return vec2u((i * count + size - 1u) / size, ((i + 1u) * count + size - 1u) / size);
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  ${unpack('p.h', 'p.w')}
+  let rows = outputs(row, p.h, p.oh);
+  let cols = outputs(col, p.w, p.ow);
+  var total = T();
+  for (var o = rows.x; o < rows.y; o++) {
+    var at = ((sample * p.oh + o) * p.ow + cols.x) * width + c;
+    for (var q = cols.x; q < cols.y; q++) {
+      total += g[at];
+      at += width;
+    }
+  }
+  dx[k] = total;
+}
+`;
+
+// One invocation per input pixel and four channels: one set of indices for the four output pixels it touches.
+const double = wgsl`
+  ${unpack('p.h', 'p.w')}
+  let top = (line * 4u * p.w + col * 2u) * width + c;
+  let bottom = top + 2u * p.w * width;
+`;
+
+/** Nearest to twice the size: each input pixel is written to its four outputs. */
+export const nearestDouble = () => wgsl`
+${lanes(true)}
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  ${double}
+  let value = x[k];
+  y[top] = value;
+  y[top + width] = value;
+  y[bottom] = value;
+  y[bottom + width] = value;
+}
+`;
+
+/** Its adjoint: the sum of the four. */
+export const nearestDoubleAdjoint = () => wgsl`
+${lanes(true)}
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  ${double}
+  dx[k] = g[top] + g[top + width] + g[bottom] + g[bottom + width];
+}
+`;
+
+/**
+ * Source positions along an axis: max(start + o step, 0) / unit, in inputs.
+ * align_corners: o (size - 1) / (count - 1); else (o + 1/2) size / count - 1/2, not below 0.
+ */
+const scale = wgsl`
+struct Scale { start: i32, step: i32, unit: i32 }
+fn scaleOf(size: u32, count: u32) -> Scale {
+  if (p.alignCorners == 1u) { return Scale(0, i32(size) - 1, max(i32(count) - 1, 1)); }
+  return Scale(i32(size) - i32(count), 2 * i32(size), 2 * i32(count));
+}
+`;
+
+/** Output o reads the inputs `at` and `next` with weights 1 - part and part. */
+const source = wgsl`
+${scale}
+struct Source { at: u32, next: u32, part: f32 }
+fn source(o: u32, size: u32, count: u32) -> Source {
+  let s = scaleOf(size, count);
+  let top = max(s.start + i32(o) * s.step, 0);
+  let at = top / s.unit;
+  return Source(u32(at), min(u32(at) + 1u, size - 1u), f32(top - at * s.unit) / f32(s.unit));
+}
+`;
+
+/** y = bilinear mean of the four pixels around the source position. */
+export const bilinear = (vector: boolean) => wgsl`
+${lanes(vector)}
+${source}
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  ${unpack('p.oh', 'p.ow')}
+  let v = source(row, p.h, p.oh);
+  let u = source(col, p.w, p.ow);
+  let top = (sample * p.h + v.at) * p.w;
+  let bottom = (sample * p.h + v.next) * p.w;
+  let left = u.at * width + c;
+  let right = u.next * width + c;
+  let a = (1.0 - u.part) * x[top * width + left] + u.part * x[top * width + right];
+  let b = (1.0 - u.part) * x[bottom * width + left] + u.part * x[bottom * width + right];
+  y[k] = (1.0 - v.part) * a + v.part * b;
+}
+`;
+
+/** y[o, j, i] = (1 - part) x[o, at, i] + part x[o, next, i]: linear along the middle axis. */
+export const linearAxis = (vector: boolean) => wgsl`
+${lanes(vector)}
+${source}
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let k = flat(gid, groups);
+  let width = p.inner / LANES;
+  let line = k / width;
+  let o = line / p.count;
+  if (o >= p.outer) { return; }
+  let i = k - line * width;
+  let j = source(line - o * p.count, p.size, p.count);
+  let base = o * p.size;
+  y[k] = (1.0 - j.part) * x[(base + j.at) * width + i] + j.part * x[(base + j.next) * width + i];
+}
+`;
+
+/**
+ * dx[o, i, k] = sum over j of the weight of input i in output j, times g[o, j, k]. `first` and `last` bound the j whose
+ * source lies within one input of i. The weight is the forward's own quotient: d / unit is its `part` where i is the
+ * pixel before the source, (d + unit) / unit where i is the one after; both pass zero outside that range.
+ */
+export const linearAxisAdjoint = (vector: boolean) => wgsl`
+${lanes(vector)}
+${scale}
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let k = flat(gid, groups);
+  let width = p.inner / LANES;
+  let line = k / width;
+  let o = line / p.size;
+  if (o >= p.outer) { return; }
+  let c = k - line * width;
+  let i = i32(line - o * p.size);
+  let s = scaleOf(p.size, p.count);
+  let here = i * s.unit;
+  // Sources from the last input on belong to it wholly.
+  let isLast = i == i32(p.size) - 1;
+  let step = max(s.step, 1);
+  let first = max(here - s.unit - s.start, 0) / step;
+  let last = select(min(max(here + s.unit - s.start, 0) / step + 1, i32(p.count)), i32(p.count), isLast);
+  var at = (o * p.count + u32(first)) * width + c;
+  var total = T();
+  for (var j = first; j < last; j++) {
+    let d = max(s.start + j * s.step, 0) - here;
+    let before = select(1.0 - f32(d) / f32(s.unit), 1.0, isLast);
+    let weight = select(f32(d + s.unit) / f32(s.unit), before, d >= 0);
+    total += max(weight, 0.0) * g[at];
+    at += width;
+  }
+  dx[k] = total;
+}
+`;

@@ -1,0 +1,261 @@
+// Every variant of every kernel against its plain-loop reference. The parameters and inputs are those with which the ops
+// launch it: the cases of check-ops.ts run, forward and backward, on a reference device that notes every launch. What
+// has no gradient to check is launched here.
+import type { GradcheckInput } from '../autograd/gradcheck.ts';
+import { vjp } from '../autograd/tape.ts';
+import { onDevice, step, type Tensor, tensor } from '../autograd/tensor.ts';
+import type { Storage } from '../gpu/device.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import type { Kernel, Numbers, Params, Variant } from '../gpu/kernel.ts';
+import { ReferenceDevice } from '../gpu/reference.ts';
+import { uniform } from '../gpu/threefry.ts';
+import * as depthmix from '../ops/depthmix.ts';
+import { countConfusions } from '../ops/metrics.ts';
+import * as movement from '../ops/movement.ts';
+import * as random from '../ops/random.ts';
+import * as reduce from '../ops/reduce.ts';
+import { clipByGlobalNorm } from '../optim/clip.ts';
+import { emaUpdate } from '../optim/ema.ts';
+import { Adam, Sgd } from '../optim/optimizer.ts';
+import { breathe, type CheckCase, deviation, TOLERANCE } from './check-case.ts';
+import { expressions, opCases } from './check-ops.ts';
+import { kernelList } from './kernel-list.ts';
+
+/** One use of a kernel: parameters, and what every buffer held before it ran. */
+export interface Launch {
+  params: Params;
+  buffers: Record<string, Numbers>;
+}
+
+/** Enough parameter sets for each kernel to meet its edge cases, few enough for a check of a minute. */
+const LAUNCHES_PER_VARIANT = 3;
+
+const CPU = { software: true };
+const GPU = { software: false };
+
+/** A variant may be meant for the other sort of adapter; it must be right on this one all the same. */
+const canRun = (variant: Variant<Params>, params: Params): boolean =>
+  variant.applies(params, CPU) || variant.applies(params, GPU);
+
+/** Runs kernels as their references and keeps the launches that bring something new. */
+class NotingDevice extends ReferenceDevice {
+  readonly launches = new Map<Kernel, Launch[]>();
+  readonly #seen = new Map<Kernel, { params: Set<string>; uses: Map<string, number> }>();
+
+  override run<P extends Params>(kernel: Kernel<P>, params: P, buffers: Record<string, Storage>): void {
+    const plain = kernel as unknown as Kernel;
+    let seen = this.#seen.get(plain);
+    if (!seen) this.#seen.set(plain, (seen = { params: new Set(), uses: new Map() }));
+    const { uses } = seen;
+    const variants = plain.variants.filter((variant) => canRun(variant, params));
+    const wanted = variants.some((variant) => (uses.get(variant.name) ?? 0) < LAUNCHES_PER_VARIANT);
+    const key = JSON.stringify(params);
+    if (wanted && !seen.params.has(key)) {
+      seen.params.add(key);
+      for (const { name } of variants) uses.set(name, (uses.get(name) ?? 0) + 1);
+      const held = kernel.bindings.map(({ name }) => {
+        const { data } = buffers[name] as unknown as { data: Numbers };
+        return [name, data.slice()] as const;
+      });
+      this.launches.set(plain, [
+        ...(this.launches.get(plain) ?? []),
+        { params, buffers: Object.fromEntries(held) },
+      ]);
+    }
+    super.run(kernel, params, buffers);
+  }
+}
+
+const draw = (shape: readonly number[], stream: number, low = 0, high = 1): Tensor => {
+  const size = shape.reduce((n, d) => n * d, 1);
+  return tensor(
+    Float32Array.from({ length: size }, (_, k) => low + (high - low) * uniform(21, stream, k)),
+    shape,
+  );
+};
+
+const count = (shape: readonly number[], modulus: number, dtype: 'i32' | 'u32' = 'i32'): Tensor => {
+  const size = shape.reduce((n, d) => n * d, 1);
+  return tensor(
+    Array.from({ length: size }, (_, k) => (k % 11 === 3 ? 255 : (k * 7) % modulus)),
+    shape,
+    dtype,
+  );
+};
+
+/** Launches kernels that no gradient of check-ops.ts leads to. */
+const withoutGradient: (() => void)[] = [
+  () => {
+    const x = draw([3, 7, 5], 1);
+    reduce.argmin(x, 1);
+    for (const dtype of ['i32', 'u32'] as const) movement.permute(count([2, 3, 5], 9, dtype), [2, 0, 1]);
+  },
+  () => {
+    const disparity = draw([3, 3, 5, 1], 2);
+    const mask = depthmix.depthMixMask(depthmix.normalizeDisparity(disparity));
+    for (const channels of [3, 4, 5]) {
+      const probabilities = draw([3, 3, 5, channels], 3);
+      const mixed = depthmix.mixWithNext(mask, probabilities);
+      depthmix.confidentShare(depthmix.pseudoLabel(mixed).confidence);
+      depthmix.oneHot(count([3, 3, 5], channels), channels);
+    }
+    for (const dtype of ['i32', 'u32'] as const) {
+      depthmix.mixWithNext(mask, count([3, 3, 5], 9, dtype));
+      depthmix.mixWithNext(mask, count([3, 3, 5, 4], 9, dtype));
+    }
+  },
+  () => {
+    const counts = tensor(new Uint32Array(25), [5, 5], 'u32');
+    countConfusions(counts, count([3, 401], 5), count([401, 3], 6).view([3, 401]));
+  },
+  () => {
+    const key = tensor([7, 12], [2], 'u32');
+    for (const n of [15, 64]) {
+      random.randomBits([n], key, 3);
+      random.randomUniform([n], key, 4);
+      random.randomNormal([n], key, 5);
+    }
+  },
+  () => {
+    for (const size of [15, 64]) {
+      const [w, g] = [draw([size], 5, -1), draw([size], 6, -1)];
+      const clip = clipByGlobalNorm([g, draw([5, 31], 8)], 0.5).scale;
+      const group = { params: [w], lr: 0.01, weightDecay: 0.1 };
+      for (const optimizer of [
+        new Sgd([group], { momentum: 0.9, nesterov: true }),
+        new Sgd([group], { momentum: 0.9 }),
+        new Adam([group]),
+        new Adam([group], { decoupled: true }),
+      ]) {
+        optimizer.step([g], { clip });
+        optimizer.step([g]);
+        optimizer.dispose();
+      }
+      emaUpdate([w], [draw([size], 7)], tensor([0.9], []));
+    }
+  },
+];
+
+function forwardAndBackward(fn: (...xs: Tensor[]) => Tensor, inputs: readonly GradcheckInput[]): void {
+  const xs = inputs.map(({ data, shape, dtype }) => tensor(data, shape, dtype));
+  const wrt = xs.filter((x, i) => inputs[i].differentiate ?? x.dtype === 'f32');
+  const [value, pullback] = vjp(() => fn(...xs), wrt);
+  pullback(draw(value.shape, 9, -1));
+}
+
+/** The launches that the ops make, by kernel. */
+export function noteLaunches(): Map<Kernel, Launch[]> {
+  const device = new NotingDevice();
+  onDevice(device, () => {
+    for (const one of opCases) {
+      for (const [, fn] of expressions(one)) step(() => forwardAndBackward(fn, one.inputs));
+    }
+    for (const run of withoutGradient) step(run);
+  });
+  return device.launches;
+}
+
+/** Elements behind each buffer's end: a store out of bounds does not fail, it lands in them. */
+const GUARD = 8;
+
+/** Runs one variant and compares every buffer it may write with the reference's. */
+async function compare(gpu: Gpu, kernel: Kernel, variant: Variant<Params>, launch: Launch) {
+  const { params, buffers } = launch;
+  const expected: Record<string, Numbers> = {};
+  const given: Record<string, Numbers> = {};
+  const storages: Record<string, Storage> = {};
+  for (const { name, type, access } of kernel.bindings) {
+    const before = type === 'f32' ? Float64Array.from(buffers[name], Math.fround) : buffers[name].slice();
+    expected[name] = before;
+    // What is written in full must not depend on what was there.
+    const start = Float64Array.from({ length: Math.ceil(before.length / 4) * 4 + GUARD }, (_, k) =>
+      access !== 'write' && k < before.length ? before[k] : Math.floor(100 * uniform(22, 1, k)),
+    );
+    given[name] = start;
+    storages[name] = gpu.alloc(start.length, type);
+    gpu.write(storages[name], start);
+  }
+  kernel.reference(params, expected);
+
+  const alone: Kernel = { ...kernel, variants: [{ ...variant, applies: () => true }] };
+  gpu.pins.set(kernel.name, variant.name); // the pin is part of the key under which launches are kept
+  try {
+    gpu.run(alone, params, storages);
+  } finally {
+    gpu.pins.delete(kernel.name);
+  }
+  let worst = { abs: 0, rel: 0 };
+  const wrong: string[] = [];
+  for (const { name, type, access } of kernel.bindings) {
+    if (access === 'read') continue;
+    const found = await gpu.read(storages[name]);
+    const length = expected[name].length;
+    const off = deviation(found.subarray(0, length), expected[name]);
+    worst = { abs: Math.max(worst.abs, off.abs), rel: Math.max(worst.rel, off.rel) };
+    if (!(off.rel <= (type === 'f32' ? TOLERANCE : 0)))
+      wrong.push(`'${name}' is off by ${off.rel.toExponential(2)} of its largest value`);
+    for (let k = length; k < found.length; k++) {
+      if (found[k] !== given[name][k]) wrong.push(`'${name}' was written ${k - length + 1} beyond its end`);
+    }
+  }
+  for (const storage of Object.values(storages)) gpu.free(storage);
+  return { ...worst, wrong };
+}
+
+const shown = (params: Params) =>
+  Object.entries(params)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ');
+
+/** Checks the kernels of which `chosen` says so. A kernel or variant that no launch exercises has failed. */
+export async function checkKernels(
+  gpu: Gpu,
+  chosen: (name: string, op: string) => boolean = () => true,
+  report: (done: CheckCase) => void = () => {},
+): Promise<CheckCase[]> {
+  const noted = noteLaunches();
+  const results: CheckCase[] = [];
+  const fail = (name: string, op: string, note: string) => {
+    const none = Number.POSITIVE_INFINITY;
+    results.push({ name, op, ok: false, maxAbsErr: none, maxRelErr: none, note });
+    report(results[results.length - 1]);
+  };
+  const listed = new Set(kernelList.map(({ kernel }) => kernel));
+  for (const kernel of noted.keys()) {
+    if (!listed.has(kernel) && chosen(kernel.name, kernel.name))
+      fail(
+        kernel.name,
+        kernel.name,
+        `kernel '${kernel.name}' is launched, and missing in src/cli/kernel-list.ts`,
+      );
+  }
+  for (const { kernel } of kernelList) {
+    const launches = noted.get(kernel) ?? [];
+    for (const variant of kernel.variants) {
+      const name = `${kernel.name}/${variant.name}`;
+      if (!chosen(name, kernel.name)) continue;
+      const fitting = launches.filter(({ params }) => canRun(variant, params));
+      if (fitting.length === 0) {
+        fail(name, kernel.name, `no case of src/cli/check-ops.ts or check-kernels.ts leads to '${name}'`);
+        continue;
+      }
+      const done: CheckCase = { name, op: kernel.name, ok: true, maxAbsErr: 0, maxRelErr: 0 };
+      const notes: string[] = [];
+      for (const launch of fitting) {
+        try {
+          const { abs, rel, wrong } = await compare(gpu, kernel, variant, launch);
+          done.maxAbsErr = Math.max(done.maxAbsErr, abs);
+          done.maxRelErr = Math.max(done.maxRelErr, rel);
+          if (wrong.length > 0) notes.push(`${wrong[0]} at ${shown(launch.params)}`);
+        } catch (error) {
+          done.maxAbsErr = done.maxRelErr = Number.POSITIVE_INFINITY;
+          notes.push(`${(error as Error).message} at ${shown(launch.params)}`);
+        }
+      }
+      results.push({ ...done, ok: notes.length === 0, ...(notes.length > 0 && { note: notes.join('; ') }) });
+      report(results[results.length - 1]);
+      await breathe();
+    }
+  }
+  return results;
+}

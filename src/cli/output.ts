@@ -1,0 +1,77 @@
+// Data goes to stdout, everything else to stderr.
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import pc from 'picocolors';
+import { DataError } from '../data/types.ts';
+
+const hasColor = (stream: NodeJS.WriteStream): boolean =>
+  Boolean(stream.isTTY) && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
+
+/** Colours for what goes to stdout, and for what goes to stderr. No-ops where the stream is no terminal. */
+export const outColors = pc.createColors(hasColor(process.stdout));
+export const errColors = pc.createColors(hasColor(process.stderr));
+
+/** A line of data on stdout. */
+export function print(line = ''): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** One JSON value as one line of stdout. Numbers that JSON does not know become strings. */
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value, (_, v) => (typeof v === 'number' && !Number.isFinite(v) ? String(v) : v)));
+}
+
+/** A line for the person watching, on stderr. */
+export function note(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** A line on a terminal that the next one replaces; elsewhere nothing. */
+export function progress(line: string): void {
+  if (!process.stderr.isTTY) return;
+  process.stderr.write(`\r\u001b[K${line.slice(0, (process.stderr.columns ?? 80) - 1)}`);
+}
+
+/** Ends a series of `progress` lines. */
+export const endProgress = (): void => progress('');
+
+/** Columns as wide as their widest cell, two spaces apart; numbers to the right. */
+export function table(rows: readonly (readonly (string | number)[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, i) => {
+      widths[i] = Math.max(widths[i] ?? 0, String(cell).length);
+    });
+  }
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) =>
+          typeof cell === 'number' ? String(cell).padStart(widths[i]) : cell.padEnd(widths[i]),
+        )
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+/**
+ * Writes a file so that its name holds either the old bytes or all of the new ones.
+ * @throws DataError when the folder is missing or cannot be written
+ */
+export function writeWhole(path: string, bytes: Uint8Array | string): void {
+  const making = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
+  try {
+    const file = openSync(making, 'w');
+    try {
+      writeFileSync(file, bytes);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(making, path);
+  } catch (error) {
+    rmSync(making, { force: true });
+    throw new DataError(`${path}: cannot be written: ${(error as Error).message}`);
+  }
+}

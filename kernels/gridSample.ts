@@ -4,8 +4,8 @@
 //   dx[q]    = sum_k tent(px_k - q_x) tent(py_k - q_y) g[k]               (a gather over grid positions)
 // The ladder. Forward: `element` does the coordinate arithmetic once per channel; `pixel` once per pixel (C <= 3);
 // `vec4` moves four channels at a time. Gradient to the image: `all` walks every grid position for every source pixel,
-// (H W)(h w) steps; `tiles` first bounds what each 8x8 tile of the grid touches and enters only tiles that hold the
-// pixel, about (H W)(h w / 64 + a few tiles of 64).
+// (H W)(h w) steps; `tiles` first bounds what each 4x4 tile and each 32x32 block of the grid touches, and enters only
+// those whose box holds the pixel: about (H W)(h w / 1024 + 64 a few + 16 a few).
 import * as shader from '../shaders/gridSample.wgsl.ts';
 import { groupsFor, type Kernel, type Numbers, type Variant } from '../src/gpu/kernel.ts';
 
@@ -27,10 +27,13 @@ const params = {
 
 const SOURCE = 'PyTorch grid_sample, bilinear (aten/src/ATen/native/GridSampler.h)';
 
-/** Side of a tile of grid positions. */
-export const TILE = 8;
+/** Sides of a tile and of a block of grid positions. */
+export const TILE = 4;
+export const BLOCK = 32;
 
-export const tilesOf = (p: { h: number; w: number }) => Math.ceil(p.h / TILE) * Math.ceil(p.w / TILE);
+/** Tiles of one image's grid. */
+export const tilesOf = (p: { h: number; w: number }, tile: number) =>
+  Math.ceil(p.h / tile) * Math.ceil(p.w / tile);
 
 const modeOf = (p: GridSampleParams) => [PADDINGS[p.padding], p.align === 1] as const;
 
@@ -179,37 +182,41 @@ export const gridSampleGradGrid: Kernel<GridSampleParams> = {
   },
 };
 
-export const gridSampleBoxes: Kernel<GridSampleParams> = {
+/** Boxes of squares of `tile` by `tile` grid positions. */
+export type BoxParams = GridSampleParams & { tile: number };
+
+export const gridSampleBoxes: Kernel<BoxParams> = {
   name: 'gridSampleBoxes',
-  summary: 'bounding box of the source pixels that each 8x8 tile of the grid touches',
+  summary: 'bounding box of the source pixels that each square tile of the grid touches',
   formula: 'boxes[tile] = (floor min px, floor min py, ceil max px, ceil max py)',
   source: SOURCE,
   bindings: [
     { name: 'grid', type: 'f32', access: 'read' },
     { name: 'boxes', type: 'i32', access: 'write' },
   ],
-  params,
+  params: { ...params, tile: 'u32' },
   variants: [
     {
       name: 'walk',
       summary: 'one invocation walks one tile',
       applies: () => true,
       vec4: ['boxes'],
-      code: (p) => shader.gridSampleBoxes(...modeOf(p), TILE),
-      workgroups: (p) => groupsFor(p.n * tilesOf(p)),
+      code: (p) => shader.gridSampleBoxes(...modeOf(p)),
+      workgroups: (p) => groupsFor(p.n * tilesOf(p, p.tile)),
     },
   ],
-  cost: (p) => ({ flops: 16 * positions(p), bytes: 8 * positions(p) + 16 * p.n * tilesOf(p) }),
+  cost: (p) => ({ flops: 16 * positions(p), bytes: 8 * positions(p) + 16 * p.n * tilesOf(p, p.tile) }),
   reference: (p, { grid, boxes }) => {
     const [padding, align] = modeOf(p);
-    const across = Math.ceil(p.w / TILE);
+    const across = Math.ceil(p.w / p.tile);
     const within = (v: number, size: number) => Math.min(Math.max(v, -2), size + 1);
-    for (let tile = 0; tile < p.n * tilesOf(p); tile++) {
+    for (let tile = 0; tile < p.n * tilesOf(p, p.tile); tile++) {
       const box = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, -3, -3];
-      const image = Math.floor(tile / tilesOf(p));
+      const image = Math.floor(tile / tilesOf(p, p.tile));
       for (let v = 0; v < p.h; v++) {
         for (let u = 0; u < p.w; u++) {
-          if (Math.floor(v / TILE) * across + Math.floor(u / TILE) !== tile % tilesOf(p)) continue;
+          if (Math.floor(v / p.tile) * across + Math.floor(u / p.tile) !== tile % tilesOf(p, p.tile))
+            continue;
           const k = 2 * ((image * p.h + v) * p.w + u);
           const x = within(place(grid[k], p.iw, padding, align)[0], p.iw);
           const y = within(place(grid[k + 1], p.ih, padding, align)[0], p.ih);
@@ -233,19 +240,20 @@ export const gridSampleGradImage: Kernel<GridSampleParams> = {
     { name: 'g', type: 'f32', access: 'read' },
     { name: 'grid', type: 'f32', access: 'read' },
     { name: 'boxes', type: 'i32', access: 'read' },
+    { name: 'blocks', type: 'i32', access: 'read' },
     { name: 'dx', type: 'f32', access: 'write' },
   ],
   params,
   variants: [
     ...byLanes(
-      (p, lanes) => shader.gridSampleGradImageTiles(...modeOf(p), lanes, TILE),
+      (p, lanes) => shader.gridSampleGradImageTiles(...modeOf(p), lanes, TILE, BLOCK),
       (p, lanes) => pixels(p) * (p.c / lanes),
-      ['g', 'dx', 'boxes'],
+      ['g', 'dx', 'boxes', 'blocks'],
     ).map((v) => ({
       ...v,
       name: `tiles-${v.name}`,
-      summary: `walks the tiles whose box holds the pixel; ${v.summary}`,
-      vec4: v.vec4 ?? ['boxes'],
+      summary: `enters the blocks and tiles whose box holds the pixel; ${v.summary}`,
+      vec4: v.vec4 ?? ['boxes', 'blocks'],
     })),
     {
       name: 'all',

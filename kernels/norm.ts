@@ -22,7 +22,8 @@ const applyParams = { n: 'u32', s: 'u32', c: 'u32', sets: 'u32' } as const;
 const f32 = (access: Binding['access'], ...names: string[]): Binding[] =>
   names.map((name) => ({ name, type: 'f32', access }));
 
-const source = 'Ioffe and Szegedy 2015, Alg. 1; Wu and He 2018, Eq. 2; variance: Chan, Golub and LeVeque 1983';
+const source =
+  'Ioffe and Szegedy 2015, Alg. 1; Wu and He 2018, Eq. 2; variance: Chan, Golub and LeVeque 1983';
 
 /** Chunks of one sample. */
 export const chunksOf = (p: NormParams): number => Math.ceil(p.s / p.chunk);
@@ -88,21 +89,21 @@ export const normPartials: Kernel<NormParams> = {
   },
 };
 
-/** A walk per group, or on GPUs, where 64 lanes wait no longer than one, a workgroup per group. */
+/** A walk per group; on GPUs, where 64 lanes wait no longer than one, a workgroup per group once it is long. */
 const mergeVariants = <P extends NormParams>(walk: () => string, tree: () => string): Variant<P>[] => [
+  {
+    name: 'walk',
+    summary: 'one invocation walks the partial results of a group; no barriers',
+    applies: (p, adapter) => adapter.software || (p.n / p.sets) * chunksOf(p) * p.width <= 16,
+    code: walk,
+    workgroups: (p) => groupsFor(groupsOf(p)),
+  },
   {
     name: 'tree',
     summary: 'one workgroup per group, a tree in workgroup memory',
-    applies: (p, adapter) => !adapter.software && (p.n / p.sets) * chunksOf(p) * p.width > 16,
+    applies: () => true,
     code: tree,
     workgroups: groupsOf,
-  },
-  {
-    name: 'walk',
-    summary: 'one invocation walks the partial results of a group',
-    applies: () => true,
-    code: walk,
-    workgroups: (p) => groupsFor(groupsOf(p)),
   },
 ];
 

@@ -9,7 +9,7 @@ import { alongChannels } from './channels.ts';
 export type ReflectParams = { n: number; h: number; w: number; c: number; pad: number };
 
 const params = { n: 'u32', h: 'u32', w: 'u32', c: 'u32', pad: 'u32' } as const;
-const source = "torch.nn.ReflectionPad2d";
+const source = 'torch.nn.ReflectionPad2d';
 const channels = (p: ReflectParams) => p.c;
 const inputs = (p: ReflectParams) => p.n * p.h * p.w * p.c;
 const outputs = (p: ReflectParams) => p.n * (p.h + 2 * p.pad) * (p.w + 2 * p.pad) * p.c;

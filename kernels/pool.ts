@@ -61,9 +61,7 @@ function eachPair(
 const fixed =
   (p: PoolParams) =>
   (o: number, axis: 0 | 1): [number, number] =>
-    axis === 0
-      ? [o * p.sh - p.ph, o * p.sh - p.ph + p.kh]
-      : [o * p.sw - p.pw, o * p.sw - p.pw + p.kw];
+    axis === 0 ? [o * p.sh - p.ph, o * p.sh - p.ph + p.kh] : [o * p.sw - p.pw, o * p.sw - p.pw + p.kw];
 
 const adaptive =
   (p: AdaptivePoolParams) =>
@@ -174,7 +172,12 @@ function averages<P extends AdaptivePoolParams>(
       { name: 'y', type: 'f32', access: 'write' },
     ],
     params,
-    variants: alongChannels((vector) => shader.averagePool(isAdaptive, vector), ['x', 'y'], channels, outputs),
+    variants: alongChannels(
+      (vector) => shader.averagePool(isAdaptive, vector),
+      ['x', 'y'],
+      channels,
+      outputs,
+    ),
     cost,
     reference: (p, { x, y }) => {
       const d = divisors(p, windows(p), whole(p));

@@ -2,10 +2,10 @@
 //   d error(p) / d x(q) = ax + b x(q) + c y(q), the same for all nine, since SSIM sees the window only through E[x],
 //   E[y], E[x^2], E[y^2], E[xy]. So the backward pass is two gathers: coefficients per window, then per pixel the sum
 //   over the windows that hold it, O(9) for each instead of O(81).
-// The ladder: `definition` computes means, then central moments, per pixel and channel; `pixel` shares the offsets
-// between channels and takes the moments in one walk about the window's centre.
+// The ladder: `definition` computes means, then central moments, per pixel and channel, 36 loads; `pixel` takes both
+// from the moments of three columns, 18 loads; `run` walks a row and shares the columns between windows, 6 loads.
 import * as shader from '../shaders/ssim.wgsl.ts';
-import { groupsFor, type Kernel, type Numbers } from '../src/gpu/kernel.ts';
+import { groupsFor, type Kernel, type Numbers, type Variant } from '../src/gpu/kernel.ts';
 
 const C1 = 0.01 ** 2;
 const C2 = 0.03 ** 2;
@@ -18,6 +18,26 @@ export type SsimParams = Record<'n' | 'h' | 'w' | 'c', number>;
 const params = { n: 'u32', h: 'u32', w: 'u32', c: 'u32' } as const;
 
 const pixels = (p: SsimParams) => p.n * p.h * p.w;
+
+// Pixels of a row that one invocation walks on a CPU adapter.
+const RUN = 16;
+
+/** The two variants of a kernel that walks windows along a row. */
+function alongRows<P extends SsimParams>(code: (p: P) => string, vec4: string[] = []): Variant<P>[] {
+  const walk = (name: string, summary: string, run: number, software: boolean): Variant<P> => ({
+    name,
+    summary,
+    applies: (_, adapter) => adapter.software || !software,
+    vec4,
+    code,
+    constants: () => ({ RUN: run }),
+    workgroups: (p) => groupsFor(p.n * p.h * Math.ceil(p.w / run)),
+  });
+  return [
+    walk('run', `one invocation walks ${RUN} pixels of a row and reads each column once`, RUN, true),
+    walk('pixel', 'one invocation per pixel', 1, false),
+  ];
+}
 
 const mirror = (at: number, size: number) => (at < 0 ? -at : at >= size ? 2 * size - 2 - at : at);
 
@@ -66,13 +86,7 @@ export const ssim: Kernel<SsimParams> = {
   ],
   params,
   variants: [
-    {
-      name: 'pixel',
-      summary: 'one invocation per pixel, moments in one walk about the centre',
-      applies: () => true,
-      code: shader.ssim,
-      workgroups: (p) => groupsFor(pixels(p)),
-    },
+    ...alongRows<SsimParams>(shader.ssim),
     {
       name: 'definition',
       summary: 'one invocation per pixel and channel: means, then central moments',
@@ -105,16 +119,7 @@ export const ssimCoefficients: Kernel<CoefficientParams> = {
     { name: 'coefficients', type: 'f32', access: 'write' },
   ],
   params: { ...params, cotangents: 'u32', scale: 'f32' },
-  variants: [
-    {
-      name: 'pixel',
-      summary: 'one invocation per pixel',
-      applies: () => true,
-      vec4: ['coefficients'],
-      code: shader.ssimCoefficients,
-      workgroups: (p) => groupsFor(pixels(p)),
-    },
-  ],
+  variants: alongRows(shader.ssimCoefficients, ['coefficients']),
   cost: (p) => ({
     flops: 140 * pixels(p) * p.c,
     bytes: 4 * pixels(p) * (6 * p.c + p.cotangents),
@@ -174,16 +179,7 @@ export const ssimGrad: Kernel<SsimGradParams> = {
     { name: 'gradient', type: 'f32', access: 'write' },
   ],
   params: { ...params, side: 'u32' },
-  variants: [
-    {
-      name: 'pixel',
-      summary: 'one invocation per pixel',
-      applies: () => true,
-      vec4: ['coefficients'],
-      code: (p) => shader.ssimGrad(p.side as 0 | 1, false),
-      workgroups: (p) => groupsFor(pixels(p)),
-    },
-  ],
+  variants: alongRows((p) => shader.ssimGrad(p.side as 0 | 1, false), ['coefficients']),
   cost: (p) => ({ flops: 90 * pixels(p) * p.c, bytes: 28 * pixels(p) * p.c }),
   reference: spreadCoefficients,
 };
@@ -198,15 +194,7 @@ export const photometric: Kernel<PhotometricParams> = {
   source: 'Monodepth2 trainer.py, compute_reprojection_loss',
   bindings: ssim.bindings,
   params: { ...params, alpha: 'f32' },
-  variants: [
-    {
-      name: 'pixel',
-      summary: 'one invocation per pixel',
-      applies: () => true,
-      code: shader.photometric,
-      workgroups: (p) => groupsFor(pixels(p)),
-    },
-  ],
+  variants: alongRows(shader.photometric),
   cost: (p) => ({ flops: 115 * pixels(p) * p.c, bytes: 4 * pixels(p) * (2 * p.c + 1) }),
   reference: (p, { x, y, error }) => {
     for (let k = 0; k < pixels(p); k++) {
@@ -236,16 +224,7 @@ export const photometricGrad: Kernel<PhotometricGradParams> = {
     { name: 'gradient', type: 'f32', access: 'write' },
   ],
   params: { ...params, side: 'u32', scale: 'f32' },
-  variants: [
-    {
-      name: 'pixel',
-      summary: 'one invocation per pixel',
-      applies: () => true,
-      vec4: ['coefficients'],
-      code: (p) => shader.ssimGrad(p.side as 0 | 1, true),
-      workgroups: (p) => groupsFor(pixels(p)),
-    },
-  ],
+  variants: alongRows((p) => shader.ssimGrad(p.side as 0 | 1, true), ['coefficients']),
   cost: (p) => ({ flops: 95 * pixels(p) * p.c, bytes: 4 * pixels(p) * (7 * p.c + 1) }),
   reference: (p, buffers) => {
     const { x, y, cotangent, gradient } = buffers;

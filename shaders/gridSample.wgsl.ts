@@ -147,22 +147,22 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 }
 `;
 
-/** boxes[tile] = (least x, least y, greatest x, greatest y) of the source pixels that a tile of the grid touches. */
-export const gridSampleBoxes = (padding: PaddingMode, alignCorners: boolean, tile: number) => wgsl`
+/** boxes[tile] = (least x, least y, greatest x, greatest y) of the source pixels that p.tile^2 grid positions touch. */
+export const gridSampleBoxes = (padding: PaddingMode, alignCorners: boolean) => wgsl`
 ${coordinates(padding, alignCorners)}
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let k = flat(gid, groups);
-  let across = (p.w + ${tile - 1}u) / ${tile}u;
-  let down = (p.h + ${tile - 1}u) / ${tile}u;
+  let across = (p.w + p.tile - 1u) / p.tile;
+  let down = (p.h + p.tile - 1u) / p.tile;
   if (k >= p.n * down * across) { return; }
-  let left = k % across * ${tile}u;
-  let top = k / across % down * ${tile}u;
+  let left = k % across * p.tile;
+  let top = k / across % down * p.tile;
   let image = k / (across * down) * p.h;
   var low = vec2f(3e38);
   var high = vec2f(-3e38);
-  for (var v = top; v < min(top + ${tile}u, p.h); v++) {
-    for (var u = left; u < min(left + ${tile}u, p.w); u++) {
+  for (var v = top; v < min(top + p.tile, p.h); v++) {
+    for (var u = left; u < min(left + p.tile, p.w); u++) {
       let i = 2u * ((image + v) * p.w + u);
       let at = vec2f(place(grid[i], f32(p.iw)).x, place(grid[i + 1u], f32(p.ih)).x);
       low = min(low, at);
@@ -211,30 +211,43 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 }
 `;
 
-/** dx[pixel] = sum over the tiles whose box holds the pixel, in order, and the grid positions in them, in order. */
+/**
+ * dx[pixel] = sum over the blocks whose box holds the pixel, the tiles in them whose box does, and their grid
+ * positions, each in order. A block is `block`^2 positions, a tile `tile`^2; boxes are of tiles, blocks of blocks.
+ */
 export const gridSampleGradImageTiles = (
   padding: PaddingMode,
   alignCorners: boolean,
   lanes: Lanes,
   tile: number,
+  block: number,
 ) => wgsl`
+const TILE = ${tile}u;
+const BLOCK = ${block}u;
 ${gradImageHead(padding, alignCorners, lanes)}
+fn outside(box: vec4i, x: i32, y: i32) -> bool { return x < box.x || x > box.z || y < box.y || y > box.w; }
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
   ${sourcePixel(lanes)}
-  let across = (p.w + ${tile - 1}u) / ${tile}u;
-  let down = (p.h + ${tile - 1}u) / ${tile}u;
-  let here = vec2i(i32(x), i32(y));
+  let tilesAcross = (p.w + TILE - 1u) / TILE;
+  let tilesDown = (p.h + TILE - 1u) / TILE;
+  let blocksAcross = (p.w + BLOCK - 1u) / BLOCK;
+  let blocksDown = (p.h + BLOCK - 1u) / BLOCK;
   var total = T(0.0);
-  for (var row = 0u; row < down; row++) {
-    for (var column = 0u; column < across; column++) {
-      let box = boxes[(image * down + row) * across + column];
-      if (any(here < box.xy) || any(here > box.zw)) { continue; }
-      for (var v = row * ${tile}u; v < min(row * ${tile}u + ${tile}u, p.h); v++) {
-        for (var u = column * ${tile}u; u < min(column * ${tile}u + ${tile}u, p.w); u++) {
-          let j = (image * p.h + v) * p.w + u;
-          let s = share(j, f32(x), f32(y));
-          if (s > 0.0) { total += s * loadG(j * each + c); }
+  for (var b = 0u; b < blocksDown * blocksAcross; b++) {
+    if (outside(blocks[image * blocksDown * blocksAcross + b], i32(x), i32(y))) { continue; }
+    let firstRow = b / blocksAcross * (BLOCK / TILE);
+    let firstColumn = b % blocksAcross * (BLOCK / TILE);
+    for (var row = firstRow; row < min(firstRow + BLOCK / TILE, tilesDown); row++) {
+      for (var column = firstColumn; column < min(firstColumn + BLOCK / TILE, tilesAcross); column++) {
+        if (outside(boxes[(image * tilesDown + row) * tilesAcross + column], i32(x), i32(y))) { continue; }
+        for (var v = row * TILE; v < min(row * TILE + TILE, p.h); v++) {
+          for (var u = column * TILE; u < min(column * TILE + TILE, p.w); u++) {
+            let j = (image * p.h + v) * p.w + u;
+            let s = share(j, f32(x), f32(y));
+            if (s > 0.0) { total += s * loadG(j * each + c); }
+          }
         }
       }
     }

@@ -1,16 +1,7 @@
 // Batch, instance and group normalisation of x seen as [N, S, C], S = H W. Statistics are taken in two passes: one
 // invocation per chunk of S and channel, then one merge per normalised group, both in a fixed order.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-
-const lanes = (vector: boolean) => wgsl`
-#if ${vector}
-alias T = vec4f;
-const LANES = 4u;
-#else
-alias T = f32;
-const LANES = 1u;
-#endif
-`;
+import { lanes } from './channels.wgsl.ts';
 
 // Which chunk of which sample, and which channels, an invocation of the first pass has.
 const chunkOf = wgsl`
@@ -80,7 +71,7 @@ fn join(a: vec3f, b: vec3f) -> vec3f {
 }
 `;
 
-// A normalised group: `p.width` channels of set `setAt`, which is one sample, or all of them where p.sets is 1.
+// A normalised group: `p.width` channels of the set `setAt`, which is one sample, or all of them where p.sets is 1.
 const groupOf = wgsl`
   let perSet = p.c / p.width;
   let setAt = q / perSet;

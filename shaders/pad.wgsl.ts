@@ -1,28 +1,6 @@
 // Reflection padding of [N,H,W,C] along H and W, and its adjoint. Zero padding is a movement kernel.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-
-const lanes = (vector: boolean) => wgsl`
-#if ${vector}
-alias T = vec4f;
-const LANES = 4u;
-#else
-alias T = f32;
-const LANES = 1u;
-#endif
-`;
-
-/** Sample, row, column and channel of element k of an array [N, rows, cols, C]. */
-const unpack = (rows: string, cols: string) => wgsl`
-  let k = flat(gid, groups);
-  let width = p.c / LANES;
-  let pixel = k / width;
-  let line = pixel / (${cols});
-  let sample = line / (${rows});
-  if (sample >= p.n) { return; }
-  let c = k - pixel * width;
-  let col = pixel - line * (${cols});
-  let row = line - sample * (${rows});
-`;
+import { lanes, unpack } from './channels.wgsl.ts';
 
 /** y[o, q] = x[mirror(o - pad), mirror(q - pad)]; the border pixel itself is not repeated. */
 export const reflect = (vector: boolean) => wgsl`

@@ -1,31 +1,7 @@
 // Pooling over windows of [N,H,W,C]. One invocation per output position and channel (or four channels): the forward
 // passes gather from the window, the adjoints from the outputs whose windows hold the position.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-
-const lanes = (vector: boolean) => wgsl`
-#if ${vector}
-alias T = vec4f;
-alias I = vec4i;
-const LANES = 4u;
-#else
-alias T = f32;
-alias I = i32;
-const LANES = 1u;
-#endif
-`;
-
-/** Sample, row, column and channel of element k of an array [N, rows, cols, C]. */
-const unpack = (rows: string, cols: string) => wgsl`
-  let k = flat(gid, groups);
-  let width = p.c / LANES;
-  let pixel = k / width;
-  let line = pixel / ${cols};
-  let sample = line / ${rows};
-  if (sample >= p.n) { return; }
-  let c = k - pixel * width;
-  let col = pixel - line * ${cols};
-  let row = line - sample * ${rows};
-`;
+import { lanes, unpack } from './channels.wgsl.ts';
 
 /**
  * `inputs(o, ...)`: first input of output o's window and one past its last, inside the image.

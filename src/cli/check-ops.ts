@@ -10,11 +10,14 @@ import * as elementwise from '../ops/elementwise.ts';
 import * as geometry from '../ops/geometry.ts';
 import { type GridPadding, gridSample } from '../ops/gridSample.ts';
 import * as losses from '../ops/losses.ts';
+import { matmul } from '../ops/matmul.ts';
 import * as movement from '../ops/movement.ts';
 import * as norm from '../ops/norm.ts';
+import { reflectionPad2d } from '../ops/pad.ts';
 import { minReprojection, photometricError } from '../ops/photometric.ts';
 import * as pool from '../ops/pool.ts';
 import * as reduce from '../ops/reduce.ts';
+import { resizeBilinear, resizeNearest } from '../ops/resize.ts';
 import { edgeAwareSmoothness } from '../ops/smoothness.ts';
 import { ssimError } from '../ops/ssim.ts';
 import { broadcastTo, sum, sumTo } from '../ops/sum.ts';
@@ -170,6 +173,21 @@ add('pick', '', (x, index) => reduce.pick(x, index, 1), [block, integers([3, 5],
   twice: true,
 });
 
+// --- matrix products
+
+const products: [string, number[], number[], Parameters<typeof matmul>[2]][] = [
+  ['7x13 by 13x5', [7, 13], [13, 5], {}],
+  ['8x12 by 12x4', [8, 12], [12, 4], {}],
+  ['a batch', [3, 5, 7], [3, 7, 4], {}],
+  ['a batch by one', [3, 5, 7], [7, 3], {}],
+  ['a transposed', [12, 8], [12, 5], { transposeA: true }],
+  ['b transposed', [3, 5, 7], [3, 4, 7], { transposeB: true }],
+  ['both transposed', [7, 5], [4, 7], { transposeA: true, transposeB: true }],
+];
+for (const [what, a, b, options] of products) {
+  add('matmul', what, (x, y) => matmul(x, y, options), [draw(a, 1), draw(b, 2)], { twice: true });
+}
+
 // --- convolutions
 
 const convolutions: [string, number[], number[], Parameters<typeof conv2d>[3]][] = [
@@ -261,6 +279,21 @@ for (const channels of [3, 8]) {
   ];
   for (const [op, how, fn] of windows)
     add(op, `${what} ${how}`.trim(), fn, [image], { eps: 1e-4, twice: true });
+}
+
+// --- padding and resizing
+
+for (const channels of [3, 4]) {
+  const image = draw([2, 5, 7, channels], 1);
+  const resizes: [string, string, Fn][] = [
+    ['reflectionPad2d', 'by 2', (x) => reflectionPad2d(x, 2)],
+    ['resizeNearest', 'to 10x14', (x) => resizeNearest(x, [10, 14])],
+    ['resizeNearest', 'to 3x11', (x) => resizeNearest(x, [3, 11])],
+    ['resizeBilinear', 'to 10x14', (x) => resizeBilinear(x, [10, 14])],
+    ['resizeBilinear', 'to 3x11', (x) => resizeBilinear(x, [3, 11])],
+    ['resizeBilinear', 'to 3x11, aligned corners', (x) => resizeBilinear(x, [3, 11], { alignCorners: true })],
+  ];
+  for (const [op, what, fn] of resizes) add(op, `${channels} channels ${what}`, fn, [image], { twice: true });
 }
 
 // --- losses
@@ -428,15 +461,16 @@ export const notDifferentiable: Record<string, string> = {
 
 export const caseName = ({ op, what }: OpCase): string => (what ? `${op}: ${what}` : op);
 
-/** The op, and where a case is checked twice the gradient of a weighted sum of its squares. */
+/** The op, and where a case is checked twice the gradient of a weighted sum of y^2 + y. */
 export function expressions(one: OpCase): [string, Fn][] {
   if (!one.twice) return [['first', one.fn]];
   const wrt = one.inputs.findIndex((input) => input.differentiate ?? (input.dtype ?? 'f32') === 'f32');
   const gradient = (...xs: Tensor[]) => {
     const loss = () => {
-      const squares = elementwise.square(one.fn(...xs));
-      // Weighted: the sum of squares of a normalised tensor is a constant.
-      return sum(elementwise.mul(squares, tensor(draw(squares.shape, 8).data, squares.shape)));
+      const y = one.fn(...xs);
+      // Weighted, because the sum of squares of a normalised tensor is a constant.
+      const weights = tensor(draw(y.shape, 8).data, y.shape);
+      return sum(elementwise.mul(weights, elementwise.add(elementwise.square(y), y)));
     };
     return grad(loss, [xs[wrt]])[0];
   };

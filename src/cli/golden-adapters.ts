@@ -15,11 +15,14 @@ import * as elementwise from '../ops/elementwise.ts';
 import { poseMatrix } from '../ops/geometry.ts';
 import { gridSample } from '../ops/gridSample.ts';
 import { bceWithLogits, berHu, klDivergence, tripletLoss } from '../ops/losses.ts';
-import { concat, reshape, slice } from '../ops/movement.ts';
+import { matmul } from '../ops/matmul.ts';
+import { concat, reshape, slice, zeroPad } from '../ops/movement.ts';
 import { batchNorm, groupNorm, instanceNorm } from '../ops/norm.ts';
+import { reflectionPad2d } from '../ops/pad.ts';
 import { minReprojection, photometricError } from '../ops/photometric.ts';
 import { adaptiveAvgPool2d, avgPool2d, maxPool2d } from '../ops/pool.ts';
 import * as reduce from '../ops/reduce.ts';
+import { resizeBilinear, resizeNearest } from '../ops/resize.ts';
 import { edgeAwareSmoothness } from '../ops/smoothness.ts';
 import { ssimError } from '../ops/ssim.ts';
 import { sum } from '../ops/sum.ts';
@@ -142,11 +145,16 @@ const convolution = (params: Params) => ({
   groups: params.number('groups', 1),
 });
 
-/** Mean over images of the squared norm of the critic's gradient in its input (R1, Mescheder et al. 2018). */
+/**
+ * Mean over images of the squared norm of a critic's gradient in its input (R1, Mescheder et al. 2018). The critic is a
+ * 3x3 convolution with padding 1, softplus, a 3x3 convolution with stride 2, and the mean of what is left.
+ */
 function r1Penalty(inputs: Inputs): Tensor {
   const [x, w1, w2] = ['x', 'w1', 'w2'].map((name) => inputs.get(name));
-  const same = { padding: 1 };
-  const critic = () => sum(conv2d(elementwise.softplus(conv2d(x, w1, null, same)), w2, null, same));
+  const critic = () => {
+    const features = elementwise.softplus(conv2d(x, w1, null, { padding: 1 }));
+    return sum(reduce.mean(conv2d(features, w2, null, { stride: 2 }), [1, 2, 3]));
+  };
   return reduce.mean(sum(elementwise.square(grad(critic, [x])[0]), [1, 2, 3]));
 }
 
@@ -218,6 +226,7 @@ export const adapters: Record<string, Adapter> = {
   softmax: plain((inputs, params) => reduce.softmax(inputs.get('x'), params.number('axis'))),
   norm_l2_all: unary(reduce.l2Norm),
 
+  matmul: plain((inputs) => matmul(inputs.get('a'), inputs.get('b'))),
   conv2d: images(
     (inputs, params) =>
       conv2d(inputs.get('x'), inputs.get('weight'), inputs.maybe('bias'), convolution(params)),
@@ -244,6 +253,29 @@ export const adapters: Record<string, Adapter> = {
     return avgPool2d(inputs.get('x'), { ...window(params), countIncludePad });
   }),
   adaptive_avg_pool2d: images((inputs, params) => adaptiveAvgPool2d(inputs.get('x'), params.pair('output'))),
+
+  interpolate: images((inputs, params) => {
+    const x = inputs.get('x');
+    const mode = params.word('mode', ['nearest', 'bilinear'], 'nearest');
+    const [, h, w] = x.shape;
+    const size = params.has('size')
+      ? params.pair('size')
+      : params.twoNumbers('scale').map((factor, i) => Math.floor([h, w][i] * factor));
+    if (mode === 'nearest') return resizeNearest(x, [size[0], size[1]]);
+    return resizeBilinear(x, [size[0], size[1]], { alignCorners: params.flag('align_corners', false) });
+  }),
+  pad: images((inputs, params) => {
+    const x = inputs.get('x');
+    const pad = params.list('pad');
+    // PyTorch names the last axis first: left, right, top, bottom.
+    const [left, right, top, bottom] = pad.length === 1 ? [pad[0], pad[0], pad[0], pad[0]] : pad;
+    if (params.word('mode', ['reflect', 'constant'], 'constant') === 'constant') {
+      params.only('value', 0);
+      return zeroPad(x, [0, top, left, 0], [0, bottom, right, 0]);
+    }
+    if (new Set([left, right, top, bottom]).size > 1) throw new Unsupported(`reflection by [${pad}]`);
+    return reflectionPad2d(x, left);
+  }),
 
   batch_norm: images((inputs, params) => {
     const mean = inputs.get('running_mean');

@@ -72,11 +72,13 @@ export class Params {
     return list;
   }
 
+  /** Two numbers; one alone stands for both. */
   twoNumbers(name: string): [number, number] {
     const value = this.get(name);
-    if (!Array.isArray(value) || value.length !== 2 || !value.every((v) => typeof v === 'number'))
+    const list = typeof value === 'number' ? [value, value] : value;
+    if (!Array.isArray(list) || list.length !== 2 || !list.every((v) => typeof v === 'number'))
       throw new Unsupported(`parameter '${name}' is ${JSON.stringify(value)}, not two numbers`);
-    return value as [number, number];
+    return [list[0], list[1]];
   }
 
   /** One whole number for both axes, or [along H, along W]. */

@@ -5,10 +5,12 @@ import * as depthmix from '../../kernels/depthmix.ts';
 import * as elementwise from '../../kernels/elementwise.ts';
 import * as geometry from '../../kernels/geometry.ts';
 import * as gridSample from '../../kernels/gridSample.ts';
+import * as matmul from '../../kernels/matmul.ts';
 import * as metrics from '../../kernels/metrics.ts';
 import * as movement from '../../kernels/movement.ts';
 import * as norm from '../../kernels/norm.ts';
 import * as optim from '../../kernels/optim.ts';
+import * as pad from '../../kernels/pad.ts';
 import * as pool from '../../kernels/pool.ts';
 import * as random from '../../kernels/random.ts';
 import * as reduce from '../../kernels/reduce.ts';
@@ -24,10 +26,12 @@ export const kernelFamilies: Record<string, object> = {
   elementwise,
   geometry,
   gridSample,
+  matmul,
   metrics,
   movement,
   norm,
   optim,
+  pad,
   pool,
   random,
   reduce,

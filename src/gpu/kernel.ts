@@ -90,17 +90,18 @@ export function header<P extends Params>(kernel: Kernel<P>, variant: Variant<P>)
   return lines.join('\n');
 }
 
-/** The first variant that applies to these parameters on this adapter, or the pinned one. */
+/**
+ * The first variant that applies to these parameters on this adapter. A pinned one comes first wherever the shape allows
+ * it, whatever the adapter.
+ */
 export function chooseVariant<P extends Params>(
   kernel: Kernel<P>,
   params: P,
   adapter: AdapterFacts,
   pinned?: string,
 ): Variant<P> {
-  if (pinned) {
-    const match = kernel.variants.find((v) => v.name === pinned && v.applies(params, adapter));
-    if (match) return match;
-  }
+  const match = pinned && kernel.variants.find((v) => v.name === pinned);
+  if (match && [true, false].some((software) => match.applies(params, { software }))) return match;
   const chosen = kernel.variants.find((v) => v.applies(params, adapter));
   if (!chosen) throw new Error(`${kernel.name}: no variant applies to ${JSON.stringify(params)}`);
   return chosen;

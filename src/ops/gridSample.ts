@@ -64,10 +64,13 @@ function gradGrid(x: Tensor, grid: Tensor, g: Tensor, options: GridSampleOptions
 /** Adjoint of sampling: linear in g, and with <c, adjoint(g)> = <gridSample(c), g> its own gradients are at hand. */
 function gradImage(g: Tensor, grid: Tensor, image: Shape, options: GridSampleOptions): Tensor {
   const p = paramsOf(image, grid, options);
-  const boxes = empty([p.n, kernels.tilesOf(p), 4], 'i32', g.device);
-  launch(kernels.gridSampleBoxes, p, { grid, boxes });
+  const [boxes, blocks] = [kernels.TILE, kernels.BLOCK].map((tile) => {
+    const made = empty([p.n, kernels.tilesOf(p, tile), 4], 'i32', g.device);
+    launch(kernels.gridSampleBoxes, { ...p, tile }, { grid, boxes: made });
+    return made;
+  });
   const dx = empty(image, 'f32', g.device);
-  launch(kernels.gridSampleGradImage, p, { g, grid, boxes, dx });
+  launch(kernels.gridSampleGradImage, p, { g, grid, boxes, blocks, dx });
   return record('gridSampleGradImage', [g, grid], dx, (c, [needG, needGrid]) => [
     needG ? gridSample(c, grid, options) : null,
     needGrid ? gradGrid(c, grid, g, options) : null,

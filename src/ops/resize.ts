@@ -38,11 +38,7 @@ function nearestAdjoint(g: Tensor, p: kernels.ResizeParams): Tensor {
  * @throws ShapeError for other shapes and sizes below 1.
  * Source: torch.nn.functional.interpolate, mode 'bilinear'.
  */
-export function resizeBilinear(
-  x: Tensor,
-  size: Size,
-  options: { alignCorners?: boolean } = {},
-): Tensor {
+export function resizeBilinear(x: Tensor, size: Size, options: { alignCorners?: boolean } = {}): Tensor {
   const shape = imageShape('resizeBilinear', x);
   const { h, w, c } = shape;
   const [oh, ow] = pairOf('resizeBilinear', 'size', size, 1);

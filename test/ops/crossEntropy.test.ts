@@ -85,6 +85,15 @@ test('scores of 1e4 overflow nothing; a sure and right pixel costs 0', async () 
   ok([...(await dx.data())].join() === '0,0,0,-0.5,0.5,0', `gradient ${await dx.data()}`);
 });
 
+test('the same with four classes at a time, the greatest score in each place', async () => {
+  await testGpu();
+  for (let at = 0; at < 8; at++) {
+    const scores = Array.from({ length: 8 }, (_, c) => (c === at ? 1e4 : -1e4));
+    const loss = await crossEntropy(tensor(scores, [1, 8]), tensor([(at + 1) % 8], [1], 'i32')).item();
+    ok(loss === 2e4, `loss ${loss}`);
+  }
+});
+
 test('an ignore label inside the classes', async () => {
   await testGpu();
   const x = tensor([1, 0, 0, 1], [2, 2]);

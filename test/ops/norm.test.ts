@@ -1,6 +1,7 @@
 import { gradcheck } from '../../src/autograd/gradcheck.ts';
 import { grad, vjp } from '../../src/autograd/tape.ts';
-import { ShapeError, type Tensor, tensor } from '../../src/autograd/tensor.ts';
+import { onDevice, ShapeError, type Tensor, tensor } from '../../src/autograd/tensor.ts';
+import { ReferenceDevice } from '../../src/gpu/reference.ts';
 import { mul, square } from '../../src/ops/elementwise.ts';
 import { batchNorm, groupNorm, instanceNorm } from '../../src/ops/norm.ts';
 import { sum } from '../../src/ops/sum.ts';
@@ -143,16 +144,18 @@ test('the fused gradient and the one built from ops agree', async () => {
 });
 
 test('batchNorm by hand: output and running statistics', async () => {
-  await testGpu();
-  const [gamma, beta, rm, rv] = [tensor([2]), tensor([10]), tensor([1]), tensor([3])];
-  // Mean 3, deviations -2 0 2 0: variance 2, unbiased 8 / 3.
-  const x = tensor([1, 3, 5, 3], [2, 2, 1, 1]);
-  const y = batchNorm(x, gamma, beta, rm, rv, { training: true, momentum: 0.25, eps: 2 });
-  is([...(await y.data())].join(), '8,10,12,10');
-  ok(Math.abs((await rm.item()) - (0.75 * 1 + 0.25 * 3)) < 1e-6);
-  ok(Math.abs((await rv.item()) - (0.75 * 3 + 0.25 * (8 / 3))) < 1e-6);
-  const frozen = batchNorm(x, gamma, beta, tensor([1]), tensor([2]), { training: false, eps: 2 });
-  is([...(await frozen.data())].join(), '10,12,14,12');
+  for (const device of [await testGpu(), new ReferenceDevice()]) {
+    const of = (...values: number[]) => onDevice(device, () => tensor(values));
+    const [gamma, beta, rm, rv] = [of(2), of(10), of(1), of(3)];
+    // Mean 3, deviations -2 0 2 0: variance 2, unbiased 8 / 3.
+    const x = of(1, 3, 5, 3).view([2, 2, 1, 1]);
+    const y = batchNorm(x, gamma, beta, rm, rv, { training: true, momentum: 0.25, eps: 2 });
+    is([...(await y.data())].join(), '8,10,12,10');
+    ok(Math.abs((await rm.item()) - (0.75 * 1 + 0.25 * 3)) < 1e-6);
+    ok(Math.abs((await rv.item()) - (0.75 * 3 + 0.25 * (8 / 3))) < 1e-6);
+    const frozen = batchNorm(x, gamma, beta, of(1), of(2), { training: false, eps: 2 });
+    is([...(await frozen.data())].join(), '10,12,14,12');
+  }
 });
 
 test('a large mean does not spoil the variance', async () => {
@@ -160,7 +163,10 @@ test('a large mean does not spoil the variance', async () => {
   const c = 4;
   const positions = 4096;
   // +-1 around 4096: E[x^2] - E[x]^2 would lose every digit in f32.
-  const data = Float32Array.from({ length: positions * c }, (_, i) => 4096 + (Math.floor(i / c) % 2 ? 1 : -1));
+  const data = Float32Array.from(
+    { length: positions * c },
+    (_, i) => 4096 + (Math.floor(i / c) % 2 ? 1 : -1),
+  );
   const y = await instanceNorm(tensor(data, [1, 64, 64, c])).data();
   ok(Math.abs(y[0] + 1) < 1e-3 && Math.abs(y[c] - 1) < 1e-3, `${y[0]}, ${y[c]}`);
 });

@@ -1,0 +1,116 @@
+// Batched matrix product c[z,m,n] = sum over k of a[z,m,k] b[z,k,n]. Both operands are read through strides, so a
+// transposed operand needs no copy.
+//
+// The ladder: `naive`, one value per invocation; `registers`, an 8x8 block per invocation, no barriers (sixteen loads for
+// sixty-four multiply-adds); `tiles`, a 64x64 block per workgroup, whose operands pass through workgroup memory sixteen
+// columns at a time, 4x4 values per invocation.
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+
+const each = (count: number, line: (index: number) => string): string =>
+  Array.from({ length: count }, (_, index) => line(index)).join('\n');
+
+export const naive = () => wgsl`
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = flat(gid, groups);
+  if (index >= p.batch * p.m * p.n) { return; }
+  let column = index % p.n;
+  let row = (index / p.n) % p.m;
+  let z = index / (p.n * p.m);
+  var total = 0.0;
+  for (var k = 0u; k < p.k; k++) {
+    total += a[z * p.az + row * p.am + k * p.ak] * b[z * p.bz + k * p.bk + column * p.bn];
+  }
+  c[index] = total;
+}
+`;
+
+/** Addresses past the edge are clamped by the implementation; what they yield is never stored. */
+export const registers = (rows: number, columns: number) => wgsl`
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = flat(gid, groups);
+  let across = (p.n + ${columns - 1}u) / ${columns}u;
+  let down = (p.m + ${rows - 1}u) / ${rows}u;
+  if (index >= p.batch * down * across) { return; }
+  let column = (index % across) * ${columns}u;
+  let row = ((index / across) % down) * ${rows}u;
+  let z = index / (across * down);
+  let size = p.k;
+  let am = p.am;
+  let ak = p.ak;
+  let bk = p.bk;
+  let bn = p.bn;
+  var ai = z * p.az + row * am;
+  var bi = z * p.bz + column * bn;
+  ${each(rows, (r) => each(columns, (q) => `var c${r}_${q} = 0.0;`))}
+  for (var k = 0u; k < size; k++) {
+    ${each(columns, (q) => `let b${q} = b[bi + ${q}u * bn];`)}
+    ${each(
+      rows,
+      (r) => `{
+      let v = a[ai + ${r}u * am];
+      ${each(columns, (q) => `c${r}_${q} += v * b${q};`)}
+    }`,
+    )}
+    ai += ak;
+    bi += bk;
+  }
+  let out = (z * p.m + row) * p.n + column;
+  ${each(rows, (r) =>
+    each(
+      columns,
+      (q) => `if (row + ${r}u < p.m && column + ${q}u < p.n) { c[out + ${r}u * p.n + ${q}u] = c${r}_${q}; }`,
+    ),
+  )}
+}
+`;
+
+export const tiles = () => wgsl`
+var<workgroup> left: array<f32, 1024>;  // [64 rows][16]
+var<workgroup> right: array<f32, 1024>; // [16][64 columns]
+
+@compute @workgroup_size(256)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let across = (p.n + 63u) / 64u;
+  let down = (p.m + 63u) / 64u;
+  let index = group.x + group.y * groups.x;
+  let column0 = (index % across) * 64u;
+  let row0 = ((index / across) % down) * 64u;
+  let z = index / (across * down);
+  let tx = (local % 16u) * 4u;
+  let ty = (local / 16u) * 4u;
+  ${each(4, (r) => `var c${r} = vec4f();`)}
+  for (var k0 = 0u; k0 < p.k; k0 += 16u) {
+    for (var s = local; s < 1024u; s += 256u) {
+      let row = row0 + s / 16u;
+      let ka = k0 + s % 16u;
+      left[s] = select(0.0, a[z * p.az + row * p.am + ka * p.ak], z < p.batch && row < p.m && ka < p.k);
+      let kb = k0 + s / 64u;
+      let column = column0 + s % 64u;
+      right[s] = select(0.0, b[z * p.bz + kb * p.bk + column * p.bn], z < p.batch && column < p.n && kb < p.k);
+    }
+    workgroupBarrier();
+    for (var k = 0u; k < 16u; k++) {
+      let at = k * 64u + tx;
+      let v = vec4f(right[at], right[at + 1u], right[at + 2u], right[at + 3u]);
+      ${each(4, (r) => `c${r} += left[(ty + ${r}u) * 16u + k] * v;`)}
+    }
+    workgroupBarrier();
+  }
+  if (z >= p.batch) { return; }
+  ${each(
+    4,
+    (r) => `if (row0 + ty + ${r}u < p.m) {
+    let out = (z * p.m + row0 + ty + ${r}u) * p.n + column0 + tx;
+    for (var q = 0u; q < 4u; q++) {
+      if (column0 + tx + q < p.n) { c[out + q] = c${r}[q]; }
+    }
+  }`,
+  )}
+}
+`;

@@ -1,0 +1,88 @@
+import type { Tensor } from '../autograd/tensor.ts';
+import { Conv2d, ReflectConv3x3 } from '../nn/layers.ts';
+import { type Initializer, Module } from '../nn/module.ts';
+import { elu, sigmoid } from '../ops/elementwise.ts';
+import { concat } from '../ops/movement.ts';
+import { resizeNearest } from '../ops/resize.ts';
+import type { EncoderConfig } from './encoder.ts';
+
+/** Channels of the five decoder levels, full resolution first (Monodepth2: 16, 32, 64, 128, 256). */
+export type DecoderWidths = readonly [number, number, number, number, number];
+
+const double = (x: Tensor): Tensor => resizeNearest(x, [x.shape[1] * 2, x.shape[2] * 2]);
+
+/**
+ * U-Net decoder of Monodepth2 (networks/depth_decoder.py): at each level a 3x3 convolution, nearest x2, the encoder's map
+ * of that size beside it, a 3x3 convolution; reflection padding and ELU throughout. Depth and segmentation share this
+ * form, so that one can start from the other's weights (Hoyer et al., CVPR 2021).
+ */
+export class Decoder extends Module {
+  readonly before: ReflectConv3x3[];
+  readonly after: ReflectConv3x3[];
+
+  constructor(init: Initializer, encoder: EncoderConfig, widths: DecoderWidths) {
+    super();
+    this.before = [];
+    this.after = [];
+    for (let level = 0; level < 5; level++) {
+      const inputs = level === 4 ? encoder.widths[4] : widths[level + 1];
+      const skip = level > 0 ? encoder.widths[level - 1] : 0;
+      this.before.push(new ReflectConv3x3(init, inputs, widths[level]));
+      this.after.push(new ReflectConv3x3(init, widths[level] + skip, widths[level]));
+    }
+  }
+
+  /**
+   * @param maps the encoder's five maps.
+   * @param stop the finest level computed.
+   * @returns by level (level s has 1/2^s of the input's size), the finest first; levels below `stop` are missing.
+   */
+  apply(maps: readonly Tensor[], stop = 0): Tensor[] {
+    const levels: Tensor[] = [];
+    let at = maps[4];
+    for (let level = 4; level >= stop; level--) {
+      at = double(elu(this.before[level].apply(at)));
+      if (level > 0) at = concat([at, maps[level - 1]], 3);
+      at = elu(this.after[level].apply(at));
+      levels[level] = at;
+    }
+    return levels;
+  }
+}
+
+/** Disparity at several scales. */
+export class DepthDecoder extends Module {
+  readonly decoder: Decoder;
+  readonly heads: ReflectConv3x3[];
+  readonly #scales: readonly number[];
+
+  constructor(init: Initializer, encoder: EncoderConfig, widths: DecoderWidths, scales: readonly number[]) {
+    super();
+    this.decoder = new Decoder(init, encoder, widths);
+    this.heads = scales.map((scale) => new ReflectConv3x3(init, widths[scale], 1));
+    this.#scales = scales;
+  }
+
+  /** @returns disparities in (0, 1), near = large, [N, H/2^s, W/2^s, 1] for each scale s, in the order of `scales`. */
+  apply(maps: readonly Tensor[]): Tensor[] {
+    const levels = this.decoder.apply(maps, Math.min(...this.#scales));
+    return this.#scales.map((scale, i) => sigmoid(this.heads[i].apply(levels[scale])));
+  }
+}
+
+/** Class scores at full resolution: the shared decoder and a 1x1 convolution. */
+export class SegmentationDecoder extends Module {
+  readonly decoder: Decoder;
+  readonly classifier: Conv2d;
+
+  constructor(init: Initializer, encoder: EncoderConfig, widths: DecoderWidths, classes: number) {
+    super();
+    this.decoder = new Decoder(init, encoder, widths);
+    this.classifier = new Conv2d(init, widths[0], classes, 1);
+  }
+
+  /** @returns logits [N,H,W,classes]. */
+  apply(maps: readonly Tensor[]): Tensor {
+    return this.classifier.apply(this.decoder.apply(maps)[0]);
+  }
+}

@@ -1,6 +1,6 @@
 // Bundles the command line into dist/. Packages stay outside the bundle: dawn.node and the
 // software adapter are found relative to their own folders.
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -8,6 +8,7 @@ import { build } from 'esbuild';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 export async function buildCli() {
+  const started = new Date();
   const { outputFiles } = await build({
     absWorkingDir: root,
     entryPoints: ['src/cli/main.ts'],
@@ -21,11 +22,13 @@ export async function buildCli() {
     logLevel: 'warning',
     write: false,
   });
-  // Renamed into place: a command started meanwhile must not load half a bundle.
+  // Renamed into place: a command started meanwhile must not load half a bundle. Dated by its start: a source that was
+  // changed while it was made is newer.
   mkdirSync(join(root, 'dist'), { recursive: true });
   for (const { path, contents } of outputFiles) {
     const making = `${path}.${process.pid}.tmp`;
     writeFileSync(making, contents);
+    utimesSync(making, started, started);
     renameSync(making, path);
   }
 }

@@ -1,8 +1,8 @@
 // Bundles every test file, runs what each declares, prints one line per failure and a last line
 // `N passed, N failed`. Exits 1 when anything failed or when nothing ran.
-//   node test/run.mjs [--long] [--grep TEXT] [FILE-PART ...]
+//   node test/run.mjs [--long] [--grep TEXT] [--root DIR] [FILE-PART ...]
 import { readdirSync, rmSync, statSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { buildCli } from '../scripts/build.mjs';
@@ -19,19 +19,19 @@ function* find(folder, ending) {
 
 const args = process.argv.slice(2);
 const long = args.includes('--long');
-const grepAt = args.indexOf('--grep');
-const grep = grepAt >= 0 ? args[grepAt + 1] : undefined;
-const parts = args.filter((a, i) => !a.startsWith('--') && (grepAt < 0 || i !== grepAt + 1));
-const files = [...find('test', long ? '.long.ts' : '.test.ts')].filter(
+const option = (name) => (args.includes(name) ? args[args.indexOf(name) + 1] : undefined);
+const grep = option('--grep');
+const root = option('--root') ?? 'test';
+const parts = args.filter((a, i) => !a.startsWith('--') && !['--grep', '--root'].includes(args[i - 1]));
+const files = [...find(root, long ? '.long.ts' : '.test.ts')].filter(
   (file) => parts.length === 0 || parts.some((part) => file.includes(part)),
 );
 
 const out = `dist/test-${process.pid}`; // own folder, so that two runs do not disturb each other
 await buildCli();
 await build({
-  entryPoints: [...files, 'test/suite.ts'],
+  entryPoints: Object.fromEntries([['suite', 'test/suite.ts'], ...files.map((file, i) => [`${i}`, file])]),
   outdir: out,
-  outbase: 'test',
   outExtension: { '.js': '.mjs' },
   bundle: true,
   splitting: true,
@@ -52,10 +52,10 @@ const report = (outcome) => {
   else failures.push(outcome);
   slow.push(outcome);
 };
-for (const file of files) {
+for (const [i, file] of files.entries()) {
   const start = performance.now();
   try {
-    await import(pathToFileURL(join(out, relative('test', file).replace(/\.ts$/, '.mjs'))).href);
+    await import(pathToFileURL(join(out, `${i}.mjs`)).href);
     await runDeclared(report, grep);
   } catch (error) {
     failures.push({ suite: file, name: '(load)', error: error?.stack ?? String(error) });

@@ -42,8 +42,16 @@ class NotingDevice extends ReferenceDevice {
   readonly launches = new Map<Kernel, Launch[]>();
   readonly #seen = new Map<Kernel, { params: Set<string>; uses: Map<string, number> }>();
 
+  constructor(private readonly only?: readonly Kernel[]) {
+    super();
+  }
+
   override run<P extends Params>(kernel: Kernel<P>, params: P, buffers: Record<string, Storage>): void {
     const plain = kernel as unknown as Kernel;
+    if (this.only && !this.only.includes(plain)) {
+      super.run(kernel, params, buffers);
+      return;
+    }
     let seen = this.#seen.get(plain);
     if (!seen) this.#seen.set(plain, (seen = { params: new Set(), uses: new Map() }));
     const { uses } = seen;
@@ -143,9 +151,9 @@ function forwardAndBackward(fn: (...xs: Tensor[]) => Tensor, inputs: readonly Gr
   pullback(draw(value.shape, 9, -1));
 }
 
-/** The launches that the ops make, by kernel. */
-export function noteLaunches(): Map<Kernel, Launch[]> {
-  const device = new NotingDevice();
+/** The launches that the ops make, by kernel; of the kernels named, or of all. */
+export function noteLaunches(only?: readonly Kernel[]): Map<Kernel, Launch[]> {
+  const device = new NotingDevice(only);
   onDevice(device, () => {
     for (const one of opCases) {
       for (const [, fn] of expressions(one)) step(() => forwardAndBackward(fn, one.inputs));

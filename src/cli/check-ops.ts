@@ -178,6 +178,7 @@ add('pick', '', (x, index) => reduce.pick(x, index, 1), [block, integers([3, 5],
 const products: [string, number[], number[], Parameters<typeof matmul>[2]][] = [
   ['7x13 by 13x5', [7, 13], [13, 5], {}],
   ['8x12 by 12x4', [8, 12], [12, 4], {}],
+  ['40x9 by 9x36', [40, 9], [9, 36], {}],
   ['a batch', [3, 5, 7], [3, 7, 4], {}],
   ['a batch by one', [3, 5, 7], [7, 3], {}],
   ['a transposed', [12, 8], [12, 5], { transposeA: true }],

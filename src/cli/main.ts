@@ -16,6 +16,8 @@ import { checkArguments, didYouMean, UsageError } from './usage.ts';
 /** One line per command; loaded when it is asked for. */
 const commands: SubCommandsDef = {
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
+  check: async () => (await import('./commands/check.ts')).check,
+  kernels: async () => (await import('./commands/kernels.ts')).kernels,
   data: async () => (await import('./commands/data.ts')).data,
 };
 

@@ -3,6 +3,7 @@ import { empty, launch, step, type Tensor, tensor } from '../autograd/tensor.ts'
 import type { Gpu } from '../gpu/gpu.ts';
 import { groupsFor, type Kernel } from '../gpu/kernel.ts';
 import { add, affine } from '../ops/elementwise.ts';
+import { matmul } from '../ops/matmul.ts';
 import { sum } from '../ops/sum.ts';
 
 // WGSL lets a compiler take NaN for impossible (gpuweb, "Finite Math Assumption"), and SwiftShader answers false to
@@ -66,6 +67,11 @@ export async function selfTest(gpu: Gpu): Promise<SelfTest> {
   );
   const thousand = Array.from({ length: 1000 }, (_, i) => i + 1);
   await expect('reduction', () => sum(tensor(thousand)), [500500]);
+  await expect(
+    'matrix product',
+    () => matmul(tensor([1, 2, 3, 4, 5, 6], [2, 3]), tensor([1, 0, -1, 2, 0.5, 1], [3, 2])),
+    [0.5, 7, 2, 16],
+  );
   await expect('NaN by its bits', () => {
     const x = tensor([Number.NaN, 1, Number.POSITIVE_INFINITY, 0]);
     const y = empty([4], 'u32');

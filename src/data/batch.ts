@@ -1,0 +1,157 @@
+// Batches of frames as flat arrays, augmented, ready for upload. Everything is a pure function of (seed, step), so a
+// resumed run sees what an uninterrupted one would have seen.
+import {
+  colorJitter,
+  type Draw,
+  draws,
+  type FloatImage,
+  hflip,
+  hflipIntrinsics,
+  randomJitter,
+  toFloat,
+} from './augment.ts';
+import { sampleIndex } from './sampler.ts';
+import type { Frame, Intrinsics, LabelMap, Split } from './types.ts';
+
+/** One frame of one split. */
+export interface FrameRef {
+  split: Split;
+  index: number;
+}
+
+/** Every frame of a split. */
+export const allFrames = (split: Split): FrameRef[] =>
+  Array.from({ length: split.length }, (_, index) => ({ split, index }));
+
+/** The frames that have a neighbour before and after them. */
+export const videoFrames = (refs: readonly FrameRef[]): FrameRef[] =>
+  refs.filter(({ split, index }) => split.neighbours(index) !== null);
+
+/** The frames of step `step`: reshuffled passes over `refs`. `stream` keeps several samplers of one run apart. */
+export const pickFrames = (
+  refs: readonly FrameRef[],
+  batch: number,
+  seed: number,
+  stream: number,
+  step: number,
+): FrameRef[] =>
+  Array.from({ length: batch }, (_, b) => refs[sampleIndex(refs.length, seed, stream, step * batch + b)]);
+
+const FLIP = 0;
+const JITTER = 1;
+const JITTER_FACTORS = 2;
+
+/** Monodepth2's and Three Ways' colour jitter: +-20 %, hue +-0.1, for half of the samples. */
+const STRENGTH = { brightness: 0.2, contrast: 0.2, saturation: 0.2, hue: 0.1 };
+
+const join = (parts: readonly Float32Array[]): Float32Array => {
+  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+};
+
+/** Images [N,H,W,3] in [0, 1] with labels [N,H,W]; 255 everywhere for a frame without labels. */
+export interface LabelledBatch {
+  n: number;
+  height: number;
+  width: number;
+  images: Float32Array;
+  labels: Int32Array;
+  /** True where the image was mirrored. */
+  flipped: boolean[];
+}
+
+export interface BatchOptions {
+  seed: number;
+  step: number;
+  /** Mirror half of the samples. */
+  flip: boolean;
+  /** Keep labels (of these frames) or blank them all. */
+  labelled: (ref: FrameRef) => boolean;
+}
+
+/** Loads frames for segmentation: mirrored, not recoloured (Three Ways trains labelled images without colour changes). */
+export async function labelledBatch(
+  refs: readonly FrameRef[],
+  options: BatchOptions,
+): Promise<LabelledBatch> {
+  const frames = await Promise.all(refs.map(({ split, index }) => split.load(index)));
+  const { width, height } = frames[0].image;
+  const labels = new Int32Array(refs.length * width * height).fill(255);
+  const flipped = refs.map((_, b) => options.flip && draws(options.seed, options.step, b)(FLIP) < 0.5);
+  const images = frames.map((frame, b) => {
+    const image = toFloat(frame.image);
+    if (frame.label && options.labelled(refs[b])) {
+      const label: LabelMap = flipped[b] ? hflip(frame.label) : frame.label;
+      labels.set(label.data, b * width * height);
+    }
+    return (flipped[b] ? hflip(image) : image).data;
+  });
+  return { n: refs.length, height, width, images: join(images), labels, flipped };
+}
+
+/** Three consecutive frames of a video, [N,H,W,3] each, and the same frames recoloured for the networks to see. */
+export interface VideoBatch {
+  n: number;
+  height: number;
+  width: number;
+  previous: Float32Array;
+  target: Float32Array;
+  next: Float32Array;
+  seen: { previous: Float32Array; target: Float32Array; next: Float32Array };
+  /** Camera of each sample, mirrored with it. */
+  cameras: Intrinsics[];
+}
+
+interface Triple {
+  plain: FloatImage[];
+  seen: FloatImage[];
+  camera: Intrinsics;
+}
+
+function augmentTriple(frames: readonly Frame[], camera: Intrinsics, draw: Draw): Triple {
+  const mirrored = draw(FLIP) < 0.5;
+  const plain = frames.map(({ image }) => (mirrored ? hflip(toFloat(image)) : toFloat(image)));
+  // One set of factors for the three frames: a change of colour between them would be photometric error.
+  const jitter = draw(JITTER) < 0.5 ? randomJitter(STRENGTH, draw, JITTER_FACTORS) : null;
+  return {
+    plain,
+    seen: jitter ? plain.map((image) => colorJitter(image, jitter)) : plain,
+    camera: mirrored ? hflipIntrinsics(camera) : camera,
+  };
+}
+
+/**
+ * Loads frames with their neighbours for self-supervised depth; `augment` mirrors half of them and recolours half of
+ * what the networks see, never what the photometric loss compares (Monodepth2, mono_dataset.py).
+ */
+export async function videoBatch(
+  refs: readonly FrameRef[],
+  { seed, step, augment }: { seed: number; step: number; augment: boolean },
+): Promise<VideoBatch> {
+  const triples = await Promise.all(
+    refs.map(async ({ split, index }, b): Promise<Triple> => {
+      const [before, after] = split.neighbours(index)!;
+      const frames = await Promise.all([split.load(before), split.load(index), split.load(after)]);
+      if (augment) return augmentTriple(frames, split.intrinsics!, draws(seed, step, b));
+      const plain = frames.map(({ image }) => toFloat(image));
+      return { plain, seen: plain, camera: split.intrinsics! };
+    }),
+  );
+  const [previous, target, next] = [0, 1, 2].map((k) => join(triples.map((t) => t.plain[k].data)));
+  const [seenPrevious, seenTarget, seenNext] = [0, 1, 2].map((k) => join(triples.map((t) => t.seen[k].data)));
+  return {
+    n: refs.length,
+    width: triples[0].plain[0].width,
+    height: triples[0].plain[0].height,
+    previous,
+    target,
+    next,
+    seen: { previous: seenPrevious, target: seenTarget, next: seenNext },
+    cameras: triples.map((t) => t.camera),
+  };
+}

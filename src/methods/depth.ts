@@ -1,0 +1,190 @@
+// Self-supervised depth from video: Godard et al., "Digging into self-supervised monocular depth estimation", ICCV 2019
+// (Monodepth2). Depth of a frame and its motion to the neighbours are right when the neighbours, warped through them,
+// look like the frame.
+import { noGrad, valueAndGrad } from '../autograd/tape.ts';
+import { keep, type Tensor, tensor } from '../autograd/tensor.ts';
+import { type FrameRef, pickFrames, type VideoBatch, videoBatch } from '../data/batch.ts';
+import { intrinsicsMatrix, inverseIntrinsics } from '../geometry/camera.ts';
+import { dispToDepth, viewSynthesis } from '../geometry/viewSynthesis.ts';
+import type { DepthModel } from '../models/models.ts';
+import { add, affine } from '../ops/elementwise.ts';
+import { poseMatrix } from '../ops/geometry.ts';
+import { concat, slice } from '../ops/movement.ts';
+import { minReprojection, photometricError } from '../ops/photometric.ts';
+import { adaptiveAvgPool2d } from '../ops/pool.ts';
+import { randomNormal } from '../ops/random.ts';
+import { mean } from '../ops/reduce.ts';
+import { resizeBilinear } from '../ops/resize.ts';
+import { edgeAwareSmoothness } from '../ops/smoothness.ts';
+import { Adam } from '../optim/optimizer.ts';
+import { stepDecay } from '../optim/schedule.ts';
+import type { Phase } from './phase.ts';
+
+export interface DepthOptions {
+  steps: number;
+  batch: number;
+  lr: number;
+  /** Metres at disparity 1 and 0, up to the scale that video leaves open. */
+  minDepth: number;
+  maxDepth: number;
+  /** Weight of the smoothness at full resolution; scale s has half of it s times. */
+  smoothness: number;
+}
+
+/** A video batch on the device. */
+export interface VideoTensors {
+  previous: Tensor;
+  target: Tensor;
+  next: Tensor;
+  seen: { previous: Tensor; target: Tensor; next: Tensor };
+  K: Tensor;
+  inverseK: Tensor;
+}
+
+export function uploadVideo(batch: VideoBatch): VideoTensors {
+  const image = (data: Float32Array) => tensor(data, [batch.n, batch.height, batch.width, 3]);
+  return {
+    previous: image(batch.previous),
+    target: image(batch.target),
+    next: image(batch.next),
+    seen: {
+      previous: image(batch.seen.previous),
+      target: image(batch.seen.target),
+      next: image(batch.seen.next),
+    },
+    K: intrinsicsMatrix(batch.cameras),
+    inverseK: inverseIntrinsics(batch.cameras),
+  };
+}
+
+/**
+ * Transforms from the target camera to the camera before and the camera after, [N,4,4] each. The network always sees
+ * pairs in temporal order; the motion of the earlier pair is inverted.
+ */
+export function predictPoses(
+  model: DepthModel,
+  seen: VideoTensors['seen'],
+  training: boolean,
+): [Tensor, Tensor] {
+  const n = seen.target.shape[0];
+  const { axisAngle, translation } = model.pose.apply(
+    concat([seen.previous, seen.target], 0),
+    concat([seen.target, seen.next], 0),
+    training,
+  );
+  const half = (x: Tensor, first: number) => slice(x, [first, 0], [first + n, 3]);
+  return [
+    poseMatrix(half(axisAngle, 0), half(translation, 0), { invert: true }),
+    poseMatrix(half(axisAngle, n), half(translation, n), { invert: false }),
+  ];
+}
+
+/** What one scale's loss saw, for pictures. */
+export interface Reprojection {
+  warped: [Tensor, Tensor];
+  /** Least error per pixel, [N,H,W,1]. */
+  error: Tensor;
+  /** 0, 1: a warped neighbour won; 2, 3: an unwarped one did, the pixel is automasked. i32 [N,H,W]. */
+  winner: Tensor;
+}
+
+/**
+ * Photometric error of the target against both neighbours warped through one disparity map, and against the unwarped
+ * neighbours. Disparity, not depth, is brought to full resolution (Monodepth2, section 3.3 and issue 164).
+ */
+export function reproject(
+  disparity: Tensor,
+  video: VideoTensors,
+  poses: readonly [Tensor, Tensor],
+  identity: readonly Tensor[],
+  options: Pick<DepthOptions, 'minDepth' | 'maxDepth'>,
+): Reprojection {
+  const [, height, width] = video.target.shape;
+  const full = resizeBilinear(disparity, [height, width], { alignCorners: false });
+  const depth = dispToDepth(full, options.minDepth, options.maxDepth);
+  const warped = [video.previous, video.next].map((source, i) =>
+    viewSynthesis(source, depth, video.K, video.inverseK, poses[i]),
+  ) as [Tensor, Tensor];
+  const errors = warped.map((image) => photometricError(image, video.target));
+  return { warped, ...minReprojection([...errors, ...identity]) };
+}
+
+/** Errors of the unwarped neighbours, with a trace of noise that breaks ties (Monodepth2, trainer.py). */
+export function identityErrors(video: VideoTensors, key: Tensor): Tensor[] {
+  return noGrad(() =>
+    [video.previous, video.next].map((source, i) => {
+      const error = photometricError(source, video.target);
+      return add(error, affine(randomNormal(error.shape, key, i), 1e-5, 0));
+    }),
+  );
+}
+
+/** Mean over scales of photometric error plus smoothness. `key` is the step's random key. */
+export function depthLoss(
+  model: DepthModel,
+  video: VideoTensors,
+  key: Tensor,
+  options: DepthOptions,
+): { loss: Tensor; photometric: Tensor; smoothness: Tensor } {
+  const disparities = model.disparities(video.seen.target, true);
+  const poses = predictPoses(model, video.seen, true);
+  const identity = identityErrors(video, key);
+  const [, height] = video.target.shape;
+  let photometric: Tensor | null = null;
+  let smoothness: Tensor | null = null;
+  for (const disparity of disparities) {
+    const [, h, w] = disparity.shape;
+    const scale = Math.round(Math.log2(height / h));
+    const term = mean(reproject(disparity, video, poses, identity, options).error);
+    const image = noGrad(() => adaptiveAvgPool2d(video.target, [h, w]));
+    const smooth = affine(edgeAwareSmoothness(disparity, image), options.smoothness / 2 ** scale, 0);
+    photometric = photometric ? add(photometric, term) : term;
+    smoothness = smoothness ? add(smoothness, smooth) : smooth;
+  }
+  const share = (x: Tensor | null) => affine(x!, 1 / disparities.length, 0);
+  const terms = { photometric: share(photometric), smoothness: share(smoothness) };
+  return { loss: add(terms.photometric, terms.smoothness), ...terms };
+}
+
+/** Trains depth and pose on the frames of `refs`, all of which have neighbours and a known camera. */
+export class DepthPhase implements Phase<VideoBatch> {
+  readonly name = 'depth';
+  readonly steps: number;
+  readonly imagesPerStep: number;
+  readonly optimizer: Adam;
+  readonly #model: DepthModel;
+  readonly #refs: readonly FrameRef[];
+  readonly #options: DepthOptions;
+  readonly #seed: number;
+  readonly #key: Tensor;
+
+  constructor(model: DepthModel, refs: readonly FrameRef[], options: DepthOptions, seed: number) {
+    this.#model = model;
+    this.#refs = refs;
+    this.#options = options;
+    this.#seed = seed;
+    this.#key = keep(tensor([seed, 0], [2], 'u32'));
+    this.steps = options.steps;
+    this.imagesPerStep = options.batch;
+    this.optimizer = new Adam([{ params: Object.values(model.parameters()), lr: options.lr }]);
+  }
+
+  load(step: number): Promise<VideoBatch> {
+    const refs = pickFrames(this.#refs, this.#options.batch, this.#seed, 1, step);
+    return videoBatch(refs, { seed: this.#seed, step, augment: true });
+  }
+
+  train(batch: VideoBatch, step: number): Record<string, Tensor> {
+    this.#key.assign([this.#seed, step]);
+    // Monodepth2 divides the learning rate by ten for the last quarter.
+    this.optimizer.advance(stepDecay([Math.floor(0.75 * this.steps)], 0.1)(step));
+    const video = uploadVideo(batch);
+    let terms: ReturnType<typeof depthLoss> | null = null;
+    const [, gradients] = valueAndGrad(() => {
+      terms = depthLoss(this.#model, video, this.#key, this.#options);
+      return terms.loss;
+    }, this.optimizer.params);
+    this.optimizer.apply(gradients);
+    return { ...terms! };
+  }
+}

@@ -1,0 +1,18 @@
+import type { Tensor } from '../autograd/tensor.ts';
+
+/**
+ * A stretch of training: what one step is, which state it has. The loop (src/train) runs phases in order and knows
+ * nothing else about a method. `Batch` is what `load` prepares on the host.
+ */
+export interface Phase<Batch = unknown> {
+  name: string;
+  steps: number;
+  /** Images that one step looks at, for images per second. */
+  imagesPerStep: number;
+  /** Once, before the first step; not when a run resumes inside the phase. */
+  begin?(): Promise<void>;
+  /** The batch of a step: a pure function of the step's number. */
+  load(step: number): Promise<Batch>;
+  /** One training step. Returns scalars to log, the total first. Everything else made inside is freed. */
+  train(batch: Batch, step: number): Record<string, Tensor>;
+}

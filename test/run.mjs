@@ -9,6 +9,12 @@ import { buildCli } from '../scripts/build.mjs';
 
 globalThis.UVU_DEFER = 1;
 
+// A test that ends the process must not end it as a success.
+let finished = false;
+process.on('exit', () => {
+  if (!finished) process.exitCode = 1;
+});
+
 function* find(folder, ending) {
   for (const name of readdirSync(folder).sort()) {
     const path = join(folder, name);
@@ -70,4 +76,5 @@ for (const one of failures) console.log(`\nFAILED ${one.suite}: ${one.name}\n${o
 if (passed + failures.length === 0) console.log('no test ran');
 console.log(`\n${passed} passed, ${failures.length} failed`);
 rmSync(out, { recursive: true, force: true });
+finished = true;
 process.exit(failures.length > 0 || passed === 0 ? 1 : 0);

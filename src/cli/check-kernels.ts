@@ -17,7 +17,7 @@ import * as reduce from '../ops/reduce.ts';
 import { clipByGlobalNorm } from '../optim/clip.ts';
 import { emaUpdate } from '../optim/ema.ts';
 import { Adam, Sgd } from '../optim/optimizer.ts';
-import { breathe, type CheckCase, deviation, TOLERANCE } from './check-case.ts';
+import { breathe, type CheckCase, type Deviation, deviation, TOLERANCE } from './check-case.ts';
 import { expressions, opCases } from './check-ops.ts';
 import { kernelList } from './kernel-list.ts';
 
@@ -166,8 +166,16 @@ export function noteLaunches(only?: readonly Kernel[]): Map<Kernel, Launch[]> {
 /** Elements behind each buffer's end: a store out of bounds does not fail, it lands in them. */
 const GUARD = 8;
 
-/** Runs one variant and compares every buffer it may write with the reference's. */
-async function compare(gpu: Gpu, kernel: Kernel, variant: Variant<Params>, launch: Launch) {
+/**
+ * Runs one variant and compares every buffer it may write with the reference's.
+ * @returns the largest deviation, and what is wrong in words
+ */
+export async function compareVariant(
+  gpu: Gpu,
+  kernel: Kernel,
+  variant: Variant<Params>,
+  launch: Launch,
+): Promise<Deviation & { wrong: string[] }> {
   const { params, buffers } = launch;
   const expected: Record<string, Numbers> = {};
   const given: Record<string, Numbers> = {};
@@ -251,7 +259,7 @@ export async function checkKernels(
       const notes: string[] = [];
       for (const launch of fitting) {
         try {
-          const { abs, rel, wrong } = await compare(gpu, kernel, variant, launch);
+          const { abs, rel, wrong } = await compareVariant(gpu, kernel, variant, launch);
           done.maxAbsErr = Math.max(done.maxAbsErr, abs);
           done.maxRelErr = Math.max(done.maxRelErr, rel);
           if (wrong.length > 0) notes.push(`${wrong[0]} at ${shown(launch.params)}`);

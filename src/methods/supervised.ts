@@ -1,0 +1,90 @@
+// Segmentation from labelled images alone: the baseline every label-efficient method is measured against.
+import { valueAndGrad } from '../autograd/tape.ts';
+import { type Tensor, tensor } from '../autograd/tensor.ts';
+import { type FrameRef, type LabelledBatch, labelledBatch, pickFrames } from '../data/batch.ts';
+import type { SegmentationModel } from '../models/models.ts';
+import { crossEntropy } from '../ops/crossEntropy.ts';
+import { clipByGlobalNorm } from '../optim/clip.ts';
+import { Adam, Sgd } from '../optim/optimizer.ts';
+import { stepDecay } from '../optim/schedule.ts';
+import type { Phase } from './phase.ts';
+
+export interface SegmentationOptions {
+  steps: number;
+  /** Labelled images per step. */
+  batch: number;
+  optimizer: 'sgd' | 'adam';
+  /** Learning rate of the decoder. */
+  lr: number;
+  /** Learning rate of the encoder. */
+  encoderLr: number;
+  weightDecay: number;
+  /** Largest global norm of the gradient. */
+  clip: number;
+}
+
+/** Labelled images on the device. */
+export const uploadLabelled = (batch: LabelledBatch): { images: Tensor; labels: Tensor } => ({
+  images: tensor(batch.images, [batch.n, batch.height, batch.width, 3]),
+  labels: tensor(batch.labels, [batch.n, batch.height, batch.width], 'i32'),
+});
+
+/** The optimiser of a segmentation model: one rate for the encoder, one for the decoder (Three Ways, section 4). */
+export function segmentationOptimizer(model: SegmentationModel, options: SegmentationOptions): Adam | Sgd {
+  const named = Object.entries(model.parameters());
+  const part = (encoder: boolean) =>
+    named.filter(([name]) => name.startsWith('encoder.') === encoder).map(([, p]) => p);
+  const { weightDecay } = options;
+  const groups = [
+    { params: part(true), lr: options.encoderLr, weightDecay },
+    { params: part(false), lr: options.lr, weightDecay },
+  ];
+  return options.optimizer === 'sgd' ? new Sgd(groups, { momentum: 0.9 }) : new Adam(groups);
+}
+
+/** Share of the steps after which the learning rate falls to a tenth (30k of 40k in Three Ways). */
+export const segmentationSchedule = (steps: number) => stepDecay([Math.floor(0.75 * steps)], 0.1);
+
+/** Cross-entropy on the labelled frames. */
+export class SupervisedPhase implements Phase<LabelledBatch> {
+  readonly name = 'supervised';
+  readonly steps: number;
+  readonly imagesPerStep: number;
+  readonly optimizer: Adam | Sgd;
+  readonly #model: SegmentationModel;
+  readonly #refs: readonly FrameRef[];
+  readonly #options: SegmentationOptions;
+  readonly #seed: number;
+
+  constructor(
+    model: SegmentationModel,
+    refs: readonly FrameRef[],
+    options: SegmentationOptions,
+    seed: number,
+  ) {
+    this.#model = model;
+    this.#refs = refs;
+    this.#options = options;
+    this.#seed = seed;
+    this.steps = options.steps;
+    this.imagesPerStep = options.batch;
+    this.optimizer = segmentationOptimizer(model, options);
+  }
+
+  load(step: number): Promise<LabelledBatch> {
+    const refs = pickFrames(this.#refs, this.#options.batch, this.#seed, 2, step);
+    return labelledBatch(refs, { seed: this.#seed, step, flip: true, labelled: () => true });
+  }
+
+  train(batch: LabelledBatch, step: number): Record<string, Tensor> {
+    this.optimizer.advance(segmentationSchedule(this.steps)(step));
+    const { images, labels } = uploadLabelled(batch);
+    const [loss, gradients] = valueAndGrad(
+      () => crossEntropy(this.#model.logits(images, true), labels),
+      this.optimizer.params,
+    );
+    const { scale, norm } = clipByGlobalNorm(gradients, this.#options.clip);
+    this.optimizer.apply(gradients, scale);
+    return { loss, gradientNorm: norm };
+  }
+}

@@ -1,0 +1,246 @@
+// The configuration of a run: a preset, changed by a file and by single settings, checked as a whole.
+import * as z from 'zod';
+
+/** A setting is unknown, of the wrong type or out of range. Exit code 2 of the command line. */
+export class ConfigError extends Error {
+  override name = 'ConfigError';
+  readonly exitCode = 2;
+}
+
+const whole = (least: number) => z.number().int().min(least);
+const positive = z.number().positive();
+const five = z.tuple([whole(1), whole(1), whole(1), whole(1), whole(1)]);
+
+const schema = z.strictObject({
+  /** Data spec of labelled training and of evaluation. */
+  data: z.string(),
+  /** Data spec of the unlabelled frames; null: those of `data`. */
+  unlabeled: z.string().nullable(),
+  /** Data spec of the video for depth; null: `data`. */
+  video: z.string().nullable(),
+  /** Labelled images; null: all. */
+  labels: whole(1).nullable(),
+  seed: whole(0),
+  /** Pixels of the working size, which keeps the data's aspect in multiples of 32. */
+  pixels: whole(4096),
+  /** Train on this many frames only; null: on all. A model that cannot overfit them is broken. */
+  overfit: whole(1).nullable(),
+  model: z.strictObject({
+    encoder: z.strictObject({
+      widths: five,
+      blocks: z.tuple([whole(1), whole(1), whole(1), whole(1)]),
+      stem: z.enum(['conv7', 'conv3']),
+    }),
+    decoder: five,
+    pose: whole(1),
+    scales: z.array(z.number().int().min(0).max(3)).min(1),
+  }),
+  depth: z.strictObject({
+    steps: whole(1),
+    batch: whole(1),
+    lr: positive,
+    minDepth: positive,
+    maxDepth: positive,
+    smoothness: z.number().min(0),
+  }),
+  segmentation: z.strictObject({
+    steps: whole(1),
+    batch: whole(1),
+    optimizer: z.enum(['sgd', 'adam']),
+    lr: positive,
+    encoderLr: positive,
+    weightDecay: z.number().min(0),
+    clip: positive,
+  }),
+  method: z.strictObject({
+    transfer: z.enum(['none', 'encoder', 'encoder-decoder']),
+    unlabelledBatch: whole(2),
+    margin: z.number().min(0).max(1),
+    threshold: z.number().min(0).max(1),
+    unlabelledWeight: z.number().min(0),
+    momentum: z.number().min(0).max(1),
+  }),
+  /** Steps between checkpoints. */
+  checkpointEvery: whole(1),
+});
+
+export type Config = z.infer<typeof schema>;
+
+/** Settings of Three Ways that do not depend on size (spec sections 1.6, 1.7, 2.5). */
+const paper = {
+  data: 'street',
+  unlabeled: null,
+  video: null,
+  labels: null,
+  seed: 0,
+  overfit: null,
+  method: {
+    transfer: 'encoder-decoder' as const,
+    unlabelledBatch: 2,
+    margin: 0.03,
+    threshold: 0.968,
+    unlabelledWeight: 1,
+    momentum: 0.99,
+  },
+  checkpointEvery: 500,
+};
+
+const depthRange = { minDepth: 0.1, maxDepth: 100, smoothness: 1e-3 };
+
+/**
+ * `tiny` is for software adapters: minutes on two cores. `small` is for any GPU. `resnet18` has Monodepth2's networks and
+ * schedules. Networks start from random values, so the rates of `tiny` and `small` are Adam's from scratch, not those of
+ * Three Ways, which starts from ImageNet.
+ */
+export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
+  tiny: {
+    ...paper,
+    pixels: 8192,
+    model: {
+      encoder: { widths: [16, 16, 32, 48, 64], blocks: [1, 1, 1, 1], stem: 'conv3' },
+      decoder: [8, 16, 16, 24, 32],
+      pose: 32,
+      scales: [0, 1, 2, 3],
+    },
+    depth: { steps: 200, batch: 2, lr: 1e-3, ...depthRange },
+    segmentation: {
+      steps: 150,
+      batch: 2,
+      optimizer: 'adam',
+      lr: 2e-3,
+      encoderLr: 2e-3,
+      weightDecay: 0,
+      clip: 10,
+    },
+  },
+  small: {
+    ...paper,
+    pixels: 32768,
+    model: {
+      encoder: { widths: [32, 32, 64, 128, 256], blocks: [2, 2, 2, 2], stem: 'conv3' },
+      decoder: [16, 32, 32, 64, 128],
+      pose: 64,
+      scales: [0, 1, 2, 3],
+    },
+    depth: { steps: 4000, batch: 8, lr: 5e-4, ...depthRange },
+    segmentation: {
+      steps: 3000,
+      batch: 4,
+      optimizer: 'adam',
+      lr: 1e-3,
+      encoderLr: 5e-4,
+      weightDecay: 0,
+      clip: 10,
+    },
+  },
+  resnet18: {
+    ...paper,
+    pixels: 131072,
+    model: {
+      encoder: { widths: [64, 64, 128, 256, 512], blocks: [2, 2, 2, 2], stem: 'conv7' },
+      decoder: [16, 32, 64, 128, 256],
+      pose: 256,
+      scales: [0, 1, 2, 3],
+    },
+    depth: { steps: 100000, batch: 12, lr: 1e-4, ...depthRange },
+    segmentation: {
+      steps: 40000,
+      batch: 2,
+      optimizer: 'sgd',
+      lr: 1e-2,
+      encoderLr: 1e-3,
+      weightDecay: 5e-4,
+      clip: 10,
+    },
+  },
+};
+
+export type PresetName = keyof typeof presets;
+
+type Tree = { [key: string]: unknown };
+const isTree = (value: unknown): value is Tree =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Every path of leaves, such as `depth.lr`. */
+const pathsOf = (tree: Tree, prefix = ''): string[] =>
+  Object.entries(tree).flatMap(([key, value]) => (isTree(value) ? pathsOf(value, `${prefix}${key}.`) : [prefix + key]));
+
+const distance = (a: string, b: string): number => {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length];
+};
+
+function put(config: Tree, path: string, value: unknown, where: string): void {
+  const keys = path.split('.');
+  let at = config;
+  for (const [i, key] of keys.entries()) {
+    if (!Object.hasOwn(at, key) || (i < keys.length - 1 && !isTree(at[key]))) {
+      const known = pathsOf(config);
+      const nearest = known.reduce((best, one) => (distance(one, path) < distance(best, path) ? one : best));
+      throw new ConfigError(`${where}: unknown setting '${path}'; the nearest is '${nearest}'`);
+    }
+    if (i === keys.length - 1) at[key] = value;
+    else at = at[key] as Tree;
+  }
+}
+
+function merge(config: Tree, changes: Tree, where: string, prefix = ''): void {
+  for (const [key, value] of Object.entries(changes)) {
+    if (isTree(value)) merge(config, value, where, `${prefix}${key}.`);
+    else put(config, prefix + key, value, where);
+  }
+}
+
+/** A value as typed: JSON where it is JSON, text otherwise. */
+const parseValue = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+};
+
+/**
+ * The full configuration of a run.
+ * @param file settings read from a file, and its name for messages.
+ * @param sets single settings as typed, `depth.lr=1e-4`, applied last.
+ * @throws ConfigError naming the setting, its value and what was expected.
+ */
+export function resolveConfig(
+  preset: PresetName,
+  file: { name: string; settings: unknown } | null,
+  overrides: Partial<Config>,
+  sets: readonly string[],
+): Config {
+  const config = structuredClone(presets[preset]) as unknown as Tree;
+  if (file) {
+    if (!isTree(file.settings)) throw new ConfigError(`${file.name}: expected an object of settings`);
+    merge(config, file.settings, file.name);
+  }
+  for (const [key, value] of Object.entries(overrides)) if (value !== undefined) config[key] = value;
+  for (const one of sets) {
+    const at = one.indexOf('=');
+    if (at < 1) throw new ConfigError(`--set '${one}': expected NAME=VALUE, such as depth.lr=1e-4`);
+    put(config, one.slice(0, at), parseValue(one.slice(at + 1)), '--set');
+  }
+  return checkConfig(config, file ? `${file.name} or --set` : 'configuration');
+}
+
+/** @throws ConfigError listing every fault. */
+export function checkConfig(value: unknown, where: string): Config {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const lines = result.error.issues.map((issue) => {
+    const path = issue.path.join('.');
+    const given = issue.path.reduce<unknown>((at, key) => (at as Tree | undefined)?.[String(key)], value);
+    return `'${path}' is ${JSON.stringify(given)}: ${issue.message.replace(/^Invalid input: /, '')}`;
+  });
+  throw new ConfigError(`${where}: ${lines.join('; ')}`);
+}

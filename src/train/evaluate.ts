@@ -1,0 +1,105 @@
+import { noGrad } from '../autograd/tape.ts';
+import { keep, step, tensor } from '../autograd/tensor.ts';
+import { toFloat } from '../data/augment.ts';
+import { allFrames, labelledBatch } from '../data/batch.ts';
+import type { ClassInfo, Split } from '../data/types.ts';
+import { dispToDepth } from '../geometry/viewSynthesis.ts';
+import type { DepthModel, SegmentationModel } from '../models/models.ts';
+import { countConfusions } from '../ops/metrics.ts';
+import { argmax } from '../ops/reduce.ts';
+import { uploadLabelled } from '../methods/supervised.ts';
+import {
+  bestConstantDepth,
+  type DepthBaseline,
+  type DepthScores,
+  depthMetrics,
+  fittedRoadPlane,
+  iouTable,
+  meanDepthScores,
+  type SegmentationScores,
+} from './metrics.ts';
+
+/** Depth beyond this is not scored (Eigen et al. 2014). Metres. */
+export const SCORED_DEPTH = { min: 1e-3, max: 80 };
+
+// Images per evaluation batch; statistics are fixed in evaluation, so it does not change results.
+const BATCH = 4;
+
+/** IoU of every class over a labelled split, at the working size. */
+export async function evaluateSegmentation(
+  model: SegmentationModel,
+  split: Split,
+  classes: readonly ClassInfo[],
+): Promise<SegmentationScores> {
+  const counts = keep(tensor(new Uint32Array(classes.length ** 2), [classes.length, classes.length], 'u32'));
+  const refs = allFrames(split);
+  for (let at = 0; at < refs.length; at += BATCH) {
+    const batch = await labelledBatch(refs.slice(at, at + BATCH), {
+      seed: 0,
+      step: 0,
+      flip: false,
+      labelled: () => true,
+    });
+    step(() =>
+      noGrad(() => {
+        const { images, labels } = uploadLabelled(batch);
+        countConfusions(counts, argmax(model.logits(images, false), 3), labels);
+      }),
+    );
+  }
+  const scores = iouTable(
+    await counts.data(),
+    classes.map((c) => c.name),
+  );
+  counts.dispose();
+  return scores;
+}
+
+export interface DepthEvaluation {
+  /** Median-scaled, mean over images; null without any measured pixel. */
+  ours: DepthScores | null;
+  constant: DepthBaseline | null;
+  roadPlane: DepthBaseline | null;
+}
+
+/** Predicted depth of one frame, metres up to scale, [H,W]. */
+export async function predictDepth(
+  model: DepthModel,
+  image: { width: number; height: number; data: Uint8Array },
+  range: { minDepth: number; maxDepth: number },
+): Promise<Float32Array> {
+  const { width, height } = image;
+  const depth = step(() =>
+    noGrad(() => {
+      const x = tensor(toFloat(image).data, [1, height, width, 3]);
+      return dispToDepth(model.disparities(x, false)[0], range.minDepth, range.maxDepth);
+    }),
+  );
+  const values = Float32Array.from(await depth.data());
+  depth.dispose();
+  return values;
+}
+
+/** Depth errors over a split with measured depth, beside two predictions that do not look at the picture. */
+export async function evaluateDepth(
+  model: DepthModel,
+  split: Split,
+  range: { minDepth: number; maxDepth: number },
+): Promise<DepthEvaluation> {
+  const scores: (DepthScores | null)[] = [];
+  const truths: { depth: Float32Array; width: number; height: number }[] = [];
+  for (let i = 0; i < split.length; i++) {
+    const { image, depth } = await split.load(i);
+    if (!depth) continue;
+    truths.push({ depth: depth.data, width: depth.width, height: depth.height });
+    scores.push(depthMetrics(await predictDepth(model, image, range), depth.data, { ...SCORED_DEPTH, medianScale: true }));
+  }
+  return {
+    ours: meanDepthScores(scores),
+    constant: bestConstantDepth(
+      truths.map((t) => t.depth),
+      SCORED_DEPTH,
+    ),
+    roadPlane: fittedRoadPlane(truths, SCORED_DEPTH),
+  };
+}

@@ -1,0 +1,192 @@
+// What a training run leaves behind: config.json, log.jsonl, TensorBoard events, checkpoints/, pictures/, summary.json
+// and report.html.
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { encodePng } from '../data/codecs.ts';
+import { isInside } from '../data/files.ts';
+import { DataError, type RgbImage } from '../data/types.ts';
+import { cleanCheckpoints, type TensorGroup, writeCheckpoint } from './checkpoint.ts';
+import { UNFINISHED, writeWhole } from './durable.ts';
+import { fileVersionEvent, imageEvent, scalarsEvent, startEvent } from './tfevents.ts';
+
+const CONFIG = 'config.json';
+const LOG = 'log.jsonl';
+
+/** JSON knows no NaN and no infinity: they become strings, so that a log shows them and stays readable. */
+const json = (value: unknown, indent?: number): string =>
+  JSON.stringify(value, (_, v) => (typeof v === 'number' && !Number.isFinite(v) ? String(v) : v), indent);
+
+const seconds = () => Date.now() / 1000;
+
+/** The configuration a run was started with; null where there is no run. DataError when it is not JSON. */
+export function readConfig(dir: string): Record<string, unknown> | null {
+  const path = join(dir, CONFIG);
+  if (!existsSync(path)) return null;
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new DataError(`${path}: cannot be read: ${(error as Error).message}`);
+  }
+}
+
+/** Dotted names of the values that differ between two configurations: what a resumed run must not change. */
+export function configDifferences(before: unknown, after: unknown, prefix = ''): string[] {
+  const isObject = (v: unknown): v is Record<string, unknown> => typeof v === 'object' && v !== null;
+  if (!isObject(before) || !isObject(after) || Array.isArray(before) || Array.isArray(after))
+    return json(before) === json(after) ? [] : [prefix];
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((name) =>
+    configDifferences(before[name], after[name], prefix ? `${prefix}.${name}` : name),
+  );
+}
+
+function removeUnfinished(folder: string): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (entry.name.endsWith(UNFINISHED)) rmSync(join(folder, entry.name), { recursive: true, force: true });
+  }
+}
+
+/** Lines of the log that a crash has not torn, and that `wanted` accepts. */
+function logLines(path: string, wanted: (event: Record<string, unknown>) => boolean): string {
+  const whole = readFileSync(path, 'utf8').split('\n').slice(0, -1);
+  return whole
+    .filter((line) => {
+      try {
+        return wanted(JSON.parse(line));
+      } catch {
+        return false;
+      }
+    })
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+export class RunFolder {
+  readonly dir: string;
+  #log: number;
+  #events: number;
+
+  private constructor(dir: string) {
+    this.dir = dir;
+    this.#log = openSync(join(dir, LOG), 'a');
+    // TensorBoard reads the files of a folder in the order of their names.
+    const start = Math.floor(seconds());
+    const earlier = readdirSync(dir).filter((name) => name.includes('.tfevents.')).length;
+    const number = String(earlier).padStart(4, '0');
+    this.#events = openSync(join(dir, `events.out.tfevents.${start}.${number}.warpmix`), 'a');
+    writeSync(this.#events, fileVersionEvent(seconds()));
+  }
+
+  /**
+   * Makes the folder of a new run, or with `resume` opens that of an earlier one, and writes config.json. What a crash
+   * has left half-written there is removed.
+   * @throws DataError when the folder holds something and `resume` is not set, or when it cannot be written
+   */
+  static create(dir: string, config: object, options: { resume?: boolean } = {}): RunFolder {
+    if (existsSync(dir) && !statSync(dir).isDirectory())
+      throw new DataError(`${dir}: is a file; name a folder with --out`);
+    if (!options.resume && existsSync(dir) && readdirSync(dir).length > 0)
+      throw new DataError(
+        `${dir}: holds something already; give the new run another folder with --out, or continue the run that ` +
+          'is there with --resume',
+      );
+    try {
+      mkdirSync(join(dir, 'pictures'), { recursive: true });
+      removeUnfinished(dir);
+      removeUnfinished(join(dir, 'pictures'));
+      cleanCheckpoints(dir);
+      const log = join(dir, LOG);
+      if (existsSync(log))
+        writeWhole(
+          log,
+          logLines(log, () => true),
+        );
+      writeWhole(join(dir, CONFIG), `${json(config, 2)}\n`);
+      return new RunFolder(dir);
+    } catch (error) {
+      if (error instanceof DataError) throw error;
+      throw new DataError(`${dir}: cannot be written: ${(error as Error).message}`);
+    }
+  }
+
+  /**
+   * Takes the records back to a step, after its checkpoint has been loaded: the log loses the events of later steps,
+   * which will happen again, and TensorBoard is told to forget them.
+   */
+  rewind(step: number): void {
+    const path = join(this.dir, LOG);
+    closeSync(this.#log);
+    writeWhole(
+      path,
+      logLines(path, (event) => !(typeof event.step === 'number' && event.step > step)),
+    );
+    this.#log = openSync(path, 'a');
+    writeSync(this.#events, startEvent(seconds(), step + 1));
+  }
+
+  /** Appends one line to log.jsonl. It is with the operating system when this returns: no crash of ours loses it. */
+  log(event: Record<string, unknown>): void {
+    writeSync(this.#log, `${json(event)}\n`);
+  }
+
+  /** Appends numbers to the TensorBoard events, by tag, such as `{'loss/photometric': 0.1}`. */
+  scalars(step: number, values: Readonly<Record<string, number>>): void {
+    writeSync(this.#events, scalarsEvent(seconds(), step, values));
+  }
+
+  /**
+   * Writes `pictures/NAME.png`; with a step TensorBoard gets the picture too.
+   * @param name may hold slashes, such as `val/0003-disparity`
+   */
+  picture(name: string, image: RgbImage, step?: number): string {
+    if (!isInside(name)) throw new DataError(`picture ${JSON.stringify(name)}: the name leaves the folder`);
+    const path = join(this.dir, 'pictures', `${name}.png`);
+    const png = encodePng(image);
+    mkdirSync(dirname(path), { recursive: true });
+    writeWhole(path, png);
+    if (step !== undefined) {
+      const { width, height } = image;
+      writeSync(this.#events, imageEvent(seconds(), step, name, { width, height, png }));
+    }
+    return path;
+  }
+
+  /** See `writeCheckpoint`. The log up to here is on the disk before the checkpoint is. */
+  saveCheckpoint(
+    step: number,
+    groups: Readonly<Record<string, Readonly<TensorGroup>>>,
+    meta: Readonly<Record<string, unknown>>,
+  ): string {
+    fsyncSync(this.#log);
+    fsyncSync(this.#events);
+    return writeCheckpoint(this.dir, step, groups, meta);
+  }
+
+  /** Writes summary.json. */
+  summary(summary: object): void {
+    writeWhole(join(this.dir, 'summary.json'), `${json(summary, 2)}\n`);
+  }
+
+  /** Writes report.html. */
+  report(html: string): void {
+    writeWhole(join(this.dir, 'report.html'), html);
+  }
+
+  /** Ends the log and the events; nothing may be written after. */
+  close(): void {
+    for (const file of [this.#log, this.#events]) {
+      fsyncSync(file);
+      closeSync(file);
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import type { FileSource } from '../../src/data/files.ts';
+import { openPack } from '../../src/data/pack.ts';
+import { openStreet } from '../../src/data/street/index.ts';
+import { DataError } from '../../src/data/types.ts';
+import { writePack } from '../../src/data/write-pack.ts';
+import { equal, is, ok, suite } from '../suite.ts';
+
+const test = suite('write-pack');
+
+/** A folder in memory. */
+function memory() {
+  const files = new Map<string, Uint8Array>();
+  const source: FileSource = {
+    root: 'memory',
+    read: async (path) => {
+      const bytes = files.get(path);
+      if (!bytes) throw new DataError(`memory/${path}: no such file`);
+      return bytes;
+    },
+    list: async (path) => [...files.keys()].filter((name) => name.startsWith(path)),
+    exists: async (path) => [...files.keys()].some((name) => name === path || name.startsWith(`${path}/`)),
+  };
+  const save = (path: string, bytes: Uint8Array | string) => {
+    files.set(path, typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes);
+  };
+  return { files, source, save };
+}
+
+test('a written street world reads back as the same data set', async () => {
+  const street = openStreet({
+    width: 48,
+    height: 32,
+    snippets: { train: 2, val: 1, unlabelled: 1 },
+    framesPerSnippet: 3,
+  });
+  const { files, source, save } = memory();
+  const told: number[] = [];
+  await writePack(street, save, (written, of) => {
+    is(of, 12);
+    told.push(written);
+  });
+  is(told.at(-1), 12);
+  ok(
+    ![...files.keys()].some((name) => name.startsWith('unlabelled/label')),
+    'no labels where there are none',
+  );
+  const pack = await openPack(source, 'pack:memory');
+  is(`${pack.width}x${pack.height}`, '48x32');
+  equal(
+    pack.classes.map(({ name, color }) => ({ name, color })),
+    street.classes.map(({ name, color }) => ({ name, color: [...color] })),
+  );
+  for (const name of ['train', 'val', 'unlabelled'] as const) {
+    const [from, to] = [street[name], pack[name]];
+    is(to.length, from.length);
+    is(to.hasLabels, from.hasLabels);
+    is(to.hasDepth, from.hasDepth);
+    is(to.hasPoses, from.hasPoses);
+    equal(to.intrinsics, from.intrinsics);
+    for (let i = 0; i < from.length; i++) {
+      equal(to.neighbours(i), from.neighbours(i), `${name} ${i}`);
+      const [a, b] = [await from.load(i), await to.load(i)];
+      equal(b.image, a.image);
+      equal(b.label, a.label);
+      equal(b.pose && [...b.pose], a.pose && [...a.pose]);
+      a.depth?.data.forEach((metres, k) => {
+        const stored = b.depth!.data[k];
+        ok(
+          metres > 255.9 ? stored === 0 : Math.abs(stored - metres) <= 1 / 512,
+          `${metres} m came back as ${stored}`,
+        );
+      });
+    }
+  }
+});

@@ -14,20 +14,24 @@ function newest(path) {
   return Math.max(mtimeMs, ...inner);
 }
 
+function fail(what, error) {
+  const missing = error.code === 'ERR_MODULE_NOT_FOUND';
+  console.error(
+    `error: ${what}: ${missing ? `${error.message}; 'npm ci' installs the packages` : error.message}`,
+  );
+  process.exit(1);
+}
+
 const sources = ['src', 'kernels', 'shaders', 'scripts/build.mjs', 'package.json'].map((name) =>
   join(root, name),
 );
 if (sources.every((path) => existsSync(path))) {
   const built = existsSync(bundle) ? statSync(bundle).mtimeMs : 0;
   if (Math.max(...sources.map(newest)) > built) {
-    try {
-      const { buildCli } = await import('../scripts/build.mjs');
-      await buildCli();
-    } catch (error) {
-      console.error(`error: building ${bundle} failed: ${error.message}`);
-      process.exit(1);
-    }
+    await import('../scripts/build.mjs')
+      .then(({ buildCli }) => buildCli())
+      .catch((error) => fail(`building ${bundle} failed`, error));
   }
 }
 if (process.argv.includes('--stack')) process.setSourceMapsEnabled(true);
-await import(pathToFileURL(bundle).href);
+await import(pathToFileURL(bundle).href).catch((error) => fail(`${bundle} cannot be loaded`, error));

@@ -34,6 +34,3 @@ export function deviation(got: ArrayLike<number>, want: ArrayLike<number>): Devi
     if (Number.isFinite(want[i])) scale = Math.max(scale, Math.abs(want[i]));
   return { abs, rel: abs === 0 ? 0 : abs / scale };
 }
-
-/** Lets timers and signals through: work on the reference device never waits for anything. */
-export const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -17,8 +17,9 @@ import * as reduce from '../ops/reduce.ts';
 import { clipByGlobalNorm } from '../optim/clip.ts';
 import { emaUpdate } from '../optim/ema.ts';
 import { Adam, Sgd } from '../optim/optimizer.ts';
-import { breathe, type CheckCase, type Deviation, deviation, TOLERANCE } from './check-case.ts';
+import { type CheckCase, type Deviation, deviation, TOLERANCE } from './check-case.ts';
 import { expressions, opCases } from './check-ops.ts';
+import { breathe } from './interrupt.ts';
 import { kernelList } from './kernel-list.ts';
 
 /** One use of a kernel: parameters, and what every buffer held before it ran. */
@@ -152,14 +153,19 @@ function forwardAndBackward(fn: (...xs: Tensor[]) => Tensor, inputs: readonly Gr
 }
 
 /** The launches that the ops make, by kernel; of the kernels named, or of all. */
-export function noteLaunches(only?: readonly Kernel[]): Map<Kernel, Launch[]> {
+export async function noteLaunches(only?: readonly Kernel[]): Promise<Map<Kernel, Launch[]>> {
   const device = new NotingDevice(only);
-  onDevice(device, () => {
-    for (const one of opCases) {
-      for (const [, fn] of expressions(one)) step(() => forwardAndBackward(fn, one.inputs));
-    }
-    for (const run of withoutGradient) step(run);
-  });
+  const runs = opCases.flatMap((one) =>
+    expressions(one).map(
+      ([, fn]) =>
+        () =>
+          forwardAndBackward(fn, one.inputs),
+    ),
+  );
+  for (const run of [...runs, ...withoutGradient]) {
+    onDevice(device, () => step(run));
+    await breathe();
+  }
   return device.launches;
 }
 
@@ -229,7 +235,7 @@ export async function checkKernels(
   chosen: (name: string, op: string) => boolean = () => true,
   report: (done: CheckCase) => void = () => {},
 ): Promise<CheckCase[]> {
-  const noted = noteLaunches();
+  const noted = await noteLaunches();
   const results: CheckCase[] = [];
   const fail = (name: string, op: string, note: string) => {
     const none = Number.POSITIVE_INFINITY;

@@ -21,7 +21,8 @@ import { resizeBilinear, resizeNearest } from '../ops/resize.ts';
 import { edgeAwareSmoothness } from '../ops/smoothness.ts';
 import { ssimError } from '../ops/ssim.ts';
 import { broadcastTo, sum, sumTo } from '../ops/sum.ts';
-import { breathe, type CheckCase, TOLERANCE } from './check-case.ts';
+import { type CheckCase, TOLERANCE } from './check-case.ts';
+import { breathe } from './interrupt.ts';
 
 export interface OpCase {
   /** Exported name. */

@@ -20,3 +20,6 @@ for (const [signal, code] of Object.entries(CODES)) {
 export function onInterrupt(stop: Stop): void {
   handler = stop;
 }
+
+/** Lets signals and timers through: work on the reference device or in plain loops never waits for anything. */
+export const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -19,6 +19,9 @@ const commands: SubCommandsDef = {
   check: async () => (await import('./commands/check.ts')).check,
   kernels: async () => (await import('./commands/kernels.ts')).kernels,
   data: async () => (await import('./commands/data.ts')).data,
+  train: async () => (await import('./commands/train.ts')).train,
+  eval: async () => (await import('./commands/eval.ts')).evaluate,
+  predict: async () => (await import('./commands/predict.ts')).predict,
 };
 
 const warpmix = defineCommand({

@@ -9,6 +9,8 @@ export interface Phase<Batch = unknown> {
   steps: number;
   /** Images that one step looks at, for images per second. */
   imagesPerStep: number;
+  /** Counts the steps taken; the loop sets the count when a run resumes. */
+  readonly optimizer: { steps: number };
   /** Once, before the first step; not when a run resumes inside the phase. */
   begin?(): Promise<void>;
   /** The batch of a step: a pure function of the step's number. */

@@ -29,6 +29,7 @@ interface Manifest {
 const FORMAT = 'warpmix-checkpoint-1';
 const MANIFEST = 'manifest.json';
 const ENDING = '.safetensors';
+const GROUP = /^\w[\w-]*$/;
 const DEFAULT_KEEP = 2;
 
 const sha256 = (bytes: Uint8Array | string): string => createHash('sha256').update(bytes).digest('hex');
@@ -38,6 +39,15 @@ const reason = (error: unknown) => (error instanceof Error ? error.message : Str
 /** The manifest vouches for itself too: its own hash comes last. */
 const manifestText = (body: Manifest): string =>
   `${JSON.stringify({ ...body, sha256: sha256(JSON.stringify(body)) }, null, 1)}\n`;
+
+/** JSON would turn these into null without a word. */
+function checkMeta(meta: object): void {
+  JSON.stringify(meta, (name, value) => {
+    if (typeof value === 'number' && !Number.isFinite(value))
+      throw new RangeError(`writeCheckpoint: ${name} in meta is ${value}, which JSON cannot hold`);
+    return value;
+  });
+}
 
 /** Steps that have a checkpoint, verified or not, newest first. */
 function steps(folder: string): number[] {
@@ -77,12 +87,12 @@ export function writeCheckpoint(
   if (!Number.isSafeInteger(step) || step < 0) throw new RangeError(`writeCheckpoint: step ${step}`);
   if (keep < 1) throw new RangeError(`writeCheckpoint: keep ${keep}; at least the new one stays`);
   for (const group of Object.keys(groups)) {
-    if (!/^\w[\w-]*$/.test(group)) throw new RangeError(`writeCheckpoint: ${group} is no name for a file`);
+    if (!GROUP.test(group)) throw new RangeError(`writeCheckpoint: ${group} is no name for a file`);
   }
-  mkdirSync(folder, { recursive: true });
+  checkMeta(meta);
   cleanCheckpoints(dir);
   appearWhole(path, (temporary) => {
-    mkdirSync(temporary);
+    mkdirSync(temporary, { recursive: true });
     const files: Manifest['files'] = {};
     for (const [group, tensors] of Object.entries(groups)) {
       const bytes = writeSafetensors(new Map(Object.entries(tensors)));
@@ -130,6 +140,8 @@ function verified(path: string): { manifest: Manifest; files: Map<string, Uint8A
   const files = new Map<string, Uint8Array>();
   for (const [file, { bytes: size, sha256: stated }] of Object.entries(manifest.files)) {
     const name = join(path, file);
+    if (!file.endsWith(ENDING) || !GROUP.test(file.slice(0, -ENDING.length)))
+      throw new DataError(`${join(path, MANIFEST)}: names ${JSON.stringify(file)}; expected GROUP${ENDING}`);
     let bytes: Uint8Array;
     try {
       bytes = readFileSync(name);

@@ -163,7 +163,9 @@ const isTree = (value: unknown): value is Tree =>
 
 /** Every path of leaves, such as `depth.lr`. */
 const pathsOf = (tree: Tree, prefix = ''): string[] =>
-  Object.entries(tree).flatMap(([key, value]) => (isTree(value) ? pathsOf(value, `${prefix}${key}.`) : [prefix + key]));
+  Object.entries(tree).flatMap(([key, value]) =>
+    isTree(value) ? pathsOf(value, `${prefix}${key}.`) : [prefix + key],
+  );
 
 const distance = (a: string, b: string): number => {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -4,10 +4,10 @@ import { toFloat } from '../data/augment.ts';
 import { allFrames, labelledBatch } from '../data/batch.ts';
 import type { ClassInfo, Split } from '../data/types.ts';
 import { dispToDepth } from '../geometry/viewSynthesis.ts';
+import { uploadLabelled } from '../methods/supervised.ts';
 import type { DepthModel, SegmentationModel } from '../models/models.ts';
 import { countConfusions } from '../ops/metrics.ts';
 import { argmax } from '../ops/reduce.ts';
-import { uploadLabelled } from '../methods/supervised.ts';
 import {
   bestConstantDepth,
   type DepthBaseline,
@@ -25,12 +25,18 @@ export const SCORED_DEPTH = { min: 1e-3, max: 80 };
 // Images per evaluation batch; statistics are fixed in evaluation, so it does not change results.
 const BATCH = 4;
 
+export interface SegmentationEvaluation {
+  scores: SegmentationScores;
+  /** Share of the labelled pixels of each class. */
+  shares: number[];
+}
+
 /** IoU of every class over a labelled split, at the working size. */
 export async function evaluateSegmentation(
   model: SegmentationModel,
   split: Split,
   classes: readonly ClassInfo[],
-): Promise<SegmentationScores> {
+): Promise<SegmentationEvaluation> {
   const counts = keep(tensor(new Uint32Array(classes.length ** 2), [classes.length, classes.length], 'u32'));
   const refs = allFrames(split);
   for (let at = 0; at < refs.length; at += BATCH) {
@@ -47,12 +53,15 @@ export async function evaluateSegmentation(
       }),
     );
   }
-  const scores = iouTable(
-    await counts.data(),
-    classes.map((c) => c.name),
-  );
+  const read = Array.from(await counts.data());
   counts.dispose();
-  return scores;
+  const names = classes.map((c) => c.name);
+  const total = read.reduce((sum, v) => sum + v, 0);
+  const row = (k: number) => read.slice(k * names.length, (k + 1) * names.length);
+  return {
+    scores: iouTable(read, names),
+    shares: names.map((_, k) => row(k).reduce((sum, v) => sum + v, 0) / Math.max(1, total)),
+  };
 }
 
 export interface DepthEvaluation {
@@ -92,7 +101,12 @@ export async function evaluateDepth(
     const { image, depth } = await split.load(i);
     if (!depth) continue;
     truths.push({ depth: depth.data, width: depth.width, height: depth.height });
-    scores.push(depthMetrics(await predictDepth(model, image, range), depth.data, { ...SCORED_DEPTH, medianScale: true }));
+    scores.push(
+      depthMetrics(await predictDepth(model, image, range), depth.data, {
+        ...SCORED_DEPTH,
+        medianScale: true,
+      }),
+    );
   }
   return {
     ours: meanDepthScores(scores),

@@ -10,7 +10,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { encodePng } from '../data/codecs.ts';
@@ -28,6 +28,35 @@ const json = (value: unknown, indent?: number): string =>
   JSON.stringify(value, (_, v) => (typeof v === 'number' && !Number.isFinite(v) ? String(v) : v), indent);
 
 const seconds = () => Date.now() / 1000;
+
+/** A file that only grows. What `append` was given is with the operating system when it returns. */
+class Journal {
+  readonly path: string;
+  #handle: number;
+
+  constructor(path: string) {
+    this.path = path;
+    this.#handle = openSync(path, 'a');
+  }
+
+  append(data: Uint8Array | string): void {
+    try {
+      writeFileSync(this.#handle, data);
+    } catch (error) {
+      throw new DataError(`${this.path}: cannot be written: ${(error as Error).message}`);
+    }
+  }
+
+  /** Waits until everything is on the disk. */
+  sync(): void {
+    fsyncSync(this.#handle);
+  }
+
+  close(): void {
+    this.sync();
+    closeSync(this.#handle);
+  }
+}
 
 /** The configuration a run was started with; null where there is no run. DataError when it is not JSON. */
 export function readConfig(dir: string): Record<string, unknown> | null {
@@ -73,18 +102,18 @@ function logLines(path: string, wanted: (event: Record<string, unknown>) => bool
 
 export class RunFolder {
   readonly dir: string;
-  #log: number;
-  #events: number;
+  #log: Journal;
+  readonly #events: Journal;
 
   private constructor(dir: string) {
     this.dir = dir;
-    this.#log = openSync(join(dir, LOG), 'a');
+    this.#log = new Journal(join(dir, LOG));
     // TensorBoard reads the files of a folder in the order of their names.
     const start = Math.floor(seconds());
     const earlier = readdirSync(dir).filter((name) => name.includes('.tfevents.')).length;
     const number = String(earlier).padStart(4, '0');
-    this.#events = openSync(join(dir, `events.out.tfevents.${start}.${number}.warpmix`), 'a');
-    writeSync(this.#events, fileVersionEvent(seconds()));
+    this.#events = new Journal(join(dir, `events.out.tfevents.${start}.${number}.warpmix`));
+    this.#events.append(fileVersionEvent(seconds()));
   }
 
   /**
@@ -101,7 +130,7 @@ export class RunFolder {
           'is there with --resume',
       );
     try {
-      mkdirSync(join(dir, 'pictures'), { recursive: true });
+      for (const name of ['pictures', 'checkpoints']) mkdirSync(join(dir, name), { recursive: true });
       removeUnfinished(dir);
       removeUnfinished(join(dir, 'pictures'));
       cleanCheckpoints(dir);
@@ -120,28 +149,28 @@ export class RunFolder {
   }
 
   /**
-   * Takes the records back to a step, after its checkpoint has been loaded: the log loses the events of later steps,
-   * which will happen again, and TensorBoard is told to forget them.
+   * Takes the records back to a step, after its checkpoint has been loaded: the log loses the events with a later
+   * `step`, which will happen again, and TensorBoard is told to forget them.
    */
   rewind(step: number): void {
     const path = join(this.dir, LOG);
-    closeSync(this.#log);
+    this.#log.close();
     writeWhole(
       path,
       logLines(path, (event) => !(typeof event.step === 'number' && event.step > step)),
     );
-    this.#log = openSync(path, 'a');
-    writeSync(this.#events, startEvent(seconds(), step + 1));
+    this.#log = new Journal(path);
+    this.#events.append(startEvent(seconds(), step + 1));
   }
 
-  /** Appends one line to log.jsonl. It is with the operating system when this returns: no crash of ours loses it. */
+  /** Appends one line to log.jsonl. A crash of this process does not lose it. */
   log(event: Record<string, unknown>): void {
-    writeSync(this.#log, `${json(event)}\n`);
+    this.#log.append(`${json(event)}\n`);
   }
 
   /** Appends numbers to the TensorBoard events, by tag, such as `{'loss/photometric': 0.1}`. */
   scalars(step: number, values: Readonly<Record<string, number>>): void {
-    writeSync(this.#events, scalarsEvent(seconds(), step, values));
+    this.#events.append(scalarsEvent(seconds(), step, values));
   }
 
   /**
@@ -156,7 +185,7 @@ export class RunFolder {
     writeWhole(path, png);
     if (step !== undefined) {
       const { width, height } = image;
-      writeSync(this.#events, imageEvent(seconds(), step, name, { width, height, png }));
+      this.#events.append(imageEvent(seconds(), step, name, { width, height, png }));
     }
     return path;
   }
@@ -167,8 +196,8 @@ export class RunFolder {
     groups: Readonly<Record<string, Readonly<TensorGroup>>>,
     meta: Readonly<Record<string, unknown>>,
   ): string {
-    fsyncSync(this.#log);
-    fsyncSync(this.#events);
+    this.#log.sync();
+    this.#events.sync();
     return writeCheckpoint(this.dir, step, groups, meta);
   }
 
@@ -184,9 +213,7 @@ export class RunFolder {
 
   /** Ends the log and the events; nothing may be written after. */
   close(): void {
-    for (const file of [this.#log, this.#events]) {
-      fsyncSync(file);
-      closeSync(file);
-    }
+    this.#log.close();
+    this.#events.close();
   }
 }

@@ -284,8 +284,8 @@ test('the command builds its bundle when that is missing or old, and says so onl
 
   const main = join(copy, 'src/cli/main.ts');
   const text = readFileSync(main, 'utf8');
-  writeFileSync(main, text.replace("name: 'warpmix'", "name: 'warpmux'"));
-  ok((await run('--help')).stdout.includes('warpmux'), 'the change is seen');
+  writeFileSync(main, text.replace('label-efficient', 'label-frugal'));
+  ok((await run('--help')).stdout.includes('label-frugal'), 'the change is seen');
 
   writeFileSync(main, `${text}\nthis is no TypeScript`);
   const broken = await run('--version');

@@ -7,6 +7,7 @@ import { contactSheet } from '../../data/contact-sheet.ts';
 import { openDataset } from '../../data/open.ts';
 import { DataError, type Dataset, type Split } from '../../data/types.ts';
 import { writePack } from '../../data/write-pack.ts';
+import { breathe } from '../interrupt.ts';
 import { endProgress, note, outColors, print, printJson, progress, table, writeWhole } from '../output.ts';
 import { UsageError, wholeNumber } from '../usage.ts';
 
@@ -65,10 +66,11 @@ const make = defineCommand({
     try {
       await writePack(
         dataset,
-        (path, bytes) => {
+        async (path, bytes) => {
           const file = join(making, path);
           mkdirSync(dirname(file), { recursive: true });
           writeFileSync(file, bytes);
+          await breathe();
         },
         (written, of) => {
           frames = written;

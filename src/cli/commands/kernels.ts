@@ -18,8 +18,8 @@ const described = ({ family, kernel }: (typeof kernelList)[number]) => ({
 });
 
 /** The parameters of the dearest of the launches with which `warpmix check` tries the kernel. */
-function example(kernel: Kernel): Params {
-  const launches = noteLaunches([kernel]).get(kernel) ?? [];
+async function example(kernel: Kernel): Promise<Params> {
+  const launches = (await noteLaunches([kernel])).get(kernel) ?? [];
   if (launches.length === 0) throw new Error(`no case of 'warpmix check' leads to ${kernel.name}`);
   const effort = (params: Params) => kernel.cost(params).flops + kernel.cost(params).bytes;
   return launches.map(({ params }) => params).reduce((a, b) => (effort(b) > effort(a) ? b : a));
@@ -69,7 +69,7 @@ export const kernels = defineCommand({
       const names = kernel.variants.map((variant) => variant.name);
       throw new UsageError(`kernels: ${kernel.name} has no variant '${wanted}'; it has ${names.join(', ')}`);
     }
-    const params = example(kernel);
+    const params = await example(kernel);
     const { variant, code } = await withGpu(async (gpu) => {
       if (wanted === undefined) return gpu.source(kernel, params);
       const only = kernel.variants

@@ -1,0 +1,24 @@
+import { type ArgsDef, defineCommand } from 'citty';
+import { withGpu } from '../device.ts';
+import { printJson } from '../output.ts';
+import { openRun } from '../trained.ts';
+import { printOutcome } from './train.ts';
+
+const args = {
+  run: { type: 'string', description: "folder that 'train' wrote", valueHint: 'DIR', required: true },
+  data: { type: 'string', description: "data to score on (default: the run's own)", valueHint: 'SPEC' },
+  json: { type: 'boolean', description: 'one JSON object on stdout' },
+} as const satisfies ArgsDef;
+
+export const evaluate = defineCommand({
+  meta: { description: 'score a trained run: IoU per class, depth errors' },
+  args,
+  run: ({ args }) =>
+    withGpu(async () => {
+      const { plan } = await openRun(args.run, args.data);
+      const outcome = await plan.evaluate();
+      const { segmentation, depth } = outcome;
+      if (args.json) printJson({ ...segmentation?.scores, ...(depth?.ours && { depth: depth.ours }) });
+      else printOutcome(outcome);
+    }),
+});

@@ -1,0 +1,97 @@
+import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, extname, join } from 'node:path';
+import { type ArgsDef, defineCommand } from 'citty';
+import { noGrad } from '../../autograd/tape.ts';
+import { step, tensor } from '../../autograd/tensor.ts';
+import { toFloat } from '../../data/augment.ts';
+import { decodeImage, encodePng } from '../../data/codecs.ts';
+import { workingSize } from '../../data/open.ts';
+import { resizeImage, resizeLabel } from '../../data/resize.ts';
+import { DataError, type RgbImage } from '../../data/types.ts';
+import { argmax } from '../../ops/reduce.ts';
+import { disparityPicture, overlayPicture } from '../../train/pictures.ts';
+import type { Plan } from '../../train/plan.ts';
+import { withGpu } from '../device.ts';
+import { print, printJson, writeWhole } from '../output.ts';
+import { openRun } from '../trained.ts';
+
+const args = {
+  run: { type: 'string', description: "folder that 'train' wrote", valueHint: 'DIR', required: true },
+  input: {
+    type: 'string',
+    description: 'a PNG or JPEG image, or a folder of them',
+    valueHint: 'PATH',
+    required: true,
+  },
+  out: { type: 'string', description: 'folder for the results', valueHint: 'DIR', required: true },
+  json: { type: 'boolean', description: 'one JSON line per image on stdout' },
+} as const satisfies ArgsDef;
+
+function imagesAt(path: string): string[] {
+  let folder: boolean;
+  try {
+    folder = statSync(path).isDirectory();
+  } catch {
+    throw new DataError(`--input ${path}: there is no such file or folder`);
+  }
+  if (!folder) return [path];
+  const files = readdirSync(path)
+    .filter((name) => /\.(png|jpe?g)$/i.test(name))
+    .sort();
+  if (files.length === 0) throw new DataError(`--input ${path}: holds no .png, .jpg or .jpeg file`);
+  return files.map((name) => join(path, name));
+}
+
+interface Predicted {
+  label?: Uint8Array;
+  disparity?: Float32Array;
+}
+
+/** Runs the networks at the working size. */
+async function predictOne(plan: Plan, image: RgbImage): Promise<Predicted> {
+  const x = toFloat(image).data;
+  const parts = step(() =>
+    noGrad(() => {
+      const { logits, disparity } = plan.predict(tensor(x, [1, image.height, image.width, 3]));
+      return { ...(logits && { label: argmax(logits, 3) }), ...(disparity && { disparity }) };
+    }),
+  );
+  const found: Predicted = {};
+  if (parts.label) found.label = Uint8Array.from(await parts.label.data());
+  if (parts.disparity) found.disparity = Float32Array.from(await parts.disparity.data());
+  for (const one of Object.values(parts)) one.dispose();
+  return found;
+}
+
+export const predict = defineCommand({
+  meta: { description: 'label, overlay and disparity pictures of new images' },
+  args,
+  run: ({ args }) =>
+    withGpu(async () => {
+      const files = imagesAt(args.input);
+      const { plan } = await openRun(args.run);
+      mkdirSync(args.out, { recursive: true });
+      for (const file of files) {
+        const image = decodeImage(readFileSync(file), file);
+        const { width, height } = workingSize(image.width, image.height, plan.pixels);
+        const { label, disparity } = await predictOne(plan, resizeImage(image, width, height));
+        const stem = join(args.out, basename(file, extname(file)));
+        const written: string[] = [];
+        const write = (suffix: string, bytes: Uint8Array) => {
+          writeWhole(`${stem}-${suffix}.png`, bytes);
+          written.push(`${stem}-${suffix}.png`);
+        };
+        if (label) {
+          const full = resizeLabel({ width, height, data: label }, image.width, image.height);
+          write('label', encodePng(full));
+          write('overlay', encodePng(overlayPicture(image, full.data, plan.classes, 0.5)));
+        }
+        if (disparity) {
+          const picture = disparityPicture(disparity, width, height);
+          write('disparity', encodePng(resizeImage(picture, image.width, image.height)));
+        }
+        if (args.json) printJson({ input: file, written });
+        else print(`${file}: ${written.join(', ')}`);
+      }
+    }),
+});

@@ -1,0 +1,33 @@
+import type { Config } from '../train/config.ts';
+import type { Plan } from '../train/plan.ts';
+import { depthRecipe, supervisedRecipe, threeWaysRecipe } from '../train/recipes.ts';
+import { didYouMean, UsageError } from './usage.ts';
+
+interface Recipe {
+  summary: string;
+  /** The phase whose length `--steps` sets. */
+  main: 'depth' | 'segmentation';
+  plan(config: Config): Promise<Plan>;
+}
+
+/** The one table of recipes. */
+export const recipes: Record<string, Recipe> = {
+  depth: { summary: 'self-supervised depth from video (Monodepth2)', main: 'depth', plan: depthRecipe },
+  supervised: {
+    summary: 'segmentation from the labelled images alone',
+    main: 'segmentation',
+    plan: supervisedRecipe,
+  },
+  'three-ways': {
+    summary: 'depth pre-training, transfer, mean teacher with DepthMix (Hoyer et al.)',
+    main: 'segmentation',
+    plan: threeWaysRecipe,
+  },
+};
+
+/** @throws UsageError naming the nearest recipe */
+export function recipeNamed(name: string): Recipe {
+  if (Object.hasOwn(recipes, name)) return recipes[name];
+  const names = Object.keys(recipes);
+  throw new UsageError(`unknown recipe '${name}'${didYouMean(name, names)}; recipes: ${names.join(', ')}`);
+}

@@ -1,0 +1,104 @@
+import type { Gpu } from '../gpu/gpu.ts';
+import type { Config } from '../train/config.ts';
+import type { LoopResult } from '../train/loop.ts';
+import type { Gallery, Outcome, Plan } from '../train/plan.ts';
+import { type DepthRow, type Headline, type ReportData, renderReport } from '../train/report.ts';
+
+export interface Finished {
+  recipe: string;
+  config: Config;
+  command: string;
+  gpu: Gpu;
+  plan: Plan;
+  result: LoopResult;
+  outcome: Outcome;
+  galleries: readonly Gallery[];
+  seconds: number;
+}
+
+const percent = (value: number | null) => (value === null ? 'n/a' : `${(100 * value).toFixed(1)} %`);
+
+function headline({ segmentation, depth }: Outcome): Headline[] {
+  const items: Headline[] = [];
+  if (segmentation) {
+    items.push({
+      name: 'mIoU',
+      value: percent(segmentation.scores.miou),
+      note: 'mean over the classes that occur',
+    });
+    items.push({ name: 'pixel accuracy', value: percent(segmentation.scores.pixelAcc) });
+  }
+  if (depth?.ours) {
+    items.push({
+      name: 'abs_rel',
+      value: depth.ours.absRel.toFixed(3),
+      note: depth.constant ? `best constant depth: ${depth.constant.scores.absRel.toFixed(3)}` : undefined,
+    });
+  }
+  return items;
+}
+
+function depthRows({ depth }: Outcome): DepthRow[] {
+  if (!depth) return [];
+  const rows: DepthRow[] = [];
+  if (depth.ours)
+    rows.push({
+      name: 'this model',
+      note: 'scaled to the median of each image',
+      ours: true,
+      scores: depth.ours,
+    });
+  if (depth.constant) {
+    const note = `${depth.constant.fitted.toFixed(1)} m everywhere`;
+    rows.push({ name: 'best constant depth', note, scores: depth.constant.scores });
+  }
+  if (depth.roadPlane) {
+    rows.push({
+      name: 'fitted road plane',
+      note: 'flat, scaled to each image',
+      scores: depth.roadPlane.scores,
+    });
+  }
+  return rows;
+}
+
+/** The report of a finished run, as one HTML page. */
+export function reportOf(run: Finished): string {
+  const { recipe, config, command, gpu, plan, result, outcome, galleries, seconds } = run;
+  const { vendor, architecture, description, software } = gpu.adapter;
+  const rows = depthRows(outcome);
+  const data: ReportData = {
+    title: `warpmix: ${recipe}`,
+    recipe,
+    about: plan.about,
+    adapter: { description: description || `${vendor} ${architecture}`, software },
+    date: new Date().toISOString().slice(0, 16).replace('T', ' '),
+    command,
+    seed: config.seed,
+    config,
+    facts: [
+      ['data', config.data],
+      ['labels', config.labels === null ? 'all' : String(config.labels)],
+      ['steps', String(result.steps)],
+    ],
+    headline: headline(outcome),
+    phases: result.curves.map(({ phase, terms }) => ({
+      name: phase,
+      charts: Object.entries(terms).map(([title, values]) => ({
+        title,
+        series: [{ name: title, points: values.map((v, i) => [i + 1, v] as const) }],
+      })),
+    })),
+    classes: plan.classes,
+    segmentation: outcome.segmentation,
+    depth: rows.length > 0 ? { rows } : undefined,
+    pictures: galleries.map(({ title, panels }) => ({ title, figures: panels })),
+    performance: {
+      imagesPerSecond: result.curves.at(-1)?.imagesPerSecond,
+      stepMilliseconds: result.curves.at(-1)?.msPerStep,
+      peakBytes: gpu.memory().peak,
+      trainingSeconds: seconds,
+    },
+  };
+  return renderReport(data);
+}

@@ -1,0 +1,33 @@
+import { DataError } from '../data/types.ts';
+import { latestCheckpoint, readCheckpoint } from '../train/checkpoint.ts';
+import { type Config, checkConfig } from '../train/config.ts';
+import { restore } from '../train/loop.ts';
+import type { Plan } from '../train/plan.ts';
+import { readConfig } from '../train/run-folder.ts';
+import { note } from './output.ts';
+import { recipeNamed } from './recipes.ts';
+
+/**
+ * The models of a finished (or interrupted) run, from its newest intact checkpoint.
+ * @param data evaluates on another data set than the run's own.
+ * @throws DataError when the folder holds no run or no checkpoint
+ */
+export async function openRun(
+  dir: string,
+  data?: string,
+): Promise<{ recipe: string; config: Config; plan: Plan }> {
+  const stored = readConfig(dir);
+  if (!stored)
+    throw new DataError(`${dir}: holds no run (no config.json); name a folder that 'warpmix train' wrote`);
+  const { recipe: name, ...settings } = stored;
+  const config = checkConfig(settings, `${dir}/config.json`);
+  const { found, skipped } = latestCheckpoint(dir);
+  for (const { path, reason } of skipped) note(`skipped ${path}: ${reason}`);
+  if (!found) throw new DataError(`${dir}: has no intact checkpoint`);
+  const recipe = recipeNamed(String(name));
+  const plan = await recipe.plan(
+    data === undefined ? config : { ...config, data, labels: null, video: data },
+  );
+  restore(plan, readCheckpoint(found.path));
+  return { recipe: String(name), config, plan };
+}

@@ -1,0 +1,169 @@
+// Pictures of what a trained model sees, for the report: a few fixed frames, chosen evenly over the split.
+import { noGrad } from '../autograd/tape.ts';
+import { step, type Tensor, tensor } from '../autograd/tensor.ts';
+import { toFloat } from '../data/augment.ts';
+import { allFrames, type FrameRef, videoBatch, videoFrames } from '../data/batch.ts';
+import type { ClassInfo, RgbImage, Split } from '../data/types.ts';
+import { identityErrors, predictPoses, reproject, uploadVideo } from '../methods/depth.ts';
+import type { ThreeWaysPhase } from '../methods/threeWays.ts';
+import type { DepthModel, SegmentationModel } from '../models/models.ts';
+import { argmax } from '../ops/reduce.ts';
+import {
+  confidencePicture,
+  disparityPicture,
+  errorPicture,
+  greyPicture,
+  inverseDepth,
+  labelPicture,
+  maskPicture,
+  rgbPicture,
+} from './pictures.ts';
+import type { Gallery } from './plan.ts';
+import { CAPTIONS } from './report.ts';
+
+/** `count` entries of a list, evenly spread. */
+const spread = <T>(list: readonly T[], count: number): T[] =>
+  Array.from(
+    { length: Math.min(count, list.length) },
+    (_, i) => list[Math.floor(((i + 0.5) * list.length) / count)],
+  );
+
+async function readAll<K extends string>(tensors: Record<K, Tensor>): Promise<Record<K, ArrayLike<number>>> {
+  const entries = Object.entries(tensors) as [K, Tensor][];
+  const read: Partial<Record<K, ArrayLike<number>>> = {};
+  for (const [name, one] of entries) {
+    read[name] = await one.data();
+    one.dispose();
+  }
+  return read as Record<K, ArrayLike<number>>;
+}
+
+const image4 = (image: RgbImage): Tensor => tensor(toFloat(image).data, [1, image.height, image.width, 3]);
+
+const panel = (title: string, kind: keyof typeof CAPTIONS, image: RgbImage) => ({
+  title,
+  caption: CAPTIONS[kind],
+  image,
+});
+
+/** Disparity beside the true one, and what view synthesis makes of the neighbours. */
+export async function depthGalleries(
+  model: DepthModel,
+  split: Split,
+  range: { minDepth: number; maxDepth: number },
+): Promise<Gallery[]> {
+  const refs: FrameRef[] = split.intrinsics ? videoFrames(allFrames(split)) : [];
+  const galleries: Gallery[] = [];
+  for (const ref of spread(refs, 4)) {
+    const { image, depth } = await ref.split.load(ref.index);
+    const { width, height } = image;
+    const host = await videoBatch([ref], { seed: 0, step: 0, augment: false });
+    const seen = await readAll(
+      step(() =>
+        noGrad(() => {
+          const video = uploadVideo(host);
+          const [disparity] = model.disparities(video.seen.target, false);
+          const poses = predictPoses(model, video.seen, false);
+          const identity = identityErrors(video, tensor([0, 0], [2], 'u32'));
+          const { warped, error, winner } = reproject(disparity, video, poses, identity, range);
+          return { disparity, warped: warped[0], error, winner };
+        }),
+      ),
+    );
+    galleries.push({
+      title: `Depth: ${ref.split.id(ref.index)}`,
+      panels: [
+        panel('input', 'image', image),
+        panel('disparity', 'disparity', disparityPicture(seen.disparity, width, height)),
+        ...(depth
+          ? [
+              {
+                title: 'true disparity',
+                caption: 'Measured inverse depth, in the same colours.',
+                image: disparityPicture(inverseDepth(depth.data), width, height),
+              },
+            ]
+          : []),
+        panel('frame before, warped', 'warped', rgbPicture(seen.warped, width, height)),
+        panel('photometric error', 'photometricError', greyPicture(seen.error, width, height, 0, 0.4)),
+        panel(
+          'automask',
+          'automask',
+          maskPicture(
+            Array.from(seen.winner, (w) => (w < 2 ? 1 : 0)),
+            width,
+            height,
+          ),
+        ),
+      ],
+    });
+  }
+  return galleries;
+}
+
+/** Prediction beside truth. */
+export async function segmentationGalleries(
+  model: SegmentationModel,
+  split: Split,
+  classes: readonly ClassInfo[],
+): Promise<Gallery[]> {
+  const galleries: Gallery[] = [];
+  for (const { index } of spread(allFrames(split), 4)) {
+    const { image, label } = await split.load(index);
+    const { width, height } = image;
+    const seen = await readAll(
+      step(() => noGrad(() => ({ label: argmax(model.logits(image4(image), false), 3) }))),
+    );
+    galleries.push({
+      title: `Segmentation: ${split.id(index)}`,
+      panels: [
+        panel('input', 'image', image),
+        panel('prediction', 'prediction', labelPicture(seen.label, width, height, classes)),
+        ...(label
+          ? [
+              panel('truth', 'truth', labelPicture(label.data, width, height, classes)),
+              panel('errors', 'error', errorPicture(seen.label, label.data, width, height, classes)),
+            ]
+          : []),
+      ],
+    });
+  }
+  return galleries;
+}
+
+/** DepthMix of two unlabelled images, as the last training steps made it. */
+export async function mixtureGalleries(
+  phase: ThreeWaysPhase,
+  classes: readonly ClassInfo[],
+): Promise<Gallery[]> {
+  const galleries: Gallery[] = [];
+  for (const at of [0, 1]) {
+    const batch = await phase.load(at);
+    const { width, height, images } = batch.mixed;
+    const seen = await readAll(
+      step(() => {
+        const { mask, images: mixed, label, confidence } = phase.mixture(batch);
+        return { mask, mixed, label, confidence };
+      }),
+    );
+    const pixels = width * height;
+    const part = (values: ArrayLike<number>, channels = 1) =>
+      Array.prototype.slice.call(values, 0, channels * pixels) as number[];
+    galleries.push({
+      title: `DepthMix ${at + 1}`,
+      panels: [
+        panel('first image', 'mixFirst', rgbPicture(images.subarray(0, 3 * pixels), width, height)),
+        panel(
+          'second image',
+          'mixSecond',
+          rgbPicture(images.subarray(3 * pixels, 6 * pixels), width, height),
+        ),
+        panel('mask', 'depthMixMask', maskPicture(part(seen.mask), width, height)),
+        panel('mixture', 'mixture', rgbPicture(part(seen.mixed, 3), width, height)),
+        panel('pseudo-label', 'mixedLabel', labelPicture(part(seen.label), width, height, classes)),
+        panel('confidence', 'confidence', confidencePicture(part(seen.confidence), width, height)),
+      ],
+    });
+  }
+  return galleries;
+}

@@ -1,0 +1,188 @@
+import { step as scope, type Tensor } from '../autograd/tensor.ts';
+import type { SafeTensor } from '../data/safetensors.ts';
+import { DataError } from '../data/types.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import type { Plan } from './plan.ts';
+import type { RunFolder } from './run-folder.ts';
+
+/** Training produced a number that is none. Exit code 5 of the command line. */
+export class NumericalError extends Error {
+  override name = 'NumericalError';
+  readonly exitCode = 5;
+}
+
+/** Ctrl-C: the step was finished and a checkpoint written. */
+export class InterruptedError extends Error {
+  override name = 'InterruptedError';
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode: number) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+/** What a watcher is told after each step. */
+export interface StepReport {
+  phase: string;
+  /** Steps done, of all phases together and of this one. */
+  step: number;
+  of: number;
+  total: number;
+  terms: Record<string, number>;
+  stepsPerSecond: number;
+  imagesPerSecond: number;
+  /** Seconds to the end of the last phase, from the median of recent steps. */
+  eta: number;
+}
+
+export interface LoopOptions {
+  checkpointEvery: number;
+  onStep(report: StepReport): void;
+  /** Asked after each step; a code other than null ends the run with it, after a checkpoint. */
+  interrupted(): number | null;
+}
+
+/** Curves and timings for the report. */
+export interface LoopResult {
+  steps: number;
+  /** For each phase: its terms, one value per step. */
+  curves: { phase: string; terms: Record<string, number[]>; imagesPerSecond: number; msPerStep: number }[];
+}
+
+async function readGroups(plan: Plan): Promise<Record<string, Record<string, SafeTensor>>> {
+  const groups: Record<string, Record<string, SafeTensor>> = {};
+  for (const [group, tensors] of Object.entries(plan.state)) {
+    groups[group] = {};
+    for (const [name, tensor] of Object.entries(tensors)) {
+      groups[group][name] = {
+        dtype: 'F32',
+        shape: [...tensor.shape],
+        data: Float32Array.from(await tensor.data()),
+      };
+    }
+  }
+  return groups;
+}
+
+/** Puts a checkpoint's tensors into a plan. @throws DataError when names or shapes differ. */
+export function restore(plan: Plan, checkpoint: Checkpoint, only?: readonly string[]): void {
+  for (const [group, tensors] of Object.entries(plan.state)) {
+    if (only && !only.includes(group)) continue;
+    const saved = checkpoint.groups[group];
+    if (!saved) throw new DataError(`checkpoint of step ${checkpoint.step}: has no '${group}'`);
+    for (const [name, tensor] of Object.entries(tensors)) {
+      const from = saved[name];
+      if (!from || from.shape.join() !== tensor.shape.join()) {
+        throw new DataError(
+          `checkpoint of step ${checkpoint.step}: '${group}/${name}' is ${from ? `[${from.shape}]` : 'missing'}, ` +
+            `this configuration needs [${tensor.shape}]`,
+        );
+      }
+      tensor.assign(from.data as ArrayLike<number>);
+    }
+  }
+}
+
+const median = (values: readonly number[]): number =>
+  values.length === 0 ? 0 : [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+
+async function readTerms(tensors: Record<string, Tensor>): Promise<Record<string, number>> {
+  const terms: Record<string, number> = {};
+  for (const [name, tensor] of Object.entries(tensors)) {
+    terms[name] = await tensor.item();
+    tensor.dispose();
+  }
+  return terms;
+}
+
+/**
+ * Runs the phases of a plan from a step on. log.jsonl gets one line per step, without times: two runs with the same
+ * configuration on the same adapter write the same bytes.
+ * @param gpu drives submission; null on the reference device.
+ * @param run null: leave nothing behind.
+ * @param start steps done before; a resumed run's state must have been restored.
+ */
+export async function trainPlan(
+  plan: Plan,
+  gpu: Gpu | null,
+  run: RunFolder | null,
+  start: number,
+  options: LoopOptions,
+): Promise<LoopResult> {
+  const total = plan.phases.reduce((sum, phase) => sum + phase.steps, 0);
+  const result: LoopResult = { steps: start, curves: [] };
+  const save = async (step: number) => {
+    run?.saveCheckpoint(step, await readGroups(plan), { phases: plan.phases.map((p) => [p.name, p.steps]) });
+  };
+  let done = 0;
+  for (const [index, phase] of plan.phases.entries()) {
+    const first = Math.max(0, start - done);
+    const later = plan.phases.slice(index + 1).reduce((sum, p) => sum + p.steps, 0);
+    if (first >= phase.steps) {
+      done += phase.steps;
+      continue;
+    }
+    if (first === 0) await phase.begin?.();
+    phase.optimizer.steps = first;
+    const curve: Record<string, number[]> = {};
+    const times: number[] = [];
+    let next = phase.load(first);
+    for (let k = first; k < phase.steps; k++) {
+      const began = performance.now();
+      const batch = await next;
+      const tensors = scope(() => phase.train(batch, k));
+      gpu?.submit();
+      // The next batch is prepared while the device works. A failure surfaces when the batch is wanted.
+      if (k + 1 < phase.steps) {
+        next = phase.load(k + 1);
+        next.catch(() => {});
+      }
+      const terms = await readTerms(tensors);
+      const step = done + k + 1;
+      result.steps = step;
+      for (const [name, value] of Object.entries(terms)) (curve[name] ??= []).push(value);
+      const bad = Object.entries(terms).find(([, value]) => !Number.isFinite(value));
+      if (bad) {
+        throw new NumericalError(
+          `${phase.name}, step ${k + 1} of ${phase.steps}: ${bad[0]} is ${bad[1]}. The last checkpoint is from before; ` +
+            'lower the learning rate (--set), or look at the batch of this step.',
+        );
+      }
+      run?.log({ event: 'step', phase: phase.name, step, ...terms });
+      run?.scalars(
+        step,
+        Object.fromEntries(Object.entries(terms).map(([name, v]) => [`${phase.name}/${name}`, v])),
+      );
+      times.push(performance.now() - began);
+      const typical = median(times.slice(-20));
+      options.onStep({
+        phase: phase.name,
+        step,
+        of: total,
+        total: phase.steps,
+        terms,
+        stepsPerSecond: 1000 / typical,
+        imagesPerSecond: (1000 * phase.imagesPerStep) / typical,
+        eta: (typical * (phase.steps - k - 1 + later)) / 1000,
+      });
+      const code = options.interrupted();
+      if (code !== null) {
+        await save(step);
+        throw new InterruptedError(`interrupted after step ${step}; continue with --resume`, code);
+      }
+      if (step % options.checkpointEvery === 0 && step < total) await save(step);
+    }
+    const msPerStep = median(times);
+    result.curves.push({
+      phase: phase.name,
+      terms: curve,
+      msPerStep,
+      imagesPerSecond: (1000 * phase.imagesPerStep) / msPerStep,
+    });
+    done += phase.steps;
+  }
+  await save(total);
+  return result;
+}

@@ -1,0 +1,34 @@
+import type { Tensor } from '../autograd/tensor.ts';
+import type { ClassInfo, RgbImage } from '../data/types.ts';
+import type { Phase } from '../methods/phase.ts';
+import type { DepthEvaluation, SegmentationEvaluation } from './evaluate.ts';
+
+/** One row of pictures that belong together. */
+export interface Gallery {
+  title: string;
+  panels: { title: string; caption: string; image: RgbImage }[];
+}
+
+/** What training ends with. */
+export interface Outcome {
+  /** Headline numbers: `miou`, `pixelAcc`, `absRel`, ...; null where nothing could be scored. */
+  metrics: Record<string, number | null>;
+  segmentation?: SegmentationEvaluation;
+  depth?: DepthEvaluation;
+}
+
+/** A recipe made concrete: models built, data opened. The loop runs the phases in order. */
+export interface Plan {
+  /** One sentence: what is trained, on what. */
+  about: string;
+  classes: readonly ClassInfo[];
+  /** Pixels of the working size. */
+  pixels: number;
+  phases: Phase[];
+  /** Everything a checkpoint holds, by file and name. */
+  state: Record<string, Record<string, Tensor>>;
+  evaluate(): Promise<Outcome>;
+  /** What the trained networks say about images [N,H,W,3] in [0, 1] at a working size: the parts that they have. */
+  predict(images: Tensor): { logits?: Tensor; disparity?: Tensor };
+  galleries(): Promise<Gallery[]>;
+}

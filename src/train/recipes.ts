@@ -1,0 +1,182 @@
+// Recipes: which networks, which data, which phases in which order. A method's own ideas are in src/methods.
+import { allFrames, type FrameRef, videoFrames } from '../data/batch.ts';
+import { openDataset, workingSize } from '../data/open.ts';
+import { labelSubset } from '../data/sampler.ts';
+import { DataError, type Dataset } from '../data/types.ts';
+import { DepthPhase } from '../methods/depth.ts';
+import { SupervisedPhase } from '../methods/supervised.ts';
+import { ThreeWaysPhase } from '../methods/threeWays.ts';
+import { DepthModel, SegmentationModel } from '../models/models.ts';
+import { Initializer } from '../nn/module.ts';
+import type { Config } from './config.ts';
+import {
+  type DepthEvaluation,
+  evaluateDepth,
+  evaluateSegmentation,
+  type SegmentationEvaluation,
+} from './evaluate.ts';
+import { depthGalleries, mixtureGalleries, segmentationGalleries } from './galleries.ts';
+import type { Outcome, Plan } from './plan.ts';
+
+/** Opens a data set at the working size: about `pixels` pixels, the data's own aspect, multiples of 32. */
+export async function openAtWorkingSize(
+  spec: string,
+  config: Pick<Config, 'pixels' | 'seed'>,
+): Promise<Dataset> {
+  const stored = await openDataset(spec, {});
+  return openDataset(spec, workingSize(stored.width, stored.height, config.pixels));
+}
+
+interface Data {
+  dataset: Dataset;
+  /** Frames whose labels may be used, and frames without (or with hidden) labels. */
+  labelled: FrameRef[];
+  unlabelled: FrameRef[];
+}
+
+const trim = <T>(list: T[], most: number | null): T[] => (most === null ? list : list.slice(0, most));
+
+async function openLabelled(config: Config): Promise<Data> {
+  const dataset = await openAtWorkingSize(config.data, config);
+  if (!dataset.train.hasLabels) {
+    throw new DataError(`${config.data}: has no labels; segmentation needs them. 'depth' trains without.`);
+  }
+  const frames = allFrames(dataset.train);
+  const count = config.labels ?? frames.length;
+  if (count > frames.length) {
+    throw new DataError(
+      `${config.data}: --labels ${count}, but the training split has ${frames.length} labelled images`,
+    );
+  }
+  const { labelled, rest } = labelSubset(frames.length, count, config.seed);
+  const other = config.unlabeled
+    ? (await openAtWorkingSize(config.unlabeled, config)).unlabelled
+    : dataset.unlabelled;
+  // A pack without unlabelled frames offers its training frames as such; they are in `rest` already.
+  const extra = other.length > 0 && other.id(0) !== dataset.train.id(0) ? allFrames(other) : [];
+  return {
+    dataset,
+    labelled: trim(
+      labelled.map((i) => frames[i]),
+      config.overfit,
+    ),
+    unlabelled: [...rest.map((i) => frames[i]), ...extra],
+  };
+}
+
+async function openVideo(config: Config): Promise<{ dataset: Dataset; refs: FrameRef[] }> {
+  const spec = config.video ?? config.data;
+  const dataset = await openAtWorkingSize(spec, config);
+  const splits = [dataset.train, dataset.unlabelled].filter(
+    (split, i, all) => i === 0 || split.id(0) !== all[0].id(0),
+  );
+  const refs = splits.flatMap((split) => (split.intrinsics ? videoFrames(allFrames(split)) : []));
+  if (refs.length < config.depth.batch) {
+    const missing = dataset.train.intrinsics
+      ? `only ${refs.length} frames with a neighbour before and after`
+      : 'no camera intrinsics';
+    throw new DataError(
+      `${spec}: ${missing}; self-supervised depth needs video with a known camera, and at least ${config.depth.batch} ` +
+        `such frames. Name a video with --set video=SPEC, or train 'supervised'.`,
+    );
+  }
+  return { dataset, refs: trim(refs, config.overfit) };
+}
+
+const depthOutcome = (evaluation: DepthEvaluation): Outcome => ({
+  metrics: {
+    absRel: evaluation.ours?.absRel ?? null,
+    rmse: evaluation.ours?.rmse ?? null,
+    a1: evaluation.ours?.a1 ?? null,
+    constantAbsRel: evaluation.constant?.scores.absRel ?? null,
+    roadPlaneAbsRel: evaluation.roadPlane?.scores.absRel ?? null,
+  },
+  depth: evaluation,
+});
+
+const segmentationOutcome = (segmentation: SegmentationEvaluation): Outcome => ({
+  metrics: { miou: segmentation.scores.miou, pixelAcc: segmentation.scores.pixelAcc },
+  segmentation,
+});
+
+/** Self-supervised depth from video (Monodepth2). */
+export async function depthRecipe(config: Config): Promise<Plan> {
+  const { dataset, refs } = await openVideo(config);
+  const model = new DepthModel(new Initializer(config.seed), config.model);
+  const phase = new DepthPhase(model, refs, config.depth, config.seed);
+  return {
+    pixels: config.pixels,
+    about: `Self-supervised depth from ${refs.length} video frames of ${dataset.title}.`,
+    classes: [],
+    phases: [phase],
+    state: { depth: model.state(), optimizer: phase.optimizer.state() },
+    evaluate: async () => depthOutcome(await evaluateDepth(model, dataset.val, config.depth)),
+    predict: (x) => ({ disparity: model.disparities(x, false)[0] }),
+    galleries: () => depthGalleries(model, dataset.val, config.depth),
+  };
+}
+
+/** Cross-entropy on the labelled images, from random weights. */
+export async function supervisedRecipe(config: Config): Promise<Plan> {
+  const { dataset, labelled } = await openLabelled(config);
+  const classes = dataset.classes;
+  const model = new SegmentationModel(new Initializer(config.seed), config.model, classes.length);
+  const phase = new SupervisedPhase(model, labelled, config.segmentation, config.seed);
+  return {
+    pixels: config.pixels,
+    about: `Segmentation of ${dataset.title} from ${labelled.length} labelled images alone.`,
+    classes,
+    phases: [phase],
+    state: { segmentation: model.state(), optimizer: phase.optimizer.state() },
+    evaluate: async () => segmentationOutcome(await evaluateSegmentation(model, dataset.val, classes)),
+    predict: (x) => ({ logits: model.logits(x, false) }),
+    galleries: () => segmentationGalleries(model, dataset.val, classes),
+  };
+}
+
+/** Depth pre-training, transfer of encoder and decoder, mean teacher with DepthMix (Three Ways, first form). */
+export async function threeWaysRecipe(config: Config): Promise<Plan> {
+  const video = await openVideo(config);
+  const { dataset, labelled, unlabelled } = await openLabelled(config);
+  if (labelled.length + unlabelled.length < config.method.unlabelledBatch) {
+    throw new DataError(
+      `${config.data}: ${labelled.length + unlabelled.length} images to mix, fewer than the ${config.method.unlabelledBatch} of a batch`,
+    );
+  }
+  const classes = dataset.classes;
+  const init = new Initializer(config.seed);
+  // The student is drawn first, so that it starts from the weights that `supervised` starts from at the same seed.
+  const student = new SegmentationModel(init, config.model, classes.length);
+  const teacher = new SegmentationModel(init, config.model, classes.length);
+  const depth = new DepthModel(init, config.model);
+  const depthPhase = new DepthPhase(depth, video.refs, config.depth, config.seed);
+  const options = { ...config.segmentation, ...config.method };
+  const mixPhase = new ThreeWaysPhase(student, teacher, depth, labelled, unlabelled, options, config.seed);
+  return {
+    pixels: config.pixels,
+    about:
+      `Segmentation of ${dataset.title} from ${labelled.length} labelled and ${unlabelled.length} unlabelled images, ` +
+      `with networks pre-trained on depth from ${video.refs.length} video frames.`,
+    classes,
+    phases: [depthPhase, mixPhase],
+    state: {
+      depth: depth.state(),
+      segmentation: student.state(),
+      teacher: teacher.state(),
+      'depth-optimizer': depthPhase.optimizer.state(),
+      optimizer: mixPhase.optimizer.state(),
+    },
+    evaluate: async () => {
+      const labels = segmentationOutcome(await evaluateSegmentation(student, dataset.val, classes));
+      if (!video.dataset.val.hasDepth) return labels;
+      const measured = depthOutcome(await evaluateDepth(depth, video.dataset.val, config.depth));
+      return { ...labels, ...measured, metrics: { ...labels.metrics, ...measured.metrics } };
+    },
+    predict: (x) => ({ logits: student.logits(x, false), disparity: depth.disparities(x, false)[0] }),
+    galleries: async () => [
+      ...(await segmentationGalleries(student, dataset.val, classes)),
+      ...(await mixtureGalleries(mixPhase, classes)),
+      ...(await depthGalleries(depth, video.dataset.val, config.depth)),
+    ],
+  };
+}

@@ -1,0 +1,111 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { latestCheckpoint, readCheckpoint } from '../../src/train/checkpoint.ts';
+import { type Config, presets } from '../../src/train/config.ts';
+import { InterruptedError, restore, trainPlan } from '../../src/train/loop.ts';
+import { supervisedRecipe, threeWaysRecipe } from '../../src/train/recipes.ts';
+import { RunFolder } from '../../src/train/run-folder.ts';
+import { testGpu } from '../device.ts';
+import { equal, not, ok, suite } from '../suite.ts';
+
+const test = suite('reruns');
+
+const config: Config = {
+  ...structuredClone(presets.tiny),
+  pixels: 4096,
+  labels: 4,
+  seed: 3,
+  checkpointEvery: 1,
+  model: {
+    encoder: { widths: [4, 4, 8, 8, 8], blocks: [1, 1, 1, 1], stem: 'conv3' },
+    decoder: [4, 4, 4, 8, 8],
+    pose: 4,
+    scales: [0, 1],
+  },
+};
+config.depth.steps = 2;
+config.segmentation.steps = 3;
+
+interface Trained {
+  log: string;
+  /** Bytes of every tensor of the last checkpoint. */
+  state: Record<string, string>;
+}
+
+/** Trains in a folder; `stopAfter` interrupts as Ctrl-C does, a second call goes on. */
+async function trainIn(
+  dir: string,
+  settings: Config,
+  stopAfter = Number.POSITIVE_INFINITY,
+): Promise<Trained> {
+  const gpu = await testGpu();
+  const plan = await threeWaysRecipe(settings);
+  const run = RunFolder.create(dir, settings, { resume: true });
+  const { found } = latestCheckpoint(dir);
+  let start = 0;
+  if (found) {
+    const checkpoint = readCheckpoint(found.path);
+    restore(plan, checkpoint);
+    run.rewind(checkpoint.step);
+    start = checkpoint.step;
+  }
+  let steps = start;
+  try {
+    await trainPlan(plan, gpu, run, start, {
+      checkpointEvery: settings.checkpointEvery,
+      onStep: (report) => {
+        steps = report.step;
+      },
+      interrupted: () => (steps >= stopAfter ? 130 : null),
+    });
+  } catch (error) {
+    if (!(error instanceof InterruptedError)) throw error;
+  }
+  run.close();
+  const { groups } = readCheckpoint(latestCheckpoint(dir).found!.path);
+  const state: Record<string, string> = {};
+  for (const [group, tensors] of Object.entries(groups)) {
+    for (const [name, { data }] of Object.entries(tensors)) {
+      state[`${group}/${name}`] = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString(
+        'base64',
+      );
+    }
+  }
+  return { log: readFileSync(join(dir, 'log.jsonl'), 'utf8'), state };
+}
+
+test('same seed: the same bits in every tensor and log line; resumed: the same; another seed: others', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'warpmix-reruns-'));
+  try {
+    const first = await trainIn(join(home, 'a'), config);
+    const second = await trainIn(join(home, 'b'), config);
+    equal(second.log, first.log);
+    equal(second.state, first.state);
+    ok(first.log.trim().split('\n').length === 5, `five steps, log: ${first.log}`);
+
+    await trainIn(join(home, 'c'), config, 1); // stops inside the first phase,
+    await trainIn(join(home, 'c'), config, 3); // then inside the second
+    const resumed = await trainIn(join(home, 'c'), config);
+    equal(resumed.log, first.log);
+    equal(resumed.state, first.state);
+
+    const other = await trainIn(join(home, 'd'), { ...config, seed: 4 });
+    not.equal(other.log, first.log);
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+});
+
+test('a training step leaves nothing behind', async () => {
+  const gpu = await testGpu();
+  const settings = { ...structuredClone(config), segmentation: { ...config.segmentation, steps: 12 } };
+  const plan = await supervisedRecipe(settings);
+  const live: number[] = [];
+  await trainPlan(plan, gpu, null, 0, {
+    checkpointEvery: 1000,
+    onStep: () => live.push(gpu.memory().live),
+    interrupted: () => null,
+  });
+  equal(new Set(live).size, 1, `live bytes after each step: ${live}`);
+});

@@ -72,6 +72,10 @@ export class Gpu implements Device {
   #querySet: GPUQuerySet | null = null;
   /** Dispatches recorded since the device was opened. */
   dispatches = 0;
+  // For `#rest`: dispatches and time at the last read-back, and milliseconds per dispatch of the last few.
+  #readAt = 0;
+  #readTime = 0;
+  readonly #pace: number[] = [];
 
   constructor(device: GPUDevice, adapter: AdapterInfo) {
     this.device = device;
@@ -174,6 +178,7 @@ export class Gpu implements Device {
     this.#encoder ??= this.device.createCommandEncoder();
     this.#encoder.copyBufferToBuffer(buffer, 0, staging, 0, bytes);
     this.submit();
+    await this.#rest();
     try {
       await staging.mapAsync(GPUMapMode.READ);
     } catch (error) {
@@ -182,6 +187,7 @@ export class Gpu implements Device {
     }
     const copy = staging.getMappedRange().slice(0, length * 4);
     staging.destroy();
+    this.#notePace();
     await this.settle();
     return type === 'f32'
       ? new Float32Array(copy)
@@ -261,6 +267,29 @@ export class Gpu implements Device {
   source<P extends Params>(kernel: Kernel<P>, params: P): { variant: string; code: string } {
     const variant = chooseVariant(kernel, params, this.adapter, this.pins.get(kernel.name));
     return { variant: variant.name, code: header(kernel, variant) + variant.code(params) };
+  }
+
+  /**
+   * Sleeps through most of the time that a software adapter will still need. Under Node an outstanding map polls Dawn
+   * without pause (dawn/src/dawn/node/binding/AsyncRunner.cpp), which takes a core away from the adapter's own threads.
+   */
+  async #rest(): Promise<void> {
+    const work = this.dispatches - this.#readAt;
+    if (!this.adapter.software || work === 0 || this.#pace.length === 0) return;
+    const passed = performance.now() - this.#readTime;
+    const wait = 0.9 * work * Math.min(...this.#pace) - passed;
+    if (wait > 4) await new Promise((resolve) => setTimeout(resolve, wait));
+  }
+
+  #notePace(): void {
+    const now = performance.now();
+    const work = this.dispatches - this.#readAt;
+    if (work > 0 && this.#readTime > 0) {
+      this.#pace.push((now - this.#readTime) / work);
+      if (this.#pace.length > 4) this.#pace.shift();
+    }
+    this.#readAt = this.dispatches;
+    this.#readTime = now;
   }
 
   #record(launch: Launch, group: GPUBindGroup, kernel: string, params: Params): void {

@@ -48,11 +48,11 @@ function condense(points: Series['points'], stretch: number): Drawn[] {
   return out;
 }
 
-/** 1, 2 or 5 times a power of ten, about a `count`-th of the range. */
+/** 1, 2, 5 or 10 times a power of ten, at least a `count`-th of the range. */
 function niceStep(range: number, count: number): number {
   const raw = range / count;
   const power = 10 ** Math.floor(Math.log10(raw));
-  return (raw / power >= 5 ? 5 : raw / power >= 2 ? 2 : 1) * power;
+  return (raw / power > 5 ? 10 : raw / power > 2 ? 5 : raw / power > 1 ? 2 : 1) * power;
 }
 
 function linearAxis(low: number, high: number, count: number): Axis {
@@ -114,9 +114,9 @@ export function lineChart(title: string, series: readonly Series[]): Html {
   const margin = 0.04 * (greatest - least);
   const y = log
     ? logAxis(least / 1.1, greatest * 1.1)
-    : linearAxis(least >= 0 && least < 0.3 * greatest ? 0 : least - margin, greatest + margin, 4);
+    : linearAxis(least >= 0 && least < 0.3 * greatest ? 0 : least - margin, greatest + margin, 5);
   const ends = series.flatMap(({ points }) => [points[0], points.at(-1)]).flatMap((p) => (p ? [p[0]] : []));
-  const x = linearAxis(Math.min(...ends), Math.max(...ends), 5);
+  const x = linearAxis(Math.min(...ends), Math.max(...ends), 6);
 
   const px = (step: number) => (LEFT + x.at(step) * (WIDTH - LEFT - RIGHT)).toFixed(1);
   const py = (value: number) => (HEIGHT - BOTTOM - y.at(value) * (HEIGHT - TOP - BOTTOM)).toFixed(1);
@@ -156,7 +156,7 @@ export function lineChart(title: string, series: readonly Series[]): Html {
   return html`<figure class="chart"><figcaption><b>${title}</b>${log ? ', logarithmic' : null}</figcaption>
 <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${title} over steps">${gridLines}
 <path class="axis" d="M${LEFT} ${HEIGHT - BOTTOM}H${WIDTH - RIGHT}"/>${stepMarks}
-<text x="${LEFT - 6}" y="${HEIGHT - 8}" text-anchor="end">step</text>${lines}</svg>
+<text x="${LEFT - 14}" y="${HEIGHT - 8}" text-anchor="end">step</text>${lines}</svg>
 <ul class="legend">${legend}</ul>${
     stretches > 1
       ? html`<p class="note">Lines are means over ${stretches} values, bands reach from the least to the greatest; the legend

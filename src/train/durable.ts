@@ -7,7 +7,7 @@ import { DataError } from '../data/types.ts';
 export const UNFINISHED = '.tmp';
 
 /** The name under which `path` is made before it is renamed. */
-export const making = (path: string): string =>
+const making = (path: string): string =>
   join(dirname(path), `.${basename(path)}.${process.pid}${UNFINISHED}`);
 
 function sync(path: string): void {

@@ -71,7 +71,7 @@ box-shadow:inset 0 0 0 1px rgb(128 128 128/.5)}
 .figures figcaption{font-size:13px;line-height:1.5;color:var(--quiet);margin-top:8px;max-width:70ch}
 summary{cursor:pointer;color:var(--accent);font-size:14px;margin-bottom:12px}
 .swatch,.rail,.bar,.ours th,.ours td{print-color-adjust:exact;-webkit-print-color-adjust:exact}
-@media print{@page{margin:14mm}body{font-size:11pt}main{max-width:none;padding:0}nav,details{display:none}h2{margin-top:32px}
+@media print{@page{margin:14mm}.headline{grid-template-columns:repeat(4,1fr)}body{font-size:11pt}main{max-width:none;padding:0}nav,details{display:none}h2{margin-top:32px}
 h2,h3{break-after:avoid}figure,tr,.headline{break-inside:avoid}.figures{grid-template-columns:repeat(3,1fr)}
 .charts{grid-template-columns:1fr 1fr}pre,.badge{border:1px solid var(--rule)}}
 `;

@@ -55,12 +55,16 @@ const cost = (p: Conv2dParams) => {
   return { flops: flops(p), bytes: 4 * (x + w + y) };
 };
 
-/** Pixels of a row per invocation: eight, or four where the row is short. */
-const stripOf = (width: number) => (width >= 8 ? 8 : width >= 3 ? 4 : 1);
-/** Vectors of four output channels per invocation. */
-const blocksOf = (perGroup4: number) => (perGroup4 % 2 === 0 ? 2 : 1);
+/** Vectors of four channels per invocation. */
+const blocksOf = (vectors: number) => (vectors % 4 === 0 ? 4 : vectors % 2 === 0 ? 2 : 1);
+/** Pixels of a row per invocation: more where an invocation has fewer channels, fewer where the row is short. */
+const stripOf = (width: number, blocks = 1) =>
+  width >= 16 && blocks < 4 ? 16 : width >= 8 ? 8 : width >= 3 ? 4 : 1;
 /** Channels per invocation where four does not divide them: at most eight, evenly spread. */
 const balanced = (count: number, most = 8) => Math.ceil(count / Math.ceil(count / most));
+
+/** Pixels per invocation of the kernels that take channels one at a time. */
+const scalarStrip = (width: number) => (width >= 8 ? 8 : width >= 3 ? 4 : 1);
 
 const inputsPerGroup = (p: Conv2dParams) => p.c / p.groups;
 const outputsPerGroup = (p: Conv2dParams) => p.k / p.groups;
@@ -86,6 +90,9 @@ function eachTap(
   }
 }
 
+const blocks = (p: Conv2dParams) => blocksOf(outputsPerGroup(p) / 4);
+const strip = (p: Conv2dParams) => stripOf(p.ow, blocks(p));
+
 function forward(bias: boolean): Kernel<Conv2dParams> {
   return {
     name: bias ? 'conv2d.bias' : 'conv2d',
@@ -103,36 +110,30 @@ function forward(bias: boolean): Kernel<Conv2dParams> {
       {
         name: 'registers',
         summary:
-          'a strip of 8 pixels x 8 channels per invocation, vec4 along input and output channels, no barriers',
+          'a strip of 8 pixels x 16 channels (16 x 8, 16 x 4) per invocation, vec4 along both, no barriers',
         applies: (p) => byFour(outputsPerGroup(p)) && byFour(inputsPerGroup(p)),
         vec4: ['x', 'w', 'b', 'y'],
-        code: (p) => shader.forwardRegisters(bias, stripOf(p.ow), blocksOf(outputsPerGroup(p) / 4), true),
-        workgroups: (p) =>
-          groupsFor(
-            (p.n * p.oh * Math.ceil(p.ow / stripOf(p.ow)) * p.k) / 4 / blocksOf(outputsPerGroup(p) / 4),
-          ),
+        code: (p) => shader.forwardRegisters(bias, strip(p), blocks(p), true),
+        workgroups: (p) => groupsFor((p.n * p.oh * Math.ceil(p.ow / strip(p)) * p.k) / 4 / blocks(p)),
       },
       {
         name: 'registers-image',
         summary: 'as registers, input channels one at a time: for images and odd channel counts',
         applies: (p) => byFour(outputsPerGroup(p)),
         vec4: ['w', 'b', 'y'],
-        code: (p) => shader.forwardRegisters(bias, stripOf(p.ow), blocksOf(outputsPerGroup(p) / 4), false),
-        workgroups: (p) =>
-          groupsFor(
-            (p.n * p.oh * Math.ceil(p.ow / stripOf(p.ow)) * p.k) / 4 / blocksOf(outputsPerGroup(p) / 4),
-          ),
+        code: (p) => shader.forwardRegisters(bias, strip(p), blocks(p), false),
+        workgroups: (p) => groupsFor((p.n * p.oh * Math.ceil(p.ow / strip(p)) * p.k) / 4 / blocks(p)),
       },
       {
         name: 'registers-scalar',
         summary: 'a strip of pixels x up to 8 channels per invocation, any channel counts',
         applies: (p) => p.c > 0,
-        code: (p) => shader.forwardScalar(bias, stripOf(p.ow), balanced(outputsPerGroup(p))),
+        code: (p) => shader.forwardScalar(bias, scalarStrip(p.ow), balanced(outputsPerGroup(p))),
         workgroups: (p) =>
           groupsFor(
             p.n *
               p.oh *
-              Math.ceil(p.ow / stripOf(p.ow)) *
+              Math.ceil(p.ow / scalarStrip(p.ow)) *
               p.groups *
               Math.ceil(outputsPerGroup(p) / balanced(outputsPerGroup(p))),
           ),
@@ -165,25 +166,21 @@ function forward(bias: boolean): Kernel<Conv2dParams> {
 export const conv2d = forward(false);
 export const conv2dBias = forward(true);
 
-const inputsTile = (p: Conv2dParams) => balanced(inputsPerGroup(p));
-const inputGradGroups = (p: Conv2dParams) =>
-  groupsFor(
-    p.n *
-      p.h *
-      Math.ceil(Math.ceil(p.w / p.sx) / stripOf(Math.ceil(p.w / p.sx))) *
-      p.sx *
-      p.groups *
-      Math.ceil(inputsPerGroup(p) / inputsTile(p)),
-  );
+/** Pixels of one stride phase of a row. */
+const phaseWidth = (p: Conv2dParams) => Math.ceil(p.w / p.sx);
+const inputBlocks = (p: Conv2dParams) => blocksOf(inputsPerGroup(p) / 4);
+const inputStrip = (p: Conv2dParams) => stripOf(phaseWidth(p), inputBlocks(p));
+const inputGradGroups = (p: Conv2dParams, strip: number, columns: number) =>
+  groupsFor(p.n * p.h * Math.ceil(phaseWidth(p) / strip) * p.sx * p.groups * columns);
 
 export const conv2dInputGrad: Kernel<Conv2dParams> = {
   name: 'conv2dInputGrad',
   summary: 'gradient of a convolution with respect to its input; transposed convolution',
-  formula: 'dx[n,iy,ix,i] = sum_{ky,kx,o} g[n,oy,ox,o] w[ky,kx,i,o],  oy S = iy + P - ky D',
-  source: 'gather form of the transposed convolution',
+  formula: 'dx[n,iy,ix,i] = sum_{ky,kx,o} g[n,oy,ox,o] wt[ky,kx,o,i],  oy S = iy + P - ky D',
+  source: 'gather form of the transposed convolution; wt is w with its channel axes exchanged',
   bindings: [
     { name: 'g', type: 'f32', access: 'read' },
-    { name: 'w', type: 'f32', access: 'read' },
+    { name: 'wt', type: 'f32', access: 'read' },
     { name: 'dx', type: 'f32', access: 'write' },
   ],
   params,
@@ -191,18 +188,23 @@ export const conv2dInputGrad: Kernel<Conv2dParams> = {
     {
       name: 'registers',
       summary:
-        'a strip of 8 pixels of one stride phase x 8 channels per invocation, vec4 along output channels',
-      applies: (p) => byFour(outputsPerGroup(p)),
-      vec4: ['g', 'w'],
-      code: (p) => shader.inputGradRegisters(stripOf(Math.ceil(p.w / p.sx)), inputsTile(p), true),
-      workgroups: inputGradGroups,
+        'a strip of pixels of one stride phase x up to 16 channels per invocation, vec4 along both, no barriers',
+      applies: (p) => byFour(outputsPerGroup(p)) && byFour(inputsPerGroup(p)),
+      vec4: ['g', 'wt', 'dx'],
+      code: (p) => shader.inputGradRegisters(inputStrip(p), inputBlocks(p), true),
+      workgroups: (p) => inputGradGroups(p, inputStrip(p), inputsPerGroup(p) / 4 / inputBlocks(p)),
     },
     {
       name: 'registers-scalar',
-      summary: 'as registers, output channels one at a time',
+      summary: 'a strip of pixels x up to 8 channels per invocation, any channel counts',
       applies: (p) => p.c > 0,
-      code: (p) => shader.inputGradRegisters(stripOf(Math.ceil(p.w / p.sx)), inputsTile(p), false),
-      workgroups: inputGradGroups,
+      code: (p) => shader.inputGradRegisters(scalarStrip(phaseWidth(p)), balanced(inputsPerGroup(p)), false),
+      workgroups: (p) =>
+        inputGradGroups(
+          p,
+          scalarStrip(phaseWidth(p)),
+          Math.ceil(inputsPerGroup(p) / balanced(inputsPerGroup(p))),
+        ),
     },
     {
       name: 'naive',
@@ -213,7 +215,7 @@ export const conv2dInputGrad: Kernel<Conv2dParams> = {
     },
   ],
   cost,
-  reference: (p, { g, w, dx }) => {
+  reference: (p, { g, wt, dx }) => {
     const ci = inputsPerGroup(p);
     dx.fill(0);
     eachTap(p, (n, oy, ox, iy, ix, ky, kx) => {
@@ -221,7 +223,7 @@ export const conv2dInputGrad: Kernel<Conv2dParams> = {
         const first = Math.floor(o / outputsPerGroup(p)) * ci;
         for (let i = 0; i < ci; i++) {
           dx[((n * p.h + iy) * p.w + ix) * p.c + first + i] +=
-            g[((n * p.oh + oy) * p.ow + ox) * p.k + o] * w[((ky * p.kw + kx) * ci + i) * p.k + o];
+            g[((n * p.oh + oy) * p.ow + ox) * p.k + o] * wt[((ky * p.kw + kx) * p.k + o) * ci + i];
         }
       }
     });
@@ -231,12 +233,14 @@ export const conv2dInputGrad: Kernel<Conv2dParams> = {
 /** `splits` partial sums over the output rows, added afterwards. */
 export type WeightGradParams = Conv2dParams & { splits: number };
 
-const weightRows = (p: Conv2dParams) =>
-  byFour(inputsPerGroup(p)) && (inputsPerGroup(p) / 4) % 2 === 0 ? 2 : 1;
+/** Vectors of four input channels per invocation, so that the sums fit: 16 x 16 channels at most. */
+const weightRows = (p: Conv2dParams) => blocksOf(inputsPerGroup(p) / 4);
+/** Pixels per turn of the loop: enough work to pay for carrying the sums around it. */
+const weightUnroll = (p: Conv2dParams) => (weightRows(p) * blocks(p) >= 8 ? 1 : 4);
 /** Invocations the register kernel would have with one split. */
 const weightTiles = (p: Conv2dParams) =>
   byFour(inputsPerGroup(p)) && byFour(outputsPerGroup(p))
-    ? (p.kh * p.kw * (inputsPerGroup(p) / 4) * (p.k / 4)) / weightRows(p) / blocksOf(outputsPerGroup(p) / 4)
+    ? (p.kh * p.kw * (inputsPerGroup(p) / 4) * (p.k / 4)) / weightRows(p) / blocks(p)
     : p.kh *
       p.kw *
       Math.ceil(inputsPerGroup(p) / balanced(inputsPerGroup(p), 4)) *
@@ -244,11 +248,11 @@ const weightTiles = (p: Conv2dParams) =>
       Math.ceil(outputsPerGroup(p) / balanced(outputsPerGroup(p)));
 
 /**
- * Splits of the output rows that give every shape about four thousand invocations: enough for a GPU, few enough partial
+ * Splits of the output rows that give every shape about two thousand invocations: enough for a GPU, few enough partial
  * sums. A function of the shape alone, so that the order of summation, hence the bits, never depend on the adapter.
  */
 export const weightGradSplits = (p: Conv2dParams): number =>
-  Math.max(1, Math.min(p.n * p.oh, Math.ceil(4096 / weightTiles(p))));
+  Math.max(1, Math.min(p.n * p.oh, Math.ceil(2048 / weightTiles(p))));
 
 export const conv2dWeightGrad: Kernel<WeightGradParams> = {
   name: 'conv2dWeightGrad',
@@ -266,10 +270,10 @@ export const conv2dWeightGrad: Kernel<WeightGradParams> = {
   variants: [
     {
       name: 'registers',
-      summary: 'one tap, 8 x 8 channels per invocation, vec4 along both, four pixels per turn of the loop',
+      summary: 'one tap, up to 16 x 16 channels per invocation, vec4 along both, no barriers',
       applies: (p) => byFour(inputsPerGroup(p)) && byFour(outputsPerGroup(p)),
       vec4: ['x', 'g', 'dw'],
-      code: (p) => shader.weightGradRegisters(weightRows(p), blocksOf(outputsPerGroup(p) / 4), 4),
+      code: (p) => shader.weightGradRegisters(weightRows(p), blocks(p), weightUnroll(p)),
       workgroups: (p) => groupsFor(weightTiles(p) * p.splits),
     },
     {

@@ -19,7 +19,7 @@ import * as pictures from '../src/train/pictures.ts';
 
 const [WIDTH, HEIGHT] = [160, 80];
 const FAR = 1000;
-const [file = 'docs/images/overview.png', frame = '11', partner = '20'] = process.argv.slice(2);
+const [file = 'docs/images/overview.png', frame = '46', partner = '20'] = process.argv.slice(2);
 
 /** Target camera to source camera, from two camera-to-world matrices: R_s^T R_t and R_s^T (t_t - t_s). */
 function relativePose(target: Float64Array, source: Float64Array): number[] {

@@ -5,7 +5,8 @@
 //   weight gradient  dw[ky,kx,i,o]  = sum over n,oy,ox of  x[n, oy S - P + ky D, ox S - P + kx D, i] g[n,oy,ox,o]
 //
 // S stride, P zero padding, D dilation, each per axis. Images are [N,H,W,C], weights [KH,KW,C/groups,K]; input channel i
-// of group q meets only the output channels of group q.
+// of group q meets only the output channels of group q. The input gradient reads its weights with the channel axes exchanged,
+// wt [KH,KW,K,C/groups], so that neighbouring input channels lie side by side there too.
 //
 // The ladder, for each of the three: `naive`, one output value per invocation, reads as the formula; `registers`, a tile of
 // outputs per invocation, so that every value loaded is used many times, without barriers; `tiles` (matmul.wgsl.ts), blocks
@@ -213,7 +214,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
       if (left < 0 || u32(left) % p.sx != 0u || u32(left) / p.sx >= p.ow) { continue; }
       let at = ((n * p.oh + u32(up) / p.sy) * p.ow + u32(left) / p.sx) * p.k + first;
       for (var o = 0u; o < ko; o++) {
-        total += g[at + o] * w[((ky * p.kw + kx) * ci + i % ci) * p.k + first + o];
+        total += g[at + o] * wt[((ky * p.kw + kx) * p.k + first + o) * ci + i % ci];
       }
     }
   }
@@ -223,14 +224,18 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 
 /**
  * One invocation: `pixels` inputs of a row that lie one stride apart, so that a tap meets an output at all of them or at
- * none, times `inputs` channels. Per four output channels it loads `pixels + inputs` vectors for `4 pixels inputs`
- * multiply-adds. `vector`: g and w are read four output channels at a time.
+ * none, times `inputs` input channels, as `forwardRegisters` with the parts of x and y exchanged. `vector`: g is read and
+ * dx written four channels at a time; otherwise one.
  */
 export const inputGradRegisters = (pixels: number, inputs: number, vector: boolean) => wgsl`
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let index = flat(gid, groups);
-  let ci = p.c / p.groups;
+  // Channels are counted in units of ${vector ? 'four' : 'one'} from here on.
+  let c = p.c / ${vector ? '4u' : '1u'};
+  let k = p.k / ${vector ? '4u' : '1u'};
+  let ci = c / p.groups;
+  let ko = k / p.groups;
   let perGroup = (ci + ${inputs - 1}u) / ${inputs}u;
   let columns = perGroup * p.groups;
   let sx = p.sx;
@@ -251,12 +256,10 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   let kw = p.kw;
   let kdx = i32(p.dx);
   let kdy = i32(p.dy);
-  let row = p.k ${vector ? '/ 4u' : ''};
-  let ko = row / p.groups;
   let first = group * ko;
   let iy0 = i32(iy + p.py);
   let ix0 = i32(ix + p.px);
-  ${each(pixels, (j) => each(inputs, (b) => `var a${j}_${b} = 0.0;`))}
+  ${each(pixels, (j) => each(inputs, (b) => `var a${j}_${b} = ${vector ? 'vec4f()' : '0.0'};`))}
   for (var ky = 0u; ky < kh; ky++) {
     let up = iy0 - i32(ky) * kdy;
     let oy = up / sy;
@@ -269,28 +272,29 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
       if (ox * i32(sx) != left) { continue; }
       ${each(
         pixels,
-        (j) => `let at${j} = u32(line + clamp(ox + ${j}, 0, ow - 1)) * row + first;
+        (j) => `let at${j} = u32(line + clamp(ox + ${j}, 0, ow - 1)) * k + first;
       let in${j} = select(0.0, 1.0, ox + ${j} >= 0 && ox + ${j} < ow);`,
       )}
-      let wi = ((ky * kw + kx) * ci + within) * row + first;
+      var wi = ((ky * kw + kx) * p.k + first * ${vector ? '4u' : '1u'}) * ci + within;
       for (var o = 0u; o < ko; o++) {
-        ${each(inputs, (b) => `let w${b} = w[wi + ${b}u * row + o];`)}
+        ${each(pixels, (j) => `let g${j} = g[at${j} + o] * in${j};`)}
         ${each(
-          pixels,
-          (j) => `{
-          let v = g[at${j} + o] * in${j};
-          ${each(inputs, (b) => `a${j}_${b} += ${vector ? `dot(v, w${b})` : `v * w${b}`};`)}
+          vector ? 4 : 1,
+          (q) => `{
+          ${each(inputs, (b) => `let w${b} = wt[wi + ${b}u];`)}
+          ${each(pixels, (j) => each(inputs, (b) => `a${j}_${b} += g${j}${vector ? `.${component[q]}` : ''} * w${b};`))}
+          wi += ci;
         }`,
         )}
       }
     }
   }
-  let out = ((n * p.h + iy) * p.w + ix) * p.c + group * ci + within;
+  let out = ((n * p.h + iy) * p.w + ix) * c + group * ci + within;
   ${each(pixels, (j) =>
     each(
       inputs,
       (b) =>
-        `if (ix + ${j}u * sx < p.w && within + ${b}u < ci) { dx[out + ${j}u * sx * p.c + ${b}u] = a${j}_${b}; }`,
+        `if (ix + ${j}u * sx < p.w && within + ${b}u < ci) { dx[out + ${j}u * sx * c + ${b}u] = a${j}_${b}; }`,
     ),
   )}
 }
@@ -326,8 +330,8 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 `;
 
 /**
- * One invocation: one tap, four input channels times `4 blocks` output channels, over the output rows of its split. Per
- * output pixel it loads `1 + blocks` vectors for `16 blocks` multiply-adds; `unroll` pixels of a row go into one turn of
+ * One invocation: one tap, `4 rowsIn` input times `4 blocks` output channels, over the output rows of its split. Per output
+ * pixel it loads `rowsIn + blocks` vectors for `16 rowsIn blocks` multiply-adds; `unroll` pixels of a row go into one turn of
  * the loop, because carrying the sums around the loop costs as much as several multiply-adds each. The partial sums of
  * the splits are added by a second pass (reduceSum), in order.
  */

@@ -1,8 +1,9 @@
 import * as kernels from '../../kernels/conv2d.ts';
 import { reduceSum } from '../../kernels/reduce.ts';
-import { record } from '../autograd/tape.ts';
+import { noGrad, record } from '../autograd/tape.ts';
 import { empty, launch, ShapeError, shapeText, type Tensor } from '../autograd/tensor.ts';
 import { add } from './elementwise.ts';
+import { permute } from './movement.ts';
 import { fold, sum } from './sum.ts';
 
 /** One number for both axes, or [vertical, horizontal]. */
@@ -79,7 +80,8 @@ export function conv2d(
 
 function inputGrad(g: Tensor, w: Tensor, p: kernels.Conv2dParams): Tensor {
   const dx = empty([p.n, p.h, p.w, p.c], 'f32', g.device);
-  launch(kernels.conv2dInputGrad, p, { g, w, dx });
+  const wt = noGrad(() => permute(w, [0, 1, 3, 2]));
+  launch(kernels.conv2dInputGrad, p, { g, wt, dx });
   return record('conv2dInputGrad', [g, w], dx, (c, [needG, needW]) => [
     needG ? forward(c, w, p) : null,
     needW ? weightGrad(c, g, p) : null,

@@ -13,7 +13,6 @@ import { conv2d } from '../../src/ops/conv2d.ts';
 import { add, elu, mul, square } from '../../src/ops/elementwise.ts';
 import { reshape } from '../../src/ops/movement.ts';
 import { mean } from '../../src/ops/reduce.ts';
-import { sum } from '../../src/ops/sum.ts';
 import { Adam } from '../../src/optim/optimizer.ts';
 import { randoms, testGpu } from '../device.ts';
 import { equal, is, ok, suite, throws } from '../suite.ts';

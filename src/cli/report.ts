@@ -1,10 +1,37 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DataError } from '../data/types.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Config } from '../train/config.ts';
 import type { LoopResult } from '../train/loop.ts';
 import type { Gallery, Outcome, Plan } from '../train/plan.ts';
 import { type DepthRow, type Headline, type ReportData, renderReport } from '../train/report.ts';
+import { readConfig } from '../train/run-folder.ts';
 
+/** Another run, as its folder tells of it. */
 export interface Finished {
+  recipe: string;
+  labels: number | null;
+  metrics: Record<string, number | null>;
+}
+
+/** @throws DataError when the folder holds no finished run */
+export function readFinished(dir: string): Finished {
+  const config = readConfig(dir);
+  let summary: { recipe: string; metrics: Record<string, number | null> };
+  try {
+    summary = JSON.parse(readFileSync(join(dir, 'summary.json'), 'utf8'));
+  } catch {
+    throw new DataError(`--compare ${dir}: holds no finished run (no summary.json that can be read)`);
+  }
+  return {
+    recipe: summary.recipe,
+    labels: (config?.labels ?? null) as number | null,
+    metrics: summary.metrics,
+  };
+}
+
+export interface Reported {
   recipe: string;
   config: Config;
   command: string;
@@ -14,6 +41,7 @@ export interface Finished {
   outcome: Outcome;
   galleries: readonly Gallery[];
   seconds: number;
+  compare: readonly Finished[];
 }
 
 const percent = (value: number | null) => (value === null ? 'n/a' : `${(100 * value).toFixed(1)} %`);
@@ -62,9 +90,31 @@ function depthRows({ depth }: Outcome): DepthRow[] {
   return rows;
 }
 
+const COMPARED = [
+  { name: 'mIoU', key: 'miou', better: 'higher', percent: true },
+  { name: 'pixel accuracy', key: 'pixelAcc', better: 'higher', percent: true },
+  { name: 'abs_rel', key: 'absRel', better: 'lower' },
+] as const;
+
+/** This run, first, beside others; nothing when there are none. */
+function comparisonOf(runs: readonly Finished[]): ReportData['comparison'] {
+  if (runs.length < 2) return undefined;
+  const columns = COMPARED.filter(({ key }) => runs.some(({ metrics }) => typeof metrics[key] === 'number'));
+  return {
+    title: 'Beside other runs',
+    about: 'All scored on the same evaluation images.',
+    columns,
+    rows: runs.map(({ recipe, labels, metrics }, i) => ({
+      name: labels === null ? recipe : `${recipe}, ${labels} labels`,
+      ours: i === 0,
+      values: columns.map(({ key }) => metrics[key] ?? null),
+    })),
+  };
+}
+
 /** The report of a finished run, as one HTML page. */
-export function reportOf(run: Finished): string {
-  const { recipe, config, command, gpu, plan, result, outcome, galleries, seconds } = run;
+export function reportOf(run: Reported): string {
+  const { recipe, config, command, gpu, plan, result, outcome, galleries, seconds, compare } = run;
   const { vendor, architecture, description, software } = gpu.adapter;
   const rows = depthRows(outcome);
   const data: ReportData = {
@@ -92,6 +142,7 @@ export function reportOf(run: Finished): string {
     classes: plan.classes,
     segmentation: outcome.segmentation,
     depth: rows.length > 0 ? { rows } : undefined,
+    comparison: comparisonOf([{ recipe, labels: config.labels, metrics: outcome.metrics }, ...compare]),
     pictures: galleries.map(({ title, panels }) => ({ title, figures: panels })),
     performance: {
       imagesPerSecond: result.curves.at(-1)?.imagesPerSecond,

@@ -31,7 +31,7 @@ export class PoseNet extends Module {
     this.squeeze = new Conv2d(init, config.widths[4], width, 1);
     this.pose0 = new Conv2d(init, width, width, 3, { padding: 1 });
     this.pose1 = new Conv2d(init, width, width, 3, { padding: 1 });
-    this.pose2 = new Conv2d(init, width, 6, 1);
+    this.pose2 = new Conv2d(init, width, 6, 1, { head: true });
   }
 
   /** @param earlier,later images [N,H,W,3] in temporal order. */

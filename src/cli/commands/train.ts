@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { type ArgsDef, defineCommand } from 'citty';
 import { DataError } from '../../data/types.ts';
@@ -13,7 +13,7 @@ import { withGpu } from '../device.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { endProgress, note, print, printJson, progress, table } from '../output.ts';
 import { recipeNamed, recipes } from '../recipes.ts';
-import { reportOf } from '../report.ts';
+import { type Finished, readFinished, reportOf } from '../report.ts';
 import { repeated, UsageError, wholeNumber } from '../usage.ts';
 
 const args = {
@@ -33,6 +33,11 @@ const args = {
   set: { type: 'string', description: 'one setting, such as depth.lr=1e-4; repeatable', valueHint: 'A.B=V' },
   out: { type: 'string', description: 'run folder (default: runs/RECIPE-DATE)', valueHint: 'DIR' },
   resume: { type: 'string', description: '"auto": go on where the run in --out stopped', valueHint: 'auto' },
+  compare: {
+    type: 'string',
+    description: 'finished run to show beside this one in the report; repeatable',
+    valueHint: 'DIR',
+  },
   overfit: { type: 'string', description: 'train on N frames only', valueHint: 'N' },
   'dry-run': { type: 'boolean', description: 'one step of each phase, nothing is written' },
   'print-config': { type: 'boolean', description: 'print the full configuration and stop' },
@@ -102,6 +107,7 @@ export function printOutcome({ segmentation, depth }: Outcome): void {
 }
 
 interface Session {
+  compare: readonly Finished[];
   recipe: string;
   config: Config;
   plan: Plan;
@@ -137,7 +143,7 @@ function openRun(
 }
 
 async function runSession(gpu: Gpu, session: Session, json: boolean, command: string): Promise<void> {
-  const { plan, run, start, config, recipe } = session;
+  const { plan, run, start, config, recipe, compare } = session;
   const began = performance.now();
   let stop: number | null = null;
   onInterrupt((code) => {
@@ -146,10 +152,12 @@ async function runSession(gpu: Gpu, session: Session, json: boolean, command: st
   });
   let spoken = 0;
   let reported = '';
+  let steps = start;
   const result: LoopResult = await trainPlan(plan, gpu, run, start, {
     checkpointEvery: config.checkpointEvery,
     interrupted: () => stop,
     onStep: (report) => {
+      steps = report.step;
       if (json) printJson({ event: 'step', ...report });
       const line = stepLine(report);
       progress(line);
@@ -162,6 +170,11 @@ async function runSession(gpu: Gpu, session: Session, json: boolean, command: st
         reported = report.phase;
       }
     },
+  }).catch((error: unknown) => {
+    // A run that never made a step is no run: leave nothing behind.
+    run?.close();
+    if (run && steps === 0) rmSync(run.dir, { recursive: true, force: true });
+    throw error;
   });
   endProgress();
   const outcome = await plan.evaluate();
@@ -183,7 +196,9 @@ async function runSession(gpu: Gpu, session: Session, json: boolean, command: st
       adapter: gpu.adapter,
       command,
     });
-    run.report(reportOf({ recipe, config, command, gpu, plan, result, outcome, galleries, seconds }));
+    run.report(
+      reportOf({ recipe, config, command, gpu, plan, result, outcome, galleries, seconds, compare }),
+    );
     run.close();
   }
   const dir = run ? relative('', run.dir) || run.dir : null;
@@ -228,13 +243,15 @@ export const train = defineCommand({
     const stamp = new Date().toISOString().slice(0, 19).replace(/[-:]/g, '').replace('T', '-');
     const dir = args.out ?? join('runs', `${args.recipe}-${stamp}`);
     const resume = args.resume === 'auto' && existsSync(dir);
+    const compare = repeated(rawArgs, 'compare').map(readFinished);
     const command = `npx warpmix train ${rawArgs.join(' ')}`;
     await withGpu(async (gpu) => {
       const plan = await recipe.plan(config);
       const { run, start } = args['dry-run']
         ? { run: null, start: 0 }
         : openRun(dir, args.recipe, config, plan, resume);
-      await runSession(gpu, { recipe: args.recipe, config, plan, run, start }, Boolean(args.json), command);
+      const session = { recipe: args.recipe, config, plan, run, start, compare };
+      await runSession(gpu, session, Boolean(args.json), command);
     });
   },
 });

@@ -1,0 +1,271 @@
+// Training, scoring and predicting as a user meets them, on tiny packs that the test writes.
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { decodePng, encodePng } from '../../src/data/codecs.ts';
+
+import { folderOf } from '../data/fixtures.ts';
+import { equal, is, ok, suite } from '../suite.ts';
+import { warpmix } from './spawn.ts';
+
+const test = suite('train');
+
+const SIZE = 64;
+const NAMES = ['a', 'b', 'c', 'd'];
+
+const image = (shift: number) =>
+  encodePng({
+    width: SIZE,
+    height: SIZE,
+    data: Uint8Array.from(
+      { length: SIZE * SIZE * 3 },
+      (_, i) => (i * 7 + shift * 31 + Math.floor(i / 600) * 40) % 256,
+    ),
+  });
+const label = (value: (x: number, y: number) => number, size = SIZE) =>
+  encodePng({
+    width: size,
+    height: size,
+    data: Uint8Array.from({ length: size * size }, (_, i) => value(i % size, Math.floor(i / size))),
+  });
+const halves = (_: number, y: number) => (y < SIZE / 2 ? 0 : 1);
+
+/** A pack of four labelled images with two classes, and changes to its files. */
+function pack(changes: Record<string, Uint8Array | null> = {}) {
+  const files: Record<string, Uint8Array | object> = {
+    'manifest.json': {
+      name: 'two halves',
+      kind: 'semantic-segmentation',
+      width: SIZE,
+      height: SIZE,
+      image: 'image/<id>.png',
+      label: 'label/<id>.png',
+      void: 255,
+      classes: [
+        { id: 0, name: 'above', color: [10, 20, 200] },
+        { id: 1, name: 'below', color: [200, 20, 10] },
+      ],
+      frames: NAMES,
+    },
+  };
+  NAMES.forEach((name, i) => {
+    files[`image/${name}.png`] = image(i);
+    files[`label/${name}.png`] = label(halves);
+  });
+  for (const [path, bytes] of Object.entries(changes)) {
+    if (bytes) files[path] = bytes;
+    else delete files[path];
+  }
+  return folderOf(files);
+}
+
+const SMALL = [
+  '--set',
+  'pixels=4096',
+  '--set',
+  'model.encoder.widths=[4,4,8,8,8]',
+  '--set',
+  'model.decoder=[4,4,4,8,8]',
+];
+
+test('train, resume, eval and predict on a pack', async () => {
+  const data = pack();
+  const out = join(data.root, 'run');
+  const command = ['train', 'supervised', '--data', `pack:${data.root}`, '--out', out, ...SMALL, '--json'];
+  try {
+    const trained = await warpmix([...command, '--steps', '4']);
+    is(trained.code, 0, trained.stderr);
+    const lines = trained.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const done = lines.at(-1);
+    is(done.event, 'done');
+    is(done.step, 4);
+    ok(done.metrics.miou >= 0 && done.metrics.miou <= 1, trained.stdout);
+    for (const name of [
+      'config.json',
+      'log.jsonl',
+      'summary.json',
+      'report.html',
+      'checkpoints/step-4/manifest.json',
+    ]) {
+      ok(existsSync(join(out, name)), name);
+    }
+    ok(!existsSync(`${out}/checkpoints/step-4.tmp`));
+    is(JSON.parse(readFileSync(join(out, 'config.json'), 'utf8')).segmentation.steps, 4);
+
+    const again = await warpmix([...command, '--steps', '4']);
+    is(again.code, 4, 'a folder that holds a run is not overwritten');
+    ok(again.stderr.includes('--out'), again.stderr);
+    const other = await warpmix([...command, '--steps', '5', '--resume', 'auto']);
+    is(other.code, 4);
+    ok(other.stderr.includes('segmentation.steps'), other.stderr);
+
+    const scored = await warpmix(['eval', '--run', out, '--json']);
+    is(scored.code, 0, scored.stderr);
+    equal(JSON.parse(scored.stdout).miou, done.metrics.miou);
+
+    const pictures = join(data.root, 'predicted');
+    const predicted = await warpmix([
+      'predict',
+      '--run',
+      out,
+      '--input',
+      join(data.root, 'image'),
+      '--out',
+      pictures,
+    ]);
+    is(predicted.code, 0, predicted.stderr);
+    equal(readdirSync(pictures).sort(), NAMES.flatMap((n) => [`${n}-label.png`, `${n}-overlay.png`]).sort());
+    const written = decodePng(readFileSync(join(pictures, 'a-label.png')), 'a-label.png');
+    ok(
+      written.data.every((v) => v <= 1),
+      'label ids of the two classes',
+    );
+  } finally {
+    data.remove();
+  }
+});
+
+const faults: [string, Record<string, Uint8Array | null>, RegExp][] = [
+  ['a missing image', { 'image/b.png': null }, /image\/b\.png/],
+  ['a truncated image', { 'image/b.png': image(1).subarray(0, 900) }, /image\/b\.png/],
+  [
+    'a label id out of range',
+    { 'label/b.png': label((x, y) => (x === 3 && y === 5 ? 7 : 0)) },
+    /label\/b\.png.*7/s,
+  ],
+  ['an image and label of different size', { 'label/b.png': label(() => 0, 32) }, /label\/b\.png.*32/s],
+];
+for (const [name, changes, message] of faults) {
+  test(`${name}: exit 4, the file is named, nothing is left`, async () => {
+    const data = pack(changes);
+    const out = join(data.root, 'run');
+    try {
+      const { code, stderr, stdout } = await warpmix([
+        'train',
+        'supervised',
+        '--data',
+        `pack:${data.root}`,
+        '--out',
+        out,
+        '--set',
+        'segmentation.batch=4', // the first batch holds every image
+        ...SMALL,
+      ]);
+      is(code, 4, stderr);
+      ok(message.test(stderr), stderr);
+      is(stderr.split('\n').filter((line) => line.includes('error')).length, 1, stderr);
+      is(stdout, '');
+      ok(!existsSync(out), 'a run folder was left behind');
+    } finally {
+      data.remove();
+    }
+  });
+}
+
+test('an empty split: exit 4', async () => {
+  const data = pack();
+  try {
+    const manifest = JSON.parse(readFileSync(join(data.root, 'manifest.json'), 'utf8'));
+    writeFileSync(join(data.root, 'manifest.json'), JSON.stringify({ ...manifest, frames: [] }));
+    const { code, stderr } = await warpmix([
+      'train',
+      'supervised',
+      '--data',
+      `pack:${data.root}`,
+      '--out',
+      join(data.root, 'r'),
+    ]);
+    is(code, 4, stderr);
+    ok(/manifest\.json|no frames|empty/i.test(stderr), stderr);
+  } finally {
+    data.remove();
+  }
+});
+
+const usage: [string[], RegExp][] = [
+  [['train', 'three-way'], /unknown recipe 'three-way'.*three-ways/],
+  [['train', 'depth', '--step', '3'], /unknown option '--step'.*--steps/],
+  [['train', 'depth', '--preset', 'huge'], /--preset 'huge'.*tiny/],
+  [['train', 'depth', '--set', 'depth.lrr=1'], /depth\.lrr.*depth\.lr/],
+  [['train', 'depth', '--set', 'depth.lr=fast'], /depth\.lr.*"fast".*number/],
+  [['train', 'depth', '--set', 'depth.lr=-1'], /depth\.lr.*-1/],
+  [['train', 'depth', '--labels', 'ten'], /--labels 'ten'/],
+];
+for (const [args, message] of usage) {
+  test(`${args.join(' ')}: exit 2`, async () => {
+    const { code, stderr } = await warpmix([...args, '--out', '/nonexistent/never-made']);
+    is(code, 2, stderr);
+    ok(message.test(stderr), stderr);
+  });
+}
+
+test('depth on still images, and more labels than there are: exit 4, with what would work', async () => {
+  const data = pack();
+  try {
+    const still = await warpmix([
+      'train',
+      'depth',
+      '--data',
+      `pack:${data.root}`,
+      '--out',
+      join(data.root, 'r'),
+    ]);
+    is(still.code, 4, still.stderr);
+    ok(/intrinsics|video/.test(still.stderr) && still.stderr.includes('supervised'), still.stderr);
+    const many = await warpmix([
+      'train',
+      'supervised',
+      '--data',
+      `pack:${data.root}`,
+      '--labels',
+      '9',
+      '--out',
+      join(data.root, 'r'),
+    ]);
+    is(many.code, 4, many.stderr);
+    ok(many.stderr.includes('9') && many.stderr.includes('4'), many.stderr);
+    ok(!existsSync(join(data.root, 'r')));
+  } finally {
+    data.remove();
+  }
+});
+
+test('Ctrl-C in training: the step ends, a checkpoint is written, exit 130, and the run resumes', async () => {
+  const data = pack();
+  const out = join(data.root, 'run');
+  const command = [
+    'train',
+    'supervised',
+    '--data',
+    `pack:${data.root}`,
+    '--out',
+    out,
+    '--steps',
+    '40',
+    ...SMALL,
+  ];
+  try {
+    mkdirSync(data.root, { recursive: true });
+    const stopped = await warpmix([...command, '--json'], {
+      meanwhile: (child) => {
+        let sent = false;
+        child.stdout?.on('data', () => {
+          if (!sent) child.kill('SIGINT');
+          sent = true;
+        });
+      },
+    });
+    is(stopped.code, 130, stopped.stderr);
+    const [step] = readdirSync(join(out, 'checkpoints'));
+    ok(/^step-\d+$/.test(step) && step !== 'step-40', step);
+    const resumed = await warpmix([...command, '--resume', 'auto']);
+    is(resumed.code, 0, resumed.stderr);
+    ok(/resuming after step/.test(resumed.stderr), resumed.stderr);
+    is(readFileSync(join(out, 'log.jsonl'), 'utf8').trim().split('\n').length, 41);
+  } finally {
+    rmSync(out, { recursive: true, force: true });
+    data.remove();
+  }
+});

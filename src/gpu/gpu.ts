@@ -20,12 +20,23 @@ interface GpuStorage extends Storage {
 /** One way to launch a kernel: pipeline, uniform values and grid. Everything but the buffers. */
 interface Launch {
   label: string;
-  pipeline: GPUComputePipeline;
+  compiled: Compiled;
   layout: GPUBindGroupLayout;
   uniform: GPUBuffer | null;
   grid: [number, number];
   groups: Map<string, GPUBindGroup>;
 }
+
+/** A pipeline, or null while it is being compiled. */
+interface Compiled {
+  pipeline: GPUComputePipeline | null;
+  layout: GPUBindGroupLayout;
+}
+
+/** What has been asked of the device and not been encoded yet, in order. */
+type Command =
+  | { launch: Launch; group: GPUBindGroup; kernel: string; params: Params }
+  | { buffer: GPUBuffer; words: Float32Array | Int32Array | Uint32Array };
 
 export interface AdapterInfo extends AdapterFacts {
   vendor: string;
@@ -41,8 +52,8 @@ export interface DispatchTime {
   ms: number;
 }
 
-// Beyond this many dispatches the pass is submitted, so that the GPU starts while later ops are still recorded.
-const DISPATCHES_PER_SUBMIT = 512;
+// Beyond this many commands they are encoded and submitted, so that the GPU starts while later ops are still recorded.
+const COMMANDS_PER_SUBMIT = 512;
 // Launches and bind groups are dropped all at once past these counts: shapes repeat from step to step, so a program
 // that reaches them is changing shape all the time and would not profit from finer eviction.
 const MAX_LAUNCHES = 8192;
@@ -57,13 +68,12 @@ export class Gpu implements Device {
   readonly pins = new Map<string, string>();
   readonly #pool: BufferPool;
   readonly #launches = new Map<string, Launch>();
-  readonly #pipelines = new Map<string, { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout }>();
+  readonly #pipelines = new Map<string, Compiled>();
+  #compiling = 0;
+  #queue: Command[] = [];
   readonly #bufferIds = new WeakMap<GPUBuffer, number>();
   #bindGroups = 0;
   #checks: Promise<void>[] = [];
-  #encoder: GPUCommandEncoder | null = null;
-  #pass: GPUComputePassEncoder | null = null;
-  #recorded = 0;
   #nextId = 1;
   #fault: GpuError | null = null;
   #lost: string | null = null;
@@ -108,11 +118,9 @@ export class Gpu implements Device {
     if (data.length !== length) {
       throw new GpuError(`write of ${data.length} values into a tensor of ${length} ${type}`);
     }
-    // Queue writes happen before anything still being recorded, which may use this (re-used) buffer.
-    this.submit();
     const words =
       type === 'f32' ? new Float32Array(data) : type === 'i32' ? new Int32Array(data) : new Uint32Array(data);
-    this.device.queue.writeBuffer(buffer, 0, words);
+    this.#queue.push({ buffer, words });
   }
 
   run<P extends Params>(kernel: Kernel<P>, params: P, buffers: Record<string, Storage>): void {
@@ -149,18 +157,14 @@ export class Gpu implements Device {
       group = this.device.createBindGroup({ label: launch.label, layout: launch.layout, entries });
       launch.groups.set(key, group);
     }
-    this.#record(launch, group, kernel.name, params);
+    this.#queue.push({ launch, group, kernel: kernel.name, params });
+    this.dispatches += 1;
+    if (this.#queue.length >= COMMANDS_PER_SUBMIT) this.submit();
   }
 
-  /** Ends the pass being recorded and hands it to the GPU. */
+  /** Hands what has been recorded to the GPU; what still waits for a compiler is handed over by the next read. */
   submit(): void {
-    if (!this.#encoder) return;
-    this.#pass?.end();
-    this.#pass = null;
-    const commands = this.#encoder.finish();
-    this.#encoder = null;
-    this.#recorded = 0;
-    this.device.queue.submit([commands]);
+    if (this.#compiling === 0 && this.#queue.length > 0) this.device.queue.submit([this.#encode().finish()]);
   }
 
   async read(storage: Storage): Promise<Numbers> {
@@ -173,11 +177,10 @@ export class Gpu implements Device {
       size: bytes,
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
     });
-    this.#pass?.end();
-    this.#pass = null;
-    this.#encoder ??= this.device.createCommandEncoder();
-    this.#encoder.copyBufferToBuffer(buffer, 0, staging, 0, bytes);
-    this.submit();
+    await this.#compiled();
+    const encoder = this.#encode();
+    encoder.copyBufferToBuffer(buffer, 0, staging, 0, bytes);
+    this.device.queue.submit([encoder.finish()]);
     await this.#rest();
     try {
       await staging.mapAsync(GPUMapMode.READ);
@@ -198,6 +201,7 @@ export class Gpu implements Device {
 
   /** Waits until all submitted work is done and throws what went wrong since the last call, if anything did. */
   async sync(): Promise<void> {
+    await this.#compiled();
     this.submit();
     await this.device.queue.onSubmittedWorkDone();
     await this.settle();
@@ -236,6 +240,8 @@ export class Gpu implements Device {
     this.#querySet = this.device.createQuerySet({ label: 'profile', type: 'timestamp', count: capacity });
     this.#profile = [];
     await work();
+    await this.#compiled();
+    const encoder = this.#encode();
     const rows = this.#profile;
     const count = Math.min(rows.length * 2, capacity);
     this.#profile = null;
@@ -247,12 +253,9 @@ export class Gpu implements Device {
       size: resolved.size,
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
     });
-    this.#pass?.end();
-    this.#pass = null;
-    this.#encoder ??= this.device.createCommandEncoder();
-    this.#encoder.resolveQuerySet(this.#querySet, 0, count, resolved, 0);
-    this.#encoder.copyBufferToBuffer(resolved, 0, staging, 0, resolved.size);
-    this.submit();
+    encoder.resolveQuerySet(this.#querySet, 0, count, resolved, 0);
+    encoder.copyBufferToBuffer(resolved, 0, staging, 0, resolved.size);
+    this.device.queue.submit([encoder.finish()]);
     await staging.mapAsync(GPUMapMode.READ);
     const ticks = new BigInt64Array(staging.getMappedRange().slice(0));
     for (const one of [resolved, staging, this.#querySet]) one.destroy();
@@ -292,26 +295,55 @@ export class Gpu implements Device {
     this.#readTime = now;
   }
 
-  #record(launch: Launch, group: GPUBindGroup, kernel: string, params: Params): void {
-    this.#encoder ??= this.device.createCommandEncoder();
-    const row = this.#profile?.length ?? 0;
-    if (this.#profile && this.#querySet && 2 * row + 1 < this.#querySet.count) {
-      this.#pass?.end();
-      this.#pass = this.#encoder.beginComputePass({
-        timestampWrites: {
-          querySet: this.#querySet,
-          beginningOfPassWriteIndex: 2 * row,
-          endOfPassWriteIndex: 2 * row + 1,
-        },
-      });
-      this.#profile.push({ kernel, variant: launch.label.split('/')[1], params });
+  /** Waits for every pipeline that a recorded command needs. @throws what the compiler had to say */
+  async #compiled(): Promise<void> {
+    while (this.#compiling > 0) await Promise.allSettled(this.#checks);
+    const results = await Promise.allSettled(this.#checks);
+    const failed = results.find((result) => result.status === 'rejected');
+    if (!failed) return;
+    this.#queue = [];
+    this.#checks = [];
+    throw failed.reason;
+  }
+
+  /** Encodes the recorded commands: dispatches in one pass, or one pass each while profiling. */
+  #encode(): GPUCommandEncoder {
+    let encoder = this.device.createCommandEncoder();
+    let pass: GPUComputePassEncoder | null = null;
+    const queue = this.#queue;
+    this.#queue = [];
+    for (const command of queue) {
+      if ('words' in command) {
+        // Queue writes come before anything encoded but not submitted, which may use this (re-used) buffer.
+        if (pass) {
+          pass.end();
+          pass = null;
+          this.device.queue.submit([encoder.finish()]);
+          encoder = this.device.createCommandEncoder();
+        }
+        this.device.queue.writeBuffer(command.buffer, 0, command.words);
+        continue;
+      }
+      const { launch, group, kernel, params } = command;
+      const row = this.#profile?.length ?? 0;
+      if (this.#profile && this.#querySet && 2 * row + 1 < this.#querySet.count) {
+        pass?.end();
+        pass = encoder.beginComputePass({
+          timestampWrites: {
+            querySet: this.#querySet,
+            beginningOfPassWriteIndex: 2 * row,
+            endOfPassWriteIndex: 2 * row + 1,
+          },
+        });
+        this.#profile.push({ kernel, variant: launch.label.split('/')[1], params });
+      }
+      pass ??= encoder.beginComputePass();
+      pass.setPipeline(launch.compiled.pipeline!);
+      pass.setBindGroup(0, group);
+      pass.dispatchWorkgroups(launch.grid[0], launch.grid[1]);
     }
-    this.#pass ??= this.#encoder.beginComputePass();
-    this.#pass.setPipeline(launch.pipeline);
-    this.#pass.setBindGroup(0, group);
-    this.#pass.dispatchWorkgroups(launch.grid[0], launch.grid[1]);
-    this.dispatches += 1;
-    if (++this.#recorded >= DISPATCHES_PER_SUBMIT) this.submit();
+    pass?.end();
+    return encoder;
   }
 
   #launch<P extends Params>(kernel: Kernel<P>, params: P): Launch {
@@ -328,11 +360,11 @@ export class Gpu implements Device {
     }
     const variant = chooseVariant(kernel, params, this.adapter, pin);
     const label = `${kernel.name}/${variant.name}`;
-    const { pipeline, layout } = this.#pipeline(kernel, variant, params, label);
+    const compiled = this.#pipeline(kernel, variant, params, label);
     const launch: Launch = {
       label,
-      pipeline,
-      layout,
+      compiled,
+      layout: compiled.layout,
       uniform: this.#uniform(kernel, params, label),
       grid: foldGroups(variant.workgroups(params)),
       groups: new Map(),
@@ -346,7 +378,7 @@ export class Gpu implements Device {
     variant: Kernel<P>['variants'][number],
     params: P,
     label: string,
-  ): { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout } {
+  ): Compiled {
     const code = header(kernel, variant) + variant.code(params);
     const constants = variant.constants?.(params) ?? {};
     const key = `${label}\n${JSON.stringify(constants)}\n${code}`;
@@ -366,30 +398,52 @@ export class Gpu implements Device {
         })),
       ],
     });
-    // A faulty shader raises no exception: its error goes to this scope, and the message with the line comes later.
+    const made: Compiled = { pipeline: null, layout };
+    this.#pipelines.set(key, made);
+    this.#compiling += 1;
+    this.#check(
+      this.#compile(label, code, layout, constants).then(
+        (pipeline) => {
+          made.pipeline = pipeline;
+          this.#compiling -= 1;
+        },
+        (error) => {
+          this.#pipelines.delete(key);
+          this.#launches.clear();
+          this.#compiling -= 1;
+          throw error;
+        },
+      ),
+    );
+    return made;
+  }
+
+  async #compile(
+    label: string,
+    code: string,
+    layout: GPUBindGroupLayout,
+    constants: Record<string, number>,
+  ): Promise<GPUComputePipeline> {
+    // A faulty shader raises no exception: its message, with the line, comes from the compilation info.
     this.device.pushErrorScope('validation');
     const module = this.device.createShaderModule({ label, code });
-    const pipeline = this.device.createComputePipeline({
-      label,
-      layout: this.device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-      compute: { module, entryPoint: 'main', constants },
-    });
     const scope = this.device.popErrorScope();
-    this.#check(
-      scope.then(async (error) => {
-        if (!error) return;
-        const { messages } = await module.getCompilationInfo();
-        const first = messages.find((m) => m.type === 'error');
-        throw new KernelCompileError(
-          first
-            ? caret(code, first.lineNum, first.linePos, label, first.message)
-            : `${label}: ${error.message}`,
-        );
-      }),
-    );
-    const made = { pipeline, layout };
-    this.#pipelines.set(key, made);
-    return made;
+    try {
+      return await this.device.createComputePipelineAsync({
+        label,
+        layout: this.device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+        compute: { module, entryPoint: 'main', constants },
+      });
+    } catch (error) {
+      await scope;
+      const { messages } = await module.getCompilationInfo();
+      const first = messages.find((m) => m.type === 'error');
+      throw new KernelCompileError(
+        first
+          ? caret(code, first.lineNum, first.linePos, label, first.message)
+          : `${label}: ${(error as Error).message}`,
+      );
+    }
   }
 
   #uniform<P extends Params>(kernel: Kernel<P>, params: P, label: string): GPUBuffer | null {

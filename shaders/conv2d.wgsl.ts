@@ -9,11 +9,11 @@
 // wt [KH,KW,K,C/groups], so that neighbouring input channels lie side by side there too.
 //
 // The ladder, for each of the three: `naive`, one output value per invocation, reads as the formula; `registers`, a tile of
-// outputs per invocation, so that every value loaded is used many times, without barriers; `tiles` (matmul.wgsl.ts), blocks
-// of both operands shared through workgroup memory, for GPUs.
+// outputs per invocation, so that every value loaded is used many times, without barriers. A third rung, blocks of both
+// operands shared through workgroup memory for GPUs, exists for matmul only (matmul.wgsl.ts) so far.
 //
 // Why registers win on a CPU adapter: SwiftShader turns every load of a storage buffer into four guarded scalar loads (one
-// per lane), about forty times the price of a multiply-add, and a barrier costs twenty loads
+// per lane), forty to ninety times the price of a multiply-add, and a barrier costs twenty loads
 // (https://github.com/google/swiftshader, src/Reactor/SIMD.hpp). Only re-use inside one invocation pays that back.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 

@@ -1,4 +1,4 @@
-// One view from another, through depth and relative pose: the warp of self-supervised depth (Monodepth2, section 3.1).
+// One view from another, through depth and relative pose: the warp of self-supervised depth (Monodepth2 layers.py, BackprojectDepth and Project3D).
 import type { Tensor } from '../autograd/tensor.ts';
 import { affine, reciprocal } from '../ops/elementwise.ts';
 import { composeProjection, projectGrid } from '../ops/geometry.ts';

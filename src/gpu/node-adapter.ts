@@ -1,6 +1,15 @@
 // Finds an adapter under Node: the machine's own GPU first, then SwiftShader out of an npm package, so that a
 // machine without any driver still runs.
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir, userInfo } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -78,6 +87,28 @@ function load(library: string): boolean {
   return true;
 }
 
+/** Folders in which the Vulkan loader looks for driver manifests (Vulkan-Loader, docs/LoaderDriverInterface.md). */
+const driverFolders = (): string[] => {
+  const { HOME, XDG_CONFIG_HOME, XDG_CONFIG_DIRS, XDG_DATA_HOME, XDG_DATA_DIRS } = process.env;
+  const lists = [
+    XDG_CONFIG_HOME ?? (HOME && join(HOME, '.config')),
+    XDG_CONFIG_DIRS ?? '/etc/xdg',
+    '/usr/local/etc:/etc',
+    XDG_DATA_HOME ?? (HOME && join(HOME, '.local/share')),
+    XDG_DATA_DIRS ?? '/usr/local/share:/usr/share',
+  ];
+  return lists.flatMap((list) => (list ? list.split(':') : [])).map((base) => join(base, 'vulkan/icd.d'));
+};
+
+/** False where the loader would find no driver at all: asking it then only prints its warnings. */
+function hasVulkanDriver(): boolean {
+  const { VK_ICD_FILENAMES, VK_DRIVER_FILES, VK_ADD_DRIVER_FILES } = process.env;
+  if (VK_ICD_FILENAMES || VK_DRIVER_FILES || VK_ADD_DRIVER_FILES) return true;
+  return driverFolders().some(
+    (dir) => existsSync(dir) && readdirSync(dir).some((name) => name.endsWith('.json')),
+  );
+}
+
 /** Looks for a GPU, then for the software adapter. Never throws: what went wrong is in `tried`. */
 export async function findAdapter(): Promise<Found> {
   const tried: string[] = [];
@@ -94,7 +125,8 @@ export async function findAdapter(): Promise<Found> {
       load(join(unpack('swiftshader.tar.br'), 'libvulkan.so.1'));
       tried.push('system Vulkan loader: libvulkan.so.1 is not installed, using the packaged one');
     }
-    const adapter = await request(flags);
+    const silent = process.platform === 'linux' && !hasVulkanDriver();
+    const adapter = silent ? null : await request(flags);
     if (adapter && (!adapter.info.isFallbackAdapter || process.env.VK_ICD_FILENAMES)) {
       return {
         adapter,
@@ -104,9 +136,11 @@ export async function findAdapter(): Promise<Found> {
         ],
       };
     }
-    tried.push(
-      adapter ? 'GPU: only a software driver is installed' : 'GPU: no driver offers a usable adapter',
-    );
+    if (silent) tried.push('GPU: no Vulkan driver is installed (no manifest in any vulkan/icd.d)');
+    else
+      tried.push(
+        `GPU: ${adapter ? 'only a software driver is installed' : 'no driver offers a usable adapter'}`,
+      );
   } catch (error) {
     tried.push(`GPU: ${(error as Error).message}`);
   }

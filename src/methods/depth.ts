@@ -90,7 +90,7 @@ export interface Reprojection {
 
 /**
  * Photometric error of the target against both neighbours warped through one disparity map, and against the unwarped
- * neighbours. Disparity, not depth, is brought to full resolution (Monodepth2, section 3.3 and issue 164).
+ * neighbours. Disparity, not depth, is brought to full resolution (Monodepth2 trainer.py, generate_images_pred, and issue 164).
  */
 export function reproject(
   disparity: Tensor,

@@ -1,9 +1,9 @@
-// Colour jitter and blur of mixed images, on the device (Three Ways, spec section 1.6; DACS, ClassMix). One draw per
+// Colour jitter and blur of mixed images, on the device (Three Ways, train.py; DACS, ClassMix). One draw per
 // batch, as in the released code. Labels stay as they are.
-import { type Tensor, tensor } from '../autograd/tensor.ts';
+import { scalar, type Tensor, tensor } from '../autograd/tensor.ts';
 import type { Draw } from '../data/augment.ts';
 import { conv2d } from '../ops/conv2d.ts';
-import { add, affine, clamp } from '../ops/elementwise.ts';
+import { add, clamp, mul } from '../ops/elementwise.ts';
 import { matmul } from '../ops/matmul.ts';
 import { reshape } from '../ops/movement.ts';
 import { reflectionPad2d } from '../ops/pad.ts';
@@ -79,10 +79,10 @@ export function strongAugment(images: Tensor, { jitter, sigma }: StrongAugmentat
   const [n, h, w] = images.shape;
   let x = images;
   if (jitter) {
-    x = clamp(affine(x, jitter.brightness, 0), 0, 1);
+    x = clamp(mul(x, scalar(jitter.brightness)), 0, 1);
     const grey = matmul(reshape(x, [n * h * w, 3]), tensor(GREY, [3, 1]));
     const level = mean(reshape(grey, [n, h, w, 1]), [1, 2, 3], true);
-    x = clamp(add(affine(x, jitter.contrast, 0), affine(level, 1 - jitter.contrast, 0)), 0, 1);
+    x = clamp(add(mul(x, scalar(jitter.contrast)), mul(level, scalar(1 - jitter.contrast))), 0, 1);
     const mixed = matmul(
       reshape(x, [n * h * w, 3]),
       tensor(saturationHueMatrix(jitter.saturation, jitter.hue), [3, 3]),

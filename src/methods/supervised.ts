@@ -29,7 +29,7 @@ export const uploadLabelled = (batch: LabelledBatch): { images: Tensor; labels: 
   labels: tensor(batch.labels, [batch.n, batch.height, batch.width], 'i32'),
 });
 
-/** The optimiser of a segmentation model: one rate for the encoder, one for the decoder (Three Ways, section 4). */
+/** The optimiser of a segmentation model: one rate for the encoder, one for the decoder (Three Ways, experiments.py). */
 export function segmentationOptimizer(model: SegmentationModel, options: SegmentationOptions): Adam | Sgd {
   const named = Object.entries(model.parameters());
   const part = (encoder: boolean) =>

@@ -59,7 +59,7 @@ export interface Mixture {
 }
 
 /**
- * DepthMix (section 3.4): of two images, each pixel shows the one whose content is nearer, so that composites respect
+ * DepthMix (the released train.py): of two images, each pixel shows the one whose content is nearer, so that composites respect
  * occlusion. Labels mix as the images do; truth, where an image has it, takes the teacher's place.
  * @param images [N,H,W,3]; image i is mixed with image i + 1, the last with the first.
  * @param disparity [N,H,W,1], any scale: it is normalised image by image.
@@ -206,7 +206,7 @@ export class ThreeWaysPhase implements Phase<Batch> {
     const terms: { labelled?: Tensor; unlabelled?: Tensor } = {};
     const [loss, gradients] = valueAndGrad(() => {
       terms.labelled = crossEntropy(this.#student.logits(images, true), labels);
-      // One weight q for the whole batch, and a mean over all pixels, ignored ones included (spec section 1.6).
+      // One weight q for the whole batch, and a mean over all pixels, ignored ones included.
       const consistency = crossEntropy(this.#student.logits(augmented, true), mixture.label, {
         reduction: 'all',
       });

@@ -38,7 +38,7 @@ export function photometricError(prediction: Tensor, target: Tensor, alpha = 0.8
  * winner is an error of an unwarped source, the pixel is automasked: it moves neither depth nor pose.
  * @param errors each [N,H,W,1].
  * @returns `error` [N,H,W,1] and `winner` [N,H,W], i32, the index into `errors`.
- * Source: Monodepth2, sections 3.1 (minimum reprojection) and 3.2 (automasking).
+ * Source: Monodepth2 trainer.py, compute_losses (minimum reprojection and automasking).
  */
 export function minReprojection(errors: readonly Tensor[]): { error: Tensor; winner: Tensor } {
   if (errors.length === 0) throw new ShapeError('minReprojection: no error maps, expected at least one');

@@ -66,7 +66,7 @@ const schema = z.strictObject({
 
 export type Config = z.infer<typeof schema>;
 
-/** Settings of Three Ways that do not depend on size (spec sections 1.6, 1.7, 2.5). */
+/** Settings of Three Ways that do not depend on size (configs of the released code). */
 const paper = {
   data: 'street',
   unlabeled: null,
@@ -98,13 +98,13 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
     pixels: 8192,
     model: {
       encoder: { widths: [16, 16, 32, 48, 64], blocks: [1, 1, 1, 1], stem: 'conv3' },
-      decoder: [8, 16, 16, 24, 32],
+      decoder: [8, 8, 16, 24, 32],
       pose: 32,
       scales: [0, 1, 2, 3],
     },
-    depth: { steps: 200, batch: 2, lr: 1e-3, ...depthRange },
+    depth: { steps: 150, batch: 3, lr: 2e-3, ...depthRange },
     segmentation: {
-      steps: 150,
+      steps: 120,
       batch: 2,
       optimizer: 'adam',
       lr: 2e-3,

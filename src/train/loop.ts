@@ -170,7 +170,7 @@ export async function trainPlan(
       const code = options.interrupted();
       if (code !== null) {
         await save(step);
-        throw new InterruptedError(`interrupted after step ${step}; continue with --resume`, code);
+        throw new InterruptedError(`interrupted after step ${step}; continue with --resume auto`, code);
       }
       if (step % options.checkpointEvery === 0 && step < total) await save(step);
     }

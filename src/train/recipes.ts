@@ -52,8 +52,8 @@ async function openLabelled(config: Config): Promise<Data> {
   const other = config.unlabeled
     ? (await openAtWorkingSize(config.unlabeled, config)).unlabelled
     : dataset.unlabelled;
-  // A pack without unlabelled frames offers its training frames as such; they are in `rest` already.
-  const extra = other.length > 0 && other.id(0) !== dataset.train.id(0) ? allFrames(other) : [];
+  // Where a data set has no unlabelled frames of its own, its training frames stand in; they are in `rest` already.
+  const extra = other === dataset.train ? [] : allFrames(other);
   return {
     dataset,
     labelled: trim(
@@ -67,9 +67,7 @@ async function openLabelled(config: Config): Promise<Data> {
 async function openVideo(config: Config): Promise<{ dataset: Dataset; refs: FrameRef[] }> {
   const spec = config.video ?? config.data;
   const dataset = await openAtWorkingSize(spec, config);
-  const splits = [dataset.train, dataset.unlabelled].filter(
-    (split, i, all) => i === 0 || split.id(0) !== all[0].id(0),
-  );
+  const splits = [...new Set([dataset.train, dataset.unlabelled])];
   const refs = splits.flatMap((split) => (split.intrinsics ? videoFrames(allFrames(split)) : []));
   if (refs.length < config.depth.batch) {
     const missing = dataset.train.intrinsics

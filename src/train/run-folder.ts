@@ -127,7 +127,7 @@ export class RunFolder {
     if (!options.resume && existsSync(dir) && readdirSync(dir).length > 0)
       throw new DataError(
         `${dir}: holds something already; give the new run another folder with --out, or continue the run that ` +
-          'is there with --resume',
+          'is there with --resume auto',
       );
     try {
       for (const name of ['pictures', 'checkpoints']) mkdirSync(join(dir, name), { recursive: true });

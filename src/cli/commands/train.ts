@@ -162,7 +162,7 @@ async function runSession(gpu: Gpu, session: Session, json: boolean, command: st
       const line = stepLine(report);
       progress(line);
       const now = performance.now();
-      // Without a terminal: a line every ten seconds and at the end of each phase.
+      // Without a terminal: a line every ten seconds, at the start of each phase and at the end.
       const ends = report.phase !== reported || report.step === report.of;
       if (!process.stderr.isTTY && (ends || now - spoken > 10_000)) {
         note(line);
@@ -171,9 +171,9 @@ async function runSession(gpu: Gpu, session: Session, json: boolean, command: st
       }
     },
   }).catch((error: unknown) => {
-    // A run that never made a step is no run: leave nothing behind.
     run?.close();
-    if (run && steps === 0) rmSync(run.dir, { recursive: true, force: true });
+    // Bad data before the first step: there is no run to keep.
+    if (run && steps === 0 && error instanceof DataError) rmSync(run.dir, { recursive: true, force: true });
     throw error;
   });
   endProgress();

@@ -59,7 +59,7 @@ export class DepthDecoder extends Module {
   constructor(init: Initializer, encoder: EncoderConfig, widths: DecoderWidths, scales: readonly number[]) {
     super();
     this.decoder = new Decoder(init, encoder, widths);
-    this.heads = scales.map((scale) => new ReflectConv3x3(init, widths[scale], 1, { head: true }));
+    this.heads = scales.map((scale) => new ReflectConv3x3(init, widths[scale], 1, { start: 'head' }));
     this.#scales = scales;
   }
 
@@ -78,7 +78,7 @@ export class SegmentationDecoder extends Module {
   constructor(init: Initializer, encoder: EncoderConfig, widths: DecoderWidths, classes: number) {
     super();
     this.decoder = new Decoder(init, encoder, widths);
-    this.classifier = new Conv2d(init, widths[0], classes, 1, { head: true });
+    this.classifier = new Conv2d(init, widths[0], classes, 1, { start: 'head' });
   }
 
   /** @returns logits [N,H,W,classes]. */

@@ -10,6 +10,8 @@ export interface ModelConfig {
   decoder: DecoderWidths;
   /** Channels of the pose head. */
   pose: number;
+  /** Factor on its motion: how fast pose can grow beside depth. */
+  poseScale: number;
   /** Scales at which disparity is predicted and trained: 0 is full resolution, s is 1/2^s. */
   scales: readonly number[];
 }
@@ -24,7 +26,7 @@ export class DepthModel extends Module {
     super();
     this.encoder = new ResNetEncoder(init, config.encoder);
     this.decoder = new DepthDecoder(init, config.encoder, config.decoder, config.scales);
-    this.pose = new PoseNet(init, config.encoder, config.pose);
+    this.pose = new PoseNet(init, config.encoder, config.pose, config.poseScale);
   }
 
   /** Disparities in (0, 1), one map per scale, finest first. @param x [N,H,W,3] in [0, 1]. */

@@ -15,7 +15,11 @@ export interface RelativePose {
 
 /**
  * Motion between two frames (Monodepth2, networks/pose_decoder.py): a ResNet on the stacked pair, four convolutions, mean
- * over space, times 0.01. The original predicts two motions and uses the first; this one predicts that one.
+ * over space, times a small number. The original predicts two motions and uses the first; this one predicts that one.
+ *
+ * It starts from no motion, so that the first steps find the direction of travel before depth can answer a wrong one by
+ * moving everything out of sight. The original must not start there, because its rotation has no gradient at zero;
+ * `poseMatrix` has the true one.
  */
 export class PoseNet extends Module {
   readonly encoder: ResNetEncoder;
@@ -23,15 +27,20 @@ export class PoseNet extends Module {
   readonly pose0: Conv2d;
   readonly pose1: Conv2d;
   readonly pose2: Conv2d;
+  readonly #scale: number;
 
-  /** @param width channels of the pose head: 256 in Monodepth2. */
-  constructor(init: Initializer, config: EncoderConfig, width: number) {
+  /**
+   * @param width channels of the pose head: 256 in Monodepth2.
+   * @param scale of the motion: what the last layer says is multiplied by it. 0.01 in Monodepth2.
+   */
+  constructor(init: Initializer, config: EncoderConfig, width: number, scale: number) {
     super();
     this.encoder = new ResNetEncoder(init, config, 6);
+    this.#scale = scale;
     this.squeeze = new Conv2d(init, config.widths[4], width, 1);
     this.pose0 = new Conv2d(init, width, width, 3, { padding: 1 });
     this.pose1 = new Conv2d(init, width, width, 3, { padding: 1 });
-    this.pose2 = new Conv2d(init, width, 6, 1, { head: true });
+    this.pose2 = new Conv2d(init, width, 6, 1, { start: 'zero' });
   }
 
   /** @param earlier,later images [N,H,W,3] in temporal order. */
@@ -39,7 +48,7 @@ export class PoseNet extends Module {
     const deepest = this.encoder.apply(concat([earlier, later], 3), training)[4];
     const hidden = [this.squeeze, this.pose0, this.pose1].reduce((x, conv) => relu(conv.apply(x)), deepest);
     const n = earlier.shape[0];
-    const motion = affine(reshape(mean(this.pose2.apply(hidden), [1, 2]), [n, 6]), 0.01, 0);
+    const motion = affine(reshape(mean(this.pose2.apply(hidden), [1, 2]), [n, 6]), this.#scale, 0);
     return { axisAngle: slice(motion, [0, 0], [n, 3]), translation: slice(motion, [0, 3], [n, 6]) };
   }
 }

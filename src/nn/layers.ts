@@ -5,10 +5,15 @@ import { reflectionPad2d } from '../ops/pad.ts';
 import { type Initializer, Module } from './module.ts';
 
 /**
- * Convolution with weights [K,K,C/groups,out]. Weights start uniform in +-sqrt(6 / fan-in), which keeps the variance
- * through a ReLU (He et al., ICCV 2015), the bias at zero; with `head`, for layers that nothing rectifies, weights and bias
- * in +-1 / sqrt(fan-in), PyTorch's default. With that default throughout, as in Monodepth2's decoder, ten layers shrink a
- * signal a hundredfold, and short training ends before it has grown back.
+ * What a convolution starts from. `rectified`: weights uniform in +-sqrt(6 / fan-in), which keeps the variance through a
+ * ReLU (He et al., ICCV 2015), bias zero. `head`, for layers that nothing rectifies: weights and bias in
+ * +-1 / sqrt(fan-in), PyTorch's default. `zero`: all zeros.
+ */
+export type Start = 'rectified' | 'head' | 'zero';
+
+/**
+ * Convolution with weights [K,K,C/groups,out]. With PyTorch's default start throughout, as in Monodepth2's decoder, ten
+ * layers shrink a signal a hundredfold, and short training ends before it has grown back: hence `rectified`.
  */
 export class Conv2d extends Module {
   readonly weight: Tensor;
@@ -20,14 +25,15 @@ export class Conv2d extends Module {
     inputs: number,
     outputs: number,
     kernel: number,
-    options: Conv2dOptions & { bias?: boolean; head?: boolean } = {},
+    options: Conv2dOptions & { bias?: boolean; start?: Start } = {},
   ) {
     super();
-    const { bias = true, head = false, ...conv } = options;
+    const { bias = true, start = 'rectified', ...conv } = options;
     const perGroup = inputs / (options.groups ?? 1);
     const fanIn = perGroup * kernel * kernel;
-    this.weight = init.uniform([kernel, kernel, perGroup, outputs], Math.sqrt((head ? 1 : 6) / fanIn));
-    this.bias = bias ? init.uniform([outputs], head ? 1 / Math.sqrt(fanIn) : 0) : null;
+    const spread = { rectified: 6, head: 1, zero: 0 }[start];
+    this.weight = init.uniform([kernel, kernel, perGroup, outputs], Math.sqrt(spread / fanIn));
+    this.bias = bias ? init.uniform([outputs], start === 'head' ? 1 / Math.sqrt(fanIn) : 0) : null;
     this.#options = conv;
   }
 
@@ -40,7 +46,7 @@ export class Conv2d extends Module {
 export class ReflectConv3x3 extends Module {
   readonly conv: Conv2d;
 
-  constructor(init: Initializer, inputs: number, outputs: number, options: { head?: boolean } = {}) {
+  constructor(init: Initializer, inputs: number, outputs: number, options: { start?: Start } = {}) {
     super();
     this.conv = new Conv2d(init, inputs, outputs, 3, options);
   }

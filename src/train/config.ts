@@ -33,6 +33,7 @@ const schema = z.strictObject({
     }),
     decoder: five,
     pose: whole(1),
+    poseScale: positive,
     scales: z.array(z.number().int().min(0).max(3)).min(1),
   }),
   depth: z.strictObject({
@@ -100,11 +101,13 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
       encoder: { widths: [16, 16, 32, 48, 64], blocks: [1, 1, 1, 1], stem: 'conv3' },
       decoder: [8, 8, 16, 24, 32],
       pose: 32,
+      poseScale: 0.02,
       scales: [0, 1, 2, 3],
     },
-    depth: { steps: 150, batch: 3, lr: 2e-3, ...depthRange },
+    // A narrow range of depths: the ends of the sigmoid, where gradients die, stay within what a street shows.
+    depth: { steps: 180, batch: 3, lr: 1.5e-3, minDepth: 0.05, maxDepth: 2, smoothness: 1e-3 },
     segmentation: {
-      steps: 120,
+      steps: 100,
       batch: 2,
       optimizer: 'adam',
       lr: 2e-3,
@@ -112,6 +115,8 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
       weightDecay: 0,
       clip: 10,
     },
+    // A hundred steps: the teacher follows faster, and fewer of its answers would pass Three Ways' 0.968.
+    method: { ...paper.method, threshold: 0.8, momentum: 0.95 },
   },
   small: {
     ...paper,
@@ -120,6 +125,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
       encoder: { widths: [32, 32, 64, 128, 256], blocks: [2, 2, 2, 2], stem: 'conv3' },
       decoder: [16, 32, 32, 64, 128],
       pose: 64,
+      poseScale: 0.01,
       scales: [0, 1, 2, 3],
     },
     depth: { steps: 4000, batch: 8, lr: 5e-4, ...depthRange },
@@ -140,6 +146,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
       encoder: { widths: [64, 64, 128, 256, 512], blocks: [2, 2, 2, 2], stem: 'conv7' },
       decoder: [16, 32, 64, 128, 256],
       pose: 256,
+      poseScale: 0.01,
       scales: [0, 1, 2, 3],
     },
     depth: { steps: 100000, batch: 12, lr: 1e-4, ...depthRange },

@@ -65,6 +65,7 @@ box-shadow:inset 0 0 0 1px rgb(128 128 128/.5)}
 .scores th[scope=row]{min-width:190px}
 .ours th,.ours td{background:var(--tint)}.ours th:first-child{box-shadow:inset 3px 0 var(--accent);padding-left:12px}
 .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(300px,100%),1fr));gap:24px}
+.figures.four{grid-template-columns:repeat(auto-fill,minmax(min(220px,100%),1fr))}
 .figures .wide{grid-column:1/-1}
 .figures img{display:block;width:100%;height:auto;border-radius:2px}
 .pixels img{image-rendering:pixelated}

@@ -280,7 +280,7 @@ function pictures(sections: readonly PictureSection[], classes: readonly ClassIn
     legend,
     ...sections.map(
       ({ title, about, figures }) =>
-        html`<h3>${title}</h3>${about && html`<p>${about}</p>`}<div class="figures">${figures.map(figure)}</div>`,
+        html`<h3>${title}</h3>${about && html`<p>${about}</p>`}<div class="figures${figures.length % 4 === 0 ? ' four' : ''}">${figures.map(figure)}</div>`,
     ),
   );
 }

@@ -21,6 +21,7 @@ const config: Config = {
     encoder: { widths: [4, 4, 8, 8, 8], blocks: [1, 1, 1, 1], stem: 'conv3' },
     decoder: [4, 4, 4, 8, 8],
     pose: 4,
+    poseScale: 0.1,
     scales: [0, 1],
   },
 };

@@ -1,0 +1,175 @@
+import { step, type Tensor, tensor } from '../../src/autograd/tensor.ts';
+import { pickFrames, videoBatch } from '../../src/data/batch.ts';
+import { openStreet } from '../../src/data/street/index.ts';
+import type { Split } from '../../src/data/types.ts';
+import { depthLoss, predictPoses, uploadVideo } from '../../src/methods/depth.ts';
+import { gaussianWeights, saturationHueMatrix, strongAugment } from '../../src/methods/strongAugment.ts';
+import { depthMix, targetProbabilities } from '../../src/methods/threeWays.ts';
+import { DepthModel, SegmentationModel } from '../../src/models/models.ts';
+import { copyState, Initializer } from '../../src/nn/module.ts';
+import { randoms, relativeError, testGpu } from '../device.ts';
+import { equal, is, ok, suite } from '../suite.ts';
+
+const test = suite('methods');
+
+const config = {
+  encoder: { widths: [4, 4, 8, 8, 8], blocks: [1, 1, 1, 1], stem: 'conv3' },
+  decoder: [4, 4, 4, 8, 8],
+  pose: 4,
+  poseScale: 0.1,
+  scales: [0, 2],
+} as const;
+
+const numbers = async (x: Tensor) => Array.from(await x.data());
+
+test('networks keep their sizes: five maps, disparities by scale, logits at full size', async () => {
+  await testGpu();
+  const depth = new DepthModel(new Initializer(1), config);
+  const x = tensor(randoms(2 * 64 * 128 * 3, 1, 0, 1), [2, 64, 128, 3]);
+  equal(
+    depth.encoder.apply(x, true).map((map) => map.shape),
+    [
+      [2, 32, 64, 4],
+      [2, 16, 32, 4],
+      [2, 8, 16, 8],
+      [2, 4, 8, 8],
+      [2, 2, 4, 8],
+    ],
+  );
+  equal(
+    depth.disparities(x, false).map((d) => d.shape),
+    [
+      [2, 64, 128, 1],
+      [2, 16, 32, 1],
+    ],
+  );
+  const segmentation = new SegmentationModel(new Initializer(1), config, 5);
+  equal(segmentation.logits(x, false).shape, [2, 64, 128, 5]);
+});
+
+test('transfer copies encoder and decoder by name and leaves the heads alone', async () => {
+  await testGpu();
+  const depth = new DepthModel(new Initializer(1), config);
+  const segmentation = new SegmentationModel(new Initializer(2), config, 5);
+  const head = await numbers(segmentation.decoder.classifier.weight);
+  const copied = await copyState(depth.state(), segmentation.state());
+  ok(
+    copied.includes('encoder.layer1.0.bn1.running_mean') &&
+      copied.includes('decoder.decoder.after.0.conv.weight'),
+  );
+  ok(!copied.some((name) => name.startsWith('pose') || name.includes('classifier')), copied.join(' '));
+  equal(
+    await numbers(segmentation.decoder.decoder.before[2].conv.weight),
+    await numbers(depth.decoder.decoder.before[2].conv.weight),
+  );
+  equal(await numbers(segmentation.decoder.classifier.weight), head);
+});
+
+test('saturation 1 and hue 0 change nothing; grey stays grey at any hue; saturation 0 leaves grey', () => {
+  const apply = (m: number[], rgb: number[]) =>
+    [0, 1, 2].map((o) => rgb.reduce((sum, v, i) => sum + v * m[3 * i + o], 0));
+  ok(relativeError(apply(saturationHueMatrix(1, 0), [0.2, 0.5, 0.9]), [0.2, 0.5, 0.9]) < 2e-3);
+  ok(relativeError(apply(saturationHueMatrix(1.2, 0.2), [0.4, 0.4, 0.4]), [0.4, 0.4, 0.4]) < 2e-3);
+  const grey = 0.299 * 0.2 + 0.587 * 0.5 + 0.114 * 0.9;
+  ok(relativeError(apply(saturationHueMatrix(0, 0), [0.2, 0.5, 0.9]), [grey, grey, grey]) < 2e-3);
+});
+
+test('blur keeps a constant image and the sum of its weights', async () => {
+  await testGpu();
+  ok(Math.abs(gaussianWeights(1.15, 4).reduce((a, b) => a + b, 0) - 1) < 1e-12);
+  const x = tensor(new Float32Array(2 * 9 * 11 * 3).fill(0.3), [2, 9, 11, 3]);
+  const y = await numbers(strongAugment(x, { jitter: null, sigma: 1 }));
+  ok(y.every((v) => Math.abs(v - 0.3) < 1e-6));
+  const z = strongAugment(x, {
+    jitter: { brightness: 1.2, contrast: 0.8, saturation: 1, hue: 0 },
+    sigma: null,
+  });
+  ok(
+    (await numbers(z)).every((v) => Math.abs(v - 0.36) < 2e-3),
+    'contrast turns about the mean',
+  );
+});
+
+test('DepthMix: equal depths keep both images whole; a nearer partner replaces them; void says nothing', async () => {
+  await testGpu();
+  const images = tensor(randoms(2 * 4 * 2 * 3, 1, 0, 1), [2, 4, 2, 3]);
+  const ramp = [0, 0.1, 0.4, 0.5, 0.6, 0.8, 0.9, 1];
+  const options = { margin: 0.03, threshold: 0.968 };
+  const probabilities = tensor(
+    [...Array(8).fill([0.99, 0.01]).flat(), ...Array(8).fill([0, 0]).flat()],
+    [2, 4, 2, 2],
+  );
+  const same = depthMix(images, tensor([...ramp, ...ramp], [2, 4, 2, 1]), probabilities, options);
+  ok((await numbers(same.mask)).every((v) => v === 1));
+  equal(await numbers(same.images), await numbers(images));
+  equal(await numbers(same.label), [...Array(8).fill(0), ...Array(8).fill(255)]);
+  is(await same.q.item(), 0.5);
+  // The second image is nearer everywhere but at the ends, where both are normalised to 0 and 1.
+  const nearer = ramp.map((d) => (d > 0 && d < 1 ? Math.min(0.99, d + 0.08) : d));
+  const mixed = depthMix(images, tensor([...ramp, ...nearer], [2, 4, 2, 1]), probabilities, options);
+  equal((await numbers(mixed.mask)).slice(0, 8), [1, 0, 0, 0, 0, 0, 0, 1]);
+  ok(
+    (await numbers(mixed.mask)).slice(8).every((v) => v === 1),
+    'masks of the two directions are no complements',
+  );
+});
+
+test('truth takes the place of the teacher where an image has it, and void is all zero', async () => {
+  await testGpu();
+  const teacher = new SegmentationModel(new Initializer(1), config, 3);
+  const x = tensor(randoms(2 * 64 * 64 * 3, 1, 0, 1), [2, 64, 64, 3]);
+  const labels = new Int32Array(2 * 64 * 64).fill(2);
+  labels[0] = 255;
+  const p = targetProbabilities(teacher, x, tensor(labels, [2, 64, 64], 'i32'), tensor([1, 0], [2, 1, 1, 1]));
+  const values = await numbers(p);
+  equal(values.slice(0, 6), [0, 0, 0, 0, 0, 1]);
+  const second = values.slice(64 * 64 * 3, 64 * 64 * 3 + 3);
+  ok(
+    Math.abs(second.reduce((a, b) => a + b, 0) - 1) < 1e-5 && second.every((v) => v > 0 && v < 1),
+    `${second}`,
+  );
+});
+
+test('depth loss on the street is the sum of its terms, and poses are rigid transforms', async () => {
+  await testGpu();
+  const data = openStreet({ width: 128, height: 64, snippets: { train: 1, val: 1, unlabelled: 1 } });
+  const split: Split = data.train;
+  const refs = [1, 2].map((index) => ({ split, index }));
+  const host = await videoBatch(refs, { seed: 1, step: 0, augment: false });
+  equal(host.target.length, 2 * 64 * 128 * 3);
+  const model = new DepthModel(new Initializer(1), config);
+  const options = { steps: 1, batch: 2, lr: 1e-3, minDepth: 0.1, maxDepth: 100, smoothness: 1e-3 };
+  const terms = step(() => depthLoss(model, uploadVideo(host), tensor([1, 0], [2], 'u32'), options));
+  const [loss, photometric, smoothness] = await Promise.all(
+    [terms.loss, terms.photometric, terms.smoothness].map((t) => t.item()),
+  );
+  ok(
+    loss > 0 && Math.abs(loss - photometric - smoothness) < 1e-6,
+    `${loss} = ${photometric} + ${smoothness}`,
+  );
+  const [before, after] = step(() => predictPoses(model, uploadVideo(host).seen, false));
+  for (const pose of [before, after]) equal((await numbers(pose)).slice(12, 16), [0, 0, 0, 1]);
+});
+
+test('batches are functions of seed and step, and mirror camera and images together', async () => {
+  const data = openStreet({ width: 128, height: 64, snippets: { train: 2, val: 1, unlabelled: 1 } });
+  const refs = Array.from({ length: 6 }, (_, i) => ({ split: data.train, index: i + 1 }));
+  equal(pickFrames(refs, 4, 1, 1, 5), pickFrames(refs, 4, 1, 1, 5));
+  const a = await videoBatch(refs, { seed: 1, step: 3, augment: true });
+  const b = await videoBatch(refs, { seed: 1, step: 3, augment: true });
+  equal(a.seen.target, b.seen.target);
+  const plain = await videoBatch(refs, { seed: 1, step: 3, augment: false });
+  const size = 128 * 64 * 3;
+  let mirrored = 0;
+  a.cameras.forEach((camera, i) => {
+    const row = (batch: typeof a, x: number) =>
+      Array.from(batch.target.slice(i * size + 3 * x, i * size + 3 * x + 3));
+    const flipped = row(a, 0).join() !== row(plain, 0).join();
+    if (flipped) {
+      mirrored += 1;
+      equal(row(a, 0), row(plain, 127));
+      is(camera.cx, 127 - plain.cameras[i].cx);
+    } else is(camera.cx, plain.cameras[i].cx);
+  });
+  ok(mirrored > 0 && mirrored < 6, `${mirrored} of 6 mirrored`);
+});

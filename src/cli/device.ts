@@ -1,6 +1,6 @@
 import { useDevice } from '../autograd/tensor.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { releaseInstance } from '../gpu/node-adapter.ts';
+import { releaseInstances } from '../gpu/node-adapter.ts';
 import { openGpu } from '../gpu/open.ts';
 import { errColors, note } from './output.ts';
 
@@ -22,6 +22,6 @@ export async function withGpu<T>(work: (gpu: Gpu) => Promise<T>): Promise<T> {
     return await work(gpu);
   } finally {
     gpu.close();
-    releaseInstance();
+    releaseInstances();
   }
 }

@@ -62,18 +62,19 @@ export function unpack(archive: string): string {
   return home;
 }
 
-// Dawn's instance must outlive its devices: once it is garbage-collected, maps never resolve.
-let instance: GPU | null = null;
+// Dawn's instance must outlive its devices: once it is garbage-collected, maps never resolve. Each search makes one.
+const instances: GPU[] = [];
 
 async function request(flags: string[]): Promise<GPUAdapter | null> {
   const { create } = await import('webgpu');
-  instance = create(flags);
+  const instance = create(flags);
+  instances.push(instance);
   return instance.requestAdapter({ powerPreference: 'high-performance' });
 }
 
-/** Lets go of the instance, after the last device is closed. */
-export function releaseInstance(): void {
-  instance = null;
+/** Lets go of every instance, after the last device is closed. */
+export function releaseInstances(): void {
+  instances.length = 0;
 }
 
 /** True when glibc finds, or already holds, a library of this name or path. It stays loaded. */

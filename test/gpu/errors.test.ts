@@ -1,0 +1,98 @@
+import { DeviceLostError, KernelCompileError, OutOfMemoryError } from '../../src/gpu/errors.ts';
+import type { Gpu } from '../../src/gpu/gpu.ts';
+import type { Kernel } from '../../src/gpu/kernel.ts';
+import { openGpu } from '../../src/gpu/open.ts';
+import { equal, is, ok, suite } from '../suite.ts';
+
+const test = suite('device errors');
+
+/** y[i] = whatever `expression` says. */
+const kernel = (expression: string): Kernel<{ n: number }> => ({
+  name: 'probe',
+  summary: '',
+  formula: '',
+  source: 'test',
+  bindings: [
+    { name: 'x', type: 'f32', access: 'read' },
+    { name: 'y', type: 'f32', access: 'write' },
+  ],
+  params: { n: 'u32' },
+  variants: [
+    {
+      name: 'only',
+      summary: '',
+      applies: () => true,
+      code: () => `@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u) {
+  if (gid.x >= p.n) { return; }
+  y[gid.x] = ${expression};
+}`,
+      workgroups: () => 1,
+    },
+  ],
+  cost: () => ({ flops: 0, bytes: 0 }),
+  reference: () => {},
+});
+
+async function thrown(run: () => unknown): Promise<Error> {
+  try {
+    await run();
+  } catch (error) {
+    if (error instanceof Error) return error;
+  }
+  throw new Error('nothing was thrown');
+}
+
+let gpu: Gpu;
+test.before(async () => {
+  gpu = (await openGpu()).gpu;
+});
+test.after(() => gpu.close());
+
+test('a compile error names kernel and line, shows the line and a caret, and leaves the device usable', async () => {
+  const x = gpu.alloc(4, 'f32');
+  const y = gpu.alloc(4, 'f32');
+  gpu.run(kernel('nosuchname + 1.0'), { n: 4 }, { x, y });
+  const error = await thrown(() => gpu.read(y));
+  ok(error instanceof KernelCompileError, `${error.name}: ${error.message}`);
+  const [head, line, mark] = error.message.split('\n');
+  ok(/^probe\/only:\d+:\d+: .*nosuchname/.test(head), head);
+  is(line.indexOf('nosuchname'), mark.indexOf('^'), error.message);
+  gpu.write(x, [1, 2, 3, 4]);
+  gpu.run(kernel('x[gid.x] * 2.0'), { n: 4 }, { x, y });
+  equal([...(await gpu.read(y))], [2, 4, 6, 8]);
+});
+
+test('more than the largest buffer: bytes asked and the limit', async () => {
+  const limit = Math.min(gpu.device.limits.maxBufferSize, gpu.device.limits.maxStorageBufferBindingSize);
+  const error = await thrown(() => gpu.alloc(limit / 4 + 1, 'f32'));
+  ok(error instanceof OutOfMemoryError, error.name);
+  ok(error.message.includes(String(limit + 4)) && error.message.includes(String(limit)), error.message);
+});
+
+test('one tensor read and written, a freed tensor, a wrong type: refused by name', async () => {
+  const x = gpu.alloc(4, 'f32');
+  const whole = gpu.alloc(4, 'i32');
+  const run = (buffers: Record<string, typeof x>) => () => gpu.run(kernel('x[gid.x]'), { n: 4 }, buffers);
+  ok(/'y' is written and is the same tensor as 'x'/.test((await thrown(run({ x, y: x }))).message));
+  ok(/'y' is f32, the tensor is i32/.test((await thrown(run({ x, y: whole }))).message));
+  const gone = gpu.alloc(4, 'f32');
+  gpu.free(gone);
+  ok(/bound to 'x' was freed/.test((await thrown(run({ x: gone, y: x }))).message));
+});
+
+test('after a loss nothing works and nothing looks like success', async () => {
+  const { gpu: lost } = await openGpu();
+  const x = lost.alloc(4, 'f32');
+  lost.write(x, [1, 2, 3, 4]);
+  lost.device.destroy();
+  await lost.device.lost;
+  const error = await thrown(() => lost.read(x));
+  ok(error instanceof DeviceLostError, `${error.name}: ${error.message}`);
+  ok(/checkpoint/.test(error.message), error.message);
+  ok((await thrown(() => lost.alloc(4, 'f32'))) instanceof DeviceLostError);
+  // The other device is not touched.
+  const y = gpu.alloc(1, 'f32');
+  gpu.write(y, [7]);
+  equal([...(await gpu.read(y))], [7]);
+});

@@ -56,6 +56,9 @@ export interface DispatchTime {
 const COMMANDS_PER_SUBMIT = 512;
 // Launches and bind groups are dropped all at once past these counts: shapes repeat from step to step, so a program
 // that reaches them is changing shape all the time and would not profit from finer eviction.
+/** Under Node, something to wait for that never comes: a wait on it with a time limit is a sleep. */
+const never = typeof setImmediate === 'function' ? new Int32Array(new SharedArrayBuffer(4)) : null;
+
 const MAX_LAUNCHES = 8192;
 const MAX_BIND_GROUPS = 65536;
 
@@ -82,10 +85,6 @@ export class Gpu implements Device {
   #querySet: GPUQuerySet | null = null;
   /** Dispatches recorded since the device was opened. */
   dispatches = 0;
-  // For `#rest`: dispatches and time at the last read-back, and milliseconds per dispatch of the last few.
-  #readAt = 0;
-  #readTime = 0;
-  readonly #pace: number[] = [];
 
   constructor(device: GPUDevice, adapter: AdapterInfo) {
     this.device = device;
@@ -181,16 +180,14 @@ export class Gpu implements Device {
     const encoder = this.#encode();
     encoder.copyBufferToBuffer(buffer, 0, staging, 0, bytes);
     this.device.queue.submit([encoder.finish()]);
-    await this.#rest();
     try {
-      await staging.mapAsync(GPUMapMode.READ);
+      await this.#patiently(staging.mapAsync(GPUMapMode.READ));
     } catch (error) {
       await this.settle();
       throw new GpuError(`read-back failed: ${(error as Error).message || 'the map was aborted'}`);
     }
     const copy = staging.getMappedRange().slice(0, length * 4);
     staging.destroy();
-    this.#notePace();
     await this.settle();
     return type === 'f32'
       ? new Float32Array(copy)
@@ -203,7 +200,7 @@ export class Gpu implements Device {
   async sync(): Promise<void> {
     await this.#compiled();
     this.submit();
-    await this.device.queue.onSubmittedWorkDone();
+    await this.#patiently(this.device.queue.onSubmittedWorkDone());
     await this.settle();
   }
 
@@ -273,26 +270,20 @@ export class Gpu implements Device {
   }
 
   /**
-   * Sleeps through most of the time that a software adapter will still need. Under Node an outstanding map polls Dawn
-   * without pause (dawn/src/dawn/node/binding/AsyncRunner.cpp), which takes a core away from the adapter's own threads.
+   * Waits for a promise of Dawn's. While one is outstanding, Dawn's Node binding asks the device for news on every turn of the
+   * event loop (dawn/src/dawn/node/binding/AsyncRunner.cpp), which takes a core away from a software adapter's threads. A
+   * turn that sleeps for a millisecond leaves it to them.
    */
-  async #rest(): Promise<void> {
-    const work = this.dispatches - this.#readAt;
-    if (!this.adapter.software || work === 0 || this.#pace.length === 0) return;
-    const passed = performance.now() - this.#readTime;
-    const wait = 0.9 * work * Math.min(...this.#pace) - passed;
-    if (wait > 4) await new Promise((resolve) => setTimeout(resolve, wait));
-  }
-
-  #notePace(): void {
-    const now = performance.now();
-    const work = this.dispatches - this.#readAt;
-    if (work > 0 && this.#readTime > 0) {
-      this.#pace.push((now - this.#readTime) / work);
-      if (this.#pace.length > 4) this.#pace.shift();
+  async #patiently(news: Promise<unknown>): Promise<void> {
+    let waiting = this.adapter.software;
+    const settled = news.finally(() => {
+      waiting = false;
+    });
+    while (never && waiting) {
+      Atomics.wait(never, 0, 0, 1);
+      await new Promise((resolve) => setImmediate(resolve));
     }
-    this.#readAt = this.dispatches;
-    this.#readTime = now;
+    await settled;
   }
 
   /** Waits for every pipeline that a recorded command needs. @throws what the compiler had to say */

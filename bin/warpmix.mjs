@@ -22,7 +22,7 @@ function fail(what, error) {
   process.exit(1);
 }
 
-const sources = ['src', 'kernels', 'shaders', 'scripts/build.mjs', 'package.json'].map((name) =>
+const sources = ['src', 'bench', 'kernels', 'shaders', 'scripts/build.mjs', 'package.json'].map((name) =>
   join(root, name),
 );
 if (sources.every((path) => existsSync(path))) {

@@ -7,21 +7,24 @@ import { build } from 'esbuild';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
+/** How the command line is bundled. */
+export const cliBuild = {
+  absWorkingDir: root,
+  entryPoints: ['src/cli/main.ts'],
+  outfile: 'dist/warpmix.mjs',
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'esm',
+  packages: 'external',
+  sourcemap: true,
+  logLevel: 'warning',
+  write: false,
+};
+
 export async function buildCli() {
   const started = new Date();
-  const { outputFiles } = await build({
-    absWorkingDir: root,
-    entryPoints: ['src/cli/main.ts'],
-    outfile: 'dist/warpmix.mjs',
-    bundle: true,
-    platform: 'node',
-    target: 'node20',
-    format: 'esm',
-    packages: 'external',
-    sourcemap: true,
-    logLevel: 'warning',
-    write: false,
-  });
+  const { outputFiles } = await build(cliBuild);
   // Renamed into place: a command started meanwhile must not load half a bundle. Dated by its start: a source that was
   // changed while it was made is newer.
   mkdirSync(join(root, 'dist'), { recursive: true });

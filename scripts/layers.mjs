@@ -17,6 +17,7 @@ const ORDER = [
   'src/models',
   'src/methods',
   'src/train',
+  'bench',
   'src/cli',
   'src/studio',
 ];
@@ -32,7 +33,7 @@ function* walk(folder) {
 /** Import graph below `root`: file -> files it imports (types included). */
 export function importGraph(root) {
   const graph = new Map();
-  for (const top of ['shaders', 'kernels', 'src']) {
+  for (const top of ['shaders', 'kernels', 'src', 'bench']) {
     for (const path of walk(join(root, top))) {
       const text = readFileSync(path, 'utf8');
       const targets = [...text.matchAll(/(?:from|import)\s*\(?\s*['"](\.[^'"]+)['"]/g)].map((m) =>

@@ -141,19 +141,6 @@ test('kernels: the table, and --json with every kernel', async () => {
   ok(listed.length > 60 && listed.every((one: { name: string; formula: string }) => one.name && one.formula));
 });
 
-test('kernels NAME shows the formula, the WGSL and the cost', async () => {
-  const { code, stdout } = await warpmix(['kernels', 'rsqrt', '--variant', 'scalar', '--json']);
-  is(code, 0);
-  const { name, formula, example } = JSON.parse(stdout);
-  is(name, 'rsqrt');
-  is(formula, 'y = x^(-1/2)');
-  is(example.variant, 'scalar');
-  ok(example.wgsl.includes('inverseSqrt(x)') && example.wgsl.includes('struct Params'), example.wgsl);
-  is(example.bytes, 8 * example.params.n);
-  const text = (await warpmix(['kernels', 'rsqrt'])).stdout;
-  ok(text.includes('y = x^(-1/2)') && text.includes('FLOPs') && text.includes('inverseSqrt'), text);
-});
-
 test('check --json: counts and cases; with a text, only what has it in its name', async () => {
   const { code, stdout } = await warpmix(['check', 'rsqrt', '--golden', 'test/golden', '--json']);
   is(code, 0);
@@ -270,7 +257,7 @@ test('a closed stdout is no crash', async () => {
 
 test('the command builds its bundle when that is missing or old, and says so only when it fails', async () => {
   const copy = join(folder, 'checkout');
-  for (const name of ['src', 'kernels', 'shaders', 'scripts', 'bin', 'package.json'])
+  for (const name of ['src', 'bench', 'kernels', 'shaders', 'scripts', 'bin', 'package.json'])
     cpSync(name, join(copy, name), { recursive: true });
   symlinkSync(resolve('node_modules'), join(copy, 'node_modules'));
   const bundle = join(copy, 'dist/warpmix.mjs');

@@ -1,0 +1,166 @@
+// What the adapter can do at most: multiply-adds in registers, copies, and what a dispatch costs that does nothing. A
+// share of a limit means nothing without the loop that the limit was measured with, so every candidate is listed.
+import type { Storage } from '../src/gpu/device.ts';
+import type { DispatchTime, Gpu } from '../src/gpu/gpu.ts';
+import { groupsFor, type Kernel } from '../src/gpu/kernel.ts';
+import { alone, interleaved, median, type Row, timed } from './measure.ts';
+import { PEAK_OUTPUTS, peakCandidates } from './peak.ts';
+
+/** The best of the candidates. */
+export interface Limits {
+  /** 1e9 floating-point operations a second, a multiply-add counted as two. */
+  gflops: number;
+  /** 1e9 bytes a second, read and written ones added. */
+  gbps: number;
+}
+
+const ROUNDS = 9;
+
+/** y = x, `each` vectors of four per invocation, neighbouring invocations on neighbouring vectors. */
+const copyKernel = (each: number): Kernel<{ vectors: number }> => ({
+  name: `copy kernel, ${each} vec4 per invocation`,
+  summary: 'copies a buffer',
+  formula: 'y_i = x_i',
+  source: 'microbenchmark',
+  bindings: [
+    { name: 'x', type: 'f32', access: 'read' },
+    { name: 'y', type: 'f32', access: 'write' },
+  ],
+  params: { vectors: 'u32' },
+  variants: [
+    {
+      name: 'vec4',
+      summary: `${each} vectors per invocation`,
+      applies: () => true,
+      vec4: ['x', 'y'],
+      code: () => `
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = flat(gid, groups);
+  let apart = p.vectors / ${each}u;
+  if (i >= apart) { return; }
+  ${Array.from({ length: each }, (_, k) => `y[i + ${k}u * apart] = x[i + ${k}u * apart];`).join('\n  ')}
+}`,
+      workgroups: (p) => groupsFor(p.vectors / each),
+    },
+  ],
+  cost: (p) => ({ flops: 0, bytes: 32 * p.vectors }),
+  reference: (p, { x, y }) => {
+    for (let i = 0; i < 4 * p.vectors; i++) y[i] = x[i];
+  },
+});
+
+const nothing: Kernel<Record<string, never>> = {
+  name: 'empty dispatch',
+  summary: 'does nothing',
+  formula: '',
+  source: 'microbenchmark',
+  bindings: [],
+  params: {},
+  variants: [
+    {
+      name: 'empty',
+      summary: 'one workgroup of one invocation',
+      applies: () => true,
+      code: () => '@compute @workgroup_size(1) fn main() {}',
+      workgroups: () => 1,
+    },
+  ],
+  cost: () => ({ flops: 0, bytes: 0 }),
+  reference: () => {},
+};
+
+/** @throws where the adapter has no timestamp queries. */
+export async function profiled(gpu: Gpu, work: () => void | Promise<void>): Promise<DispatchTime[]> {
+  const times = await gpu.profile(work);
+  if (times) return times;
+  throw new Error(
+    'this adapter has no timestamp queries, without which single kernels cannot be timed; the tables peers and growth ' +
+      'need none',
+  );
+}
+
+/** Times of one buffer-to-buffer copy on the queue, read-back of four bytes included. */
+async function queueCopies(gpu: Gpu, bytes: number, fence: Storage): Promise<number[]> {
+  const usage = GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+  const [source, target] = ['source', 'target'].map((label) =>
+    gpu.device.createBuffer({ label, size: bytes, usage }),
+  );
+  const copy = () =>
+    timed(() => {
+      const encoder = gpu.device.createCommandEncoder();
+      encoder.copyBufferToBuffer(source, 0, target, 0, bytes);
+      gpu.device.queue.submit([encoder.finish()]);
+      return gpu.read(fence);
+    });
+  await copy();
+  const [samples] = await interleaved([copy], { most: ROUNDS, budget: 5000 });
+  source.destroy();
+  target.destroy();
+  return samples;
+}
+
+/** Milliseconds of one of `count` dispatches that do nothing: on the host alone, and until the device is done. */
+async function emptyDispatches(gpu: Gpu, count: number): Promise<{ host: number; all: number }> {
+  const samples: { host: number; all: number }[] = [];
+  for (let round = 0; round <= ROUNDS; round++) {
+    await gpu.sync();
+    const start = performance.now();
+    for (let i = 0; i < count; i++) gpu.run(nothing, {}, {});
+    gpu.submit();
+    const host = performance.now() - start;
+    await gpu.sync();
+    // The first round compiles.
+    if (round > 0) samples.push({ host: host / count, all: (performance.now() - start) / count });
+  }
+  return { host: median(samples.map((s) => s.host)), all: median(samples.map((s) => s.all)) };
+}
+
+/** @throws where the adapter has no timestamp queries. */
+export async function measureLimits(gpu: Gpu): Promise<{ limits: Limits; rows: Row[] }> {
+  const { software } = gpu.adapter;
+  // On a GPU far more than its caches hold.
+  const vectors = (software ? 2 ** 24 : 2 ** 28) / 16;
+  const [x, y] = [0, 1].map(() => gpu.alloc(4 * vectors, 'f32'));
+  const sums = gpu.alloc(PEAK_OUTPUTS, 'f32');
+  const fence = gpu.alloc(1, 'f32');
+  const peaks = peakCandidates.map((kernel) => ({ kernel, params: { turns: software ? 100 : 20000 } }));
+  const copies = [1, 4].map((each) => ({ kernel: copyKernel(each), params: { vectors } }));
+
+  const samples: number[][] = [];
+  for (let round = 0; round <= ROUNDS; round++) {
+    const times = await profiled(gpu, () => {
+      for (const { kernel, params } of peaks) gpu.run(kernel, params, { y: sums });
+      for (const { kernel, params } of copies) gpu.run(kernel, params, { x, y });
+    });
+    // The first round compiles.
+    if (round > 0) samples.push(times.map(({ ms }) => ms));
+  }
+  const msOf = (i: number) => median(samples.map((times) => times[i]));
+  const rows = [
+    ...peaks.map(({ kernel, params }, i) =>
+      alone(`multiply-adds, ${kernel.name}`, {
+        ms: msOf(i),
+        gflops: kernel.cost(params).flops / msOf(i) / 1e6,
+      }),
+    ),
+    ...copies.map(({ kernel, params }, i) => {
+      const ms = msOf(peaks.length + i);
+      return alone(kernel.name, { ms, gbps: kernel.cost(params).bytes / ms / 1e6 });
+    }),
+  ];
+  const best = (unit: 'gflops' | 'gbps') => Math.max(...rows.map(({ ours }) => Number(ours[unit] ?? 0)));
+  const limits = { gflops: best('gflops'), gbps: best('gbps') };
+
+  const queued = median(await queueCopies(gpu, 16 * vectors, fence));
+  const dispatch = await emptyDispatches(gpu, 2000);
+  const [reads] = await interleaved([() => timed(() => gpu.read(fence))], { most: 50, budget: 2000 });
+  rows.push(
+    alone('copyBufferToBuffer, read-back included', { ms: queued, gbps: (32 * vectors) / queued / 1e6 }),
+    alone('empty dispatch, one of 2000', { ms: dispatch.all }),
+    alone('host time of an empty dispatch', { ms: dispatch.host }),
+    alone('read-back of 4 bytes', { ms: median(reads) }),
+  );
+  for (const storage of [x, y, sums, fence]) gpu.free(storage);
+  return { limits, rows };
+}

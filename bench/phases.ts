@@ -1,0 +1,85 @@
+// The training steps that the tables `kernels` and `step` time, as the recipes build them.
+import { step as scope, type Tensor, useDevice } from '../src/autograd/tensor.ts';
+import type { DispatchTime, Gpu } from '../src/gpu/gpu.ts';
+import type { Phase } from '../src/methods/phase.ts';
+import { type PresetName, presets } from '../src/train/config.ts';
+import type { Plan } from '../src/train/plan.ts';
+import { depthRecipe, supervisedRecipe, threeWaysRecipe } from '../src/train/recipes.ts';
+import { profiled } from './limits.ts';
+import { Tracer } from './trace.ts';
+
+const recipes = { depth: depthRecipe, supervised: supervisedRecipe, 'three-ways': threeWaysRecipe };
+
+export type PhaseName = keyof typeof recipes;
+export const phaseNames = Object.keys(recipes) as PhaseName[];
+
+/** Batches that are prepared beforehand and used in turn. Augmentation differs between them, and with it the kernels. */
+const BATCHES = 3;
+
+/** The last phase of a recipe on the street world, with batches at hand. */
+export class BenchPhase {
+  readonly phase: Phase;
+  readonly tracer: Tracer;
+  readonly #gpu: Gpu;
+  readonly #batches: readonly unknown[];
+  readonly #plan: Plan;
+  #steps = 0;
+
+  private constructor(gpu: Gpu, tracer: Tracer, plan: Plan, batches: readonly unknown[]) {
+    this.#gpu = gpu;
+    this.tracer = tracer;
+    this.#plan = plan;
+    this.phase = plan.phases.at(-1)!;
+    this.#batches = batches;
+  }
+
+  static async open(gpu: Gpu, name: PhaseName, preset: PresetName): Promise<BenchPhase> {
+    const tracer = new Tracer(gpu);
+    useDevice(tracer);
+    const plan = await recipes[name]({ ...structuredClone(presets[preset]), labels: 24 });
+    const phase = plan.phases.at(-1)!;
+    await phase.begin?.();
+    const batches: unknown[] = [];
+    for (let k = 0; k < BATCHES; k++) batches.push(await phase.load(k));
+    return new BenchPhase(gpu, tracer, plan, batches);
+  }
+
+  /** Steps after which every batch has been seen. */
+  get cycle(): number {
+    return this.#batches.length;
+  }
+
+  #train(): Record<string, Tensor> {
+    const k = this.#steps++ % this.#batches.length;
+    return scope(() => this.phase.train(this.#batches[k], k));
+  }
+
+  /** One step, from the batch on the host to the losses on the host. */
+  async step(): Promise<{ ms: number; hostMs: number; dispatches: number }> {
+    const before = this.#gpu.dispatches;
+    const start = performance.now();
+    const terms = Object.values(this.#train());
+    this.#gpu.submit();
+    const hostMs = performance.now() - start;
+    for (const term of terms) {
+      await term.item();
+      term.dispose();
+    }
+    return { ms: performance.now() - start, hostMs, dispatches: this.#gpu.dispatches - before };
+  }
+
+  /** Device time of every dispatch of one step. */
+  profile(): Promise<DispatchTime[]> {
+    return profiled(this.#gpu, () => {
+      for (const term of Object.values(this.#train())) term.dispose();
+    });
+  }
+
+  /** Frees the networks. */
+  close(): void {
+    for (const group of Object.values(this.#plan.state)) {
+      for (const tensor of Object.values(group)) tensor.dispose();
+    }
+    useDevice(this.#gpu);
+  }
+}

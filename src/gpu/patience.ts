@@ -1,0 +1,33 @@
+/** Under Node, something to wait for that never comes: a wait on it with a time limit is a sleep. */
+const never = typeof setImmediate === 'function' ? new Int32Array(new SharedArrayBuffer(4)) : null;
+
+/** Milliseconds. */
+const NAP = 0.2;
+
+let turn: Promise<void> | null = null;
+
+/** One turn of the event loop with a nap in it, however many wait for it. */
+const nap = (never: Int32Array): Promise<void> =>
+  (turn ??= new Promise((resolve) => {
+    setImmediate(() => {
+      turn = null;
+      Atomics.wait(never, 0, 0, NAP);
+      resolve();
+    });
+  }));
+
+/**
+ * Waits for a promise of Dawn's on a software adapter. While one is outstanding, Dawn's Node binding asks the device for news
+ * on every turn of the event loop (dawn/src/dawn/node/binding/AsyncRunner.cpp), which takes a core away from the threads that
+ * compile and compute. A turn that naps leaves it to them.
+ */
+export async function patiently<T>(news: Promise<T>): Promise<T> {
+  let waiting = true;
+  const settled = news.finally(() => {
+    waiting = false;
+  });
+  // A rejection is for the caller, who gets `settled` after the loop.
+  settled.catch(() => {});
+  while (never && waiting) await nap(never);
+  return settled;
+}

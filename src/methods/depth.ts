@@ -4,6 +4,8 @@
 import { noGrad, valueAndGrad } from '../autograd/tape.ts';
 import { keep, type Tensor, tensor } from '../autograd/tensor.ts';
 import { type FrameRef, pickFrames, type VideoBatch, videoBatch } from '../data/batch.ts';
+import { scaleIntrinsics } from '../data/resize.ts';
+import type { Intrinsics } from '../data/types.ts';
 import { intrinsicsMatrix, inverseIntrinsics } from '../geometry/camera.ts';
 import { dispToDepth, viewSynthesis } from '../geometry/viewSynthesis.ts';
 import type { DepthModel } from '../models/models.ts';
@@ -29,16 +31,26 @@ export interface DepthOptions {
   maxDepth: number;
   /** Weight of the smoothness at full resolution; scale s has half of it s times. */
   smoothness: number;
+  /**
+   * Where the photometric error of a coarse disparity is taken. `full`: at the images' size (Monodepth2, section 3.3). `own`: at
+   * the disparity's size, with images averaged down to it (Zhou et al., CVPR 2017), where a motion of many pixels is one of few.
+   */
+  resolution: 'full' | 'own';
 }
 
-/** A video batch on the device. */
-export interface VideoTensors {
+/** Three frames and their cameras at one size. */
+export interface VideoView {
   previous: Tensor;
   target: Tensor;
   next: Tensor;
-  seen: { previous: Tensor; target: Tensor; next: Tensor };
   K: Tensor;
   inverseK: Tensor;
+}
+
+/** A video batch on the device. */
+export interface VideoTensors extends VideoView {
+  seen: { previous: Tensor; target: Tensor; next: Tensor };
+  cameras: readonly Intrinsics[];
 }
 
 export function uploadVideo(batch: VideoBatch): VideoTensors {
@@ -54,6 +66,21 @@ export function uploadVideo(batch: VideoBatch): VideoTensors {
     },
     K: intrinsicsMatrix(batch.cameras),
     inverseK: inverseIntrinsics(batch.cameras),
+    cameras: batch.cameras,
+  };
+}
+
+/** The frames averaged down to height x width, and the cameras that see them so. */
+export function viewAt(video: VideoTensors, height: number, width: number): VideoView {
+  if (video.target.shape[1] === height && video.target.shape[2] === width) return video;
+  const cameras = video.cameras.map((camera) => scaleIntrinsics(camera, width, height));
+  const small = (image: Tensor) => noGrad(() => adaptiveAvgPool2d(image, [height, width]));
+  return {
+    previous: small(video.previous),
+    target: small(video.target),
+    next: small(video.next),
+    K: intrinsicsMatrix(cameras),
+    inverseK: inverseIntrinsics(cameras),
   };
 }
 
@@ -90,30 +117,31 @@ export interface Reprojection {
 
 /**
  * Photometric error of the target against both neighbours warped through one disparity map, and against the unwarped
- * neighbours. Disparity, not depth, is brought to full resolution (Monodepth2 trainer.py, generate_images_pred, and issue 164).
+ * neighbours. Disparity, not depth, is brought to the view's size (Monodepth2 trainer.py, generate_images_pred, and issue 164).
  */
 export function reproject(
   disparity: Tensor,
-  video: VideoTensors,
+  view: VideoView,
   poses: readonly [Tensor, Tensor],
   identity: readonly Tensor[],
   options: Pick<DepthOptions, 'minDepth' | 'maxDepth'>,
 ): Reprojection {
-  const [, height, width] = video.target.shape;
-  const full = resizeBilinear(disparity, [height, width], { alignCorners: false });
+  const [, height, width] = view.target.shape;
+  const same = disparity.shape[1] === height && disparity.shape[2] === width;
+  const full = same ? disparity : resizeBilinear(disparity, [height, width], { alignCorners: false });
   const depth = dispToDepth(full, options.minDepth, options.maxDepth);
-  const warped = [video.previous, video.next].map((source, i) =>
-    viewSynthesis(source, depth, video.K, video.inverseK, poses[i]),
+  const warped = [view.previous, view.next].map((source, i) =>
+    viewSynthesis(source, depth, view.K, view.inverseK, poses[i]),
   ) as [Tensor, Tensor];
-  const errors = warped.map((image) => photometricError(image, video.target));
+  const errors = warped.map((image) => photometricError(image, view.target));
   return { warped, ...minReprojection([...errors, ...identity]) };
 }
 
 /** Errors of the unwarped neighbours, with a trace of noise that breaks ties (Monodepth2, trainer.py). */
-export function identityErrors(video: VideoTensors, key: Tensor): Tensor[] {
+export function identityErrors(view: VideoView, key: Tensor): Tensor[] {
   return noGrad(() =>
-    [video.previous, video.next].map((source, i) => {
-      const error = photometricError(source, video.target);
+    [view.previous, view.next].map((source, i) => {
+      const error = photometricError(source, view.target);
       return add(error, affine(randomNormal(error.shape, key, i), 1e-5, 0));
     }),
   );
@@ -128,15 +156,17 @@ export function depthLoss(
 ): { loss: Tensor; photometric: Tensor; smoothness: Tensor } {
   const disparities = model.disparities(video.seen.target, true);
   const poses = predictPoses(model, video.seen, true);
-  const identity = identityErrors(video, key);
-  const [, height] = video.target.shape;
+  const own = options.resolution === 'own';
+  const identity = own ? null : identityErrors(video, key);
   let photometric: Tensor | null = null;
   let smoothness: Tensor | null = null;
   for (const disparity of disparities) {
     const [, h, w] = disparity.shape;
-    const scale = Math.round(Math.log2(height / h));
-    const term = mean(reproject(disparity, video, poses, identity, options).error);
-    const image = noGrad(() => adaptiveAvgPool2d(video.target, [h, w]));
+    const scale = Math.round(Math.log2(video.target.shape[1] / h));
+    const view = own ? viewAt(video, h, w) : video;
+    const still = identity ?? identityErrors(view, key);
+    const term = mean(reproject(disparity, view, poses, still, options).error);
+    const image = own ? view.target : noGrad(() => adaptiveAvgPool2d(video.target, [h, w]));
     const smooth = affine(edgeAwareSmoothness(disparity, image), options.smoothness / 2 ** scale, 0);
     photometric = photometric ? add(photometric, term) : term;
     smoothness = smoothness ? add(smoothness, smooth) : smooth;

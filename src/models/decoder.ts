@@ -6,8 +6,12 @@ import { concat } from '../ops/movement.ts';
 import { resizeNearest } from '../ops/resize.ts';
 import type { EncoderConfig } from './encoder.ts';
 
-/** Channels of the five decoder levels, full resolution first (Monodepth2: 16, 32, 64, 128, 256). */
-export type DecoderWidths = readonly [number, number, number, number, number];
+export interface DecoderConfig {
+  /** Channels of the five levels, full resolution first (Monodepth2: 16, 32, 64, 128, 256). */
+  widths: readonly [number, number, number, number, number];
+  /** Batch normalisation after every convolution: none in Monodepth2; `dec9` of the released Three Ways has it. */
+  norm: boolean;
+}
 
 const double = (x: Tensor): Tensor => resizeNearest(x, [x.shape[1] * 2, x.shape[2] * 2]);
 
@@ -20,15 +24,15 @@ export class Decoder extends Module {
   readonly before: ReflectConv3x3[];
   readonly after: ReflectConv3x3[];
 
-  constructor(init: Initializer, encoder: EncoderConfig, widths: DecoderWidths) {
+  constructor(init: Initializer, encoder: EncoderConfig, { widths, norm }: DecoderConfig) {
     super();
     this.before = [];
     this.after = [];
     for (let level = 0; level < 5; level++) {
       const inputs = level === 4 ? encoder.widths[4] : widths[level + 1];
       const skip = level > 0 ? encoder.widths[level - 1] : 0;
-      this.before.push(new ReflectConv3x3(init, inputs, widths[level]));
-      this.after.push(new ReflectConv3x3(init, widths[level] + skip, widths[level]));
+      this.before.push(new ReflectConv3x3(init, inputs, widths[level], { norm }));
+      this.after.push(new ReflectConv3x3(init, widths[level] + skip, widths[level], { norm }));
     }
   }
 
@@ -37,13 +41,13 @@ export class Decoder extends Module {
    * @param stop the finest level computed.
    * @returns by level (level s has 1/2^s of the input's size), the finest first; levels below `stop` are missing.
    */
-  apply(maps: readonly Tensor[], stop = 0): Tensor[] {
+  apply(maps: readonly Tensor[], training: boolean, stop = 0): Tensor[] {
     const levels: Tensor[] = [];
     let at = maps[4];
     for (let level = 4; level >= stop; level--) {
-      at = double(elu(this.before[level].apply(at)));
+      at = double(elu(this.before[level].apply(at, training)));
       if (level > 0) at = concat([at, maps[level - 1]], 3);
-      at = elu(this.after[level].apply(at));
+      at = elu(this.after[level].apply(at, training));
       levels[level] = at;
     }
     return levels;
@@ -56,17 +60,17 @@ export class DepthDecoder extends Module {
   readonly heads: ReflectConv3x3[];
   readonly #scales: readonly number[];
 
-  constructor(init: Initializer, encoder: EncoderConfig, widths: DecoderWidths, scales: readonly number[]) {
+  constructor(init: Initializer, encoder: EncoderConfig, config: DecoderConfig, scales: readonly number[]) {
     super();
-    this.decoder = new Decoder(init, encoder, widths);
-    this.heads = scales.map((scale) => new ReflectConv3x3(init, widths[scale], 1, { start: 'head' }));
+    this.decoder = new Decoder(init, encoder, config);
+    this.heads = scales.map((scale) => new ReflectConv3x3(init, config.widths[scale], 1, { start: 'head' }));
     this.#scales = scales;
   }
 
   /** @returns disparities in (0, 1), near = large, [N, H/2^s, W/2^s, 1] for each scale s, in the order of `scales`. */
-  apply(maps: readonly Tensor[]): Tensor[] {
-    const levels = this.decoder.apply(maps, Math.min(...this.#scales));
-    return this.#scales.map((scale, i) => sigmoid(this.heads[i].apply(levels[scale])));
+  apply(maps: readonly Tensor[], training: boolean): Tensor[] {
+    const levels = this.decoder.apply(maps, training, Math.min(...this.#scales));
+    return this.#scales.map((scale, i) => sigmoid(this.heads[i].apply(levels[scale], training)));
   }
 }
 
@@ -75,14 +79,14 @@ export class SegmentationDecoder extends Module {
   readonly decoder: Decoder;
   readonly classifier: Conv2d;
 
-  constructor(init: Initializer, encoder: EncoderConfig, widths: DecoderWidths, classes: number) {
+  constructor(init: Initializer, encoder: EncoderConfig, config: DecoderConfig, classes: number) {
     super();
-    this.decoder = new Decoder(init, encoder, widths);
-    this.classifier = new Conv2d(init, widths[0], classes, 1, { start: 'head' });
+    this.decoder = new Decoder(init, encoder, config);
+    this.classifier = new Conv2d(init, config.widths[0], classes, 1, { start: 'head' });
   }
 
   /** @returns logits [N,H,W,classes]. */
-  apply(maps: readonly Tensor[]): Tensor {
-    return this.classifier.apply(this.decoder.apply(maps)[0]);
+  apply(maps: readonly Tensor[], training: boolean): Tensor {
+    return this.classifier.apply(this.decoder.apply(maps, training)[0]);
   }
 }

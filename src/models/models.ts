@@ -1,13 +1,13 @@
 import type { Tensor } from '../autograd/tensor.ts';
 import { type Initializer, Module } from '../nn/module.ts';
-import { type DecoderWidths, DepthDecoder, SegmentationDecoder } from './decoder.ts';
+import { type DecoderConfig, DepthDecoder, SegmentationDecoder } from './decoder.ts';
 import { type EncoderConfig, ResNetEncoder } from './encoder.ts';
 import { PoseNet } from './poseNet.ts';
 
 /** Sizes of all networks of a recipe. */
 export interface ModelConfig {
   encoder: EncoderConfig;
-  decoder: DecoderWidths;
+  decoder: DecoderConfig;
   /** Channels of the pose head. */
   pose: number;
   /** Factor on its motion: how fast pose can grow beside depth. */
@@ -31,7 +31,7 @@ export class DepthModel extends Module {
 
   /** Disparities in (0, 1), one map per scale, finest first. @param x [N,H,W,3] in [0, 1]. */
   disparities(x: Tensor, training: boolean): Tensor[] {
-    return this.decoder.apply(this.encoder.apply(x, training));
+    return this.decoder.apply(this.encoder.apply(x, training), training);
   }
 }
 
@@ -48,6 +48,6 @@ export class SegmentationModel extends Module {
 
   /** Logits [N,H,W,classes]. @param x [N,H,W,3] in [0, 1], H and W multiples of 32. */
   logits(x: Tensor, training: boolean): Tensor {
-    return this.decoder.apply(this.encoder.apply(x, training));
+    return this.decoder.apply(this.encoder.apply(x, training), training);
   }
 }

@@ -42,20 +42,6 @@ export class Conv2d extends Module {
   }
 }
 
-/** 3x3 convolution after reflection padding by one: keeps the size, and no dark frame of zeros enters. */
-export class ReflectConv3x3 extends Module {
-  readonly conv: Conv2d;
-
-  constructor(init: Initializer, inputs: number, outputs: number, options: { start?: Start } = {}) {
-    super();
-    this.conv = new Conv2d(init, inputs, outputs, 3, options);
-  }
-
-  apply(x: Tensor): Tensor {
-    return this.conv.apply(reflectionPad2d(x, 1));
-  }
-}
-
 /** Batch normalisation over N, H, W with running statistics. */
 export class BatchNorm2d extends Module {
   readonly weight: Tensor;
@@ -75,5 +61,30 @@ export class BatchNorm2d extends Module {
   /** @param training true: statistics of this batch, and the running ones move toward them. */
   apply(x: Tensor, training: boolean): Tensor {
     return batchNorm(x, this.weight, this.bias, this.running_mean, this.running_var, { training });
+  }
+}
+
+/**
+ * 3x3 convolution after reflection padding by one: keeps the size, and no dark frame of zeros enters. `norm`: batch
+ * normalisation after it, in place of the bias.
+ */
+export class ReflectConv3x3 extends Module {
+  readonly conv: Conv2d;
+  readonly bn: BatchNorm2d | null;
+
+  constructor(
+    init: Initializer,
+    inputs: number,
+    outputs: number,
+    { start, norm = false }: { start?: Start; norm?: boolean } = {},
+  ) {
+    super();
+    this.conv = new Conv2d(init, inputs, outputs, 3, { start, bias: !norm });
+    this.bn = norm ? new BatchNorm2d(init, outputs) : null;
+  }
+
+  apply(x: Tensor, training: boolean): Tensor {
+    const y = this.conv.apply(reflectionPad2d(x, 1));
+    return this.bn ? this.bn.apply(y, training) : y;
   }
 }

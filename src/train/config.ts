@@ -31,7 +31,7 @@ const schema = z.strictObject({
       blocks: z.tuple([whole(1), whole(1), whole(1), whole(1)]),
       stem: z.enum(['conv7', 'conv3']),
     }),
-    decoder: five,
+    decoder: z.strictObject({ widths: five, norm: z.boolean() }),
     pose: whole(1),
     poseScale: positive,
     scales: z.array(z.number().int().min(0).max(3)).min(1),
@@ -43,6 +43,7 @@ const schema = z.strictObject({
     minDepth: positive,
     maxDepth: positive,
     smoothness: z.number().min(0),
+    resolution: z.enum(['full', 'own']),
   }),
   segmentation: z.strictObject({
     steps: whole(1),
@@ -86,7 +87,7 @@ const paper = {
   checkpointEvery: 500,
 };
 
-const depthRange = { minDepth: 0.1, maxDepth: 100, smoothness: 1e-3 };
+const monodepth2 = { minDepth: 0.1, maxDepth: 100, smoothness: 1e-3, resolution: 'full' as const };
 
 /**
  * `tiny` is for software adapters: minutes on two cores. `small` is for any GPU. `resnet18` has Monodepth2's networks and
@@ -99,13 +100,21 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
     pixels: 8192,
     model: {
       encoder: { widths: [16, 16, 32, 48, 64], blocks: [1, 1, 1, 1], stem: 'conv3' },
-      decoder: [8, 8, 16, 24, 32],
+      decoder: { widths: [8, 8, 16, 24, 32], norm: true },
       pose: 32,
-      poseScale: 0.02,
+      poseScale: 0.05,
       scales: [0, 1, 2, 3],
     },
     // A narrow range of depths: the ends of the sigmoid, where gradients die, stay within what a street shows.
-    depth: { steps: 180, batch: 3, lr: 1.5e-3, minDepth: 0.05, maxDepth: 2, smoothness: 1e-3 },
+    depth: {
+      steps: 300,
+      batch: 3,
+      lr: 3e-3,
+      minDepth: 0.05,
+      maxDepth: 2,
+      smoothness: 1e-3,
+      resolution: 'own',
+    },
     segmentation: {
       steps: 100,
       batch: 2,
@@ -123,12 +132,12 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
     pixels: 32768,
     model: {
       encoder: { widths: [32, 32, 64, 128, 256], blocks: [2, 2, 2, 2], stem: 'conv3' },
-      decoder: [16, 32, 32, 64, 128],
+      decoder: { widths: [16, 32, 32, 64, 128], norm: false },
       pose: 64,
       poseScale: 0.01,
       scales: [0, 1, 2, 3],
     },
-    depth: { steps: 4000, batch: 8, lr: 5e-4, ...depthRange },
+    depth: { steps: 4000, batch: 8, lr: 5e-4, ...monodepth2 },
     segmentation: {
       steps: 3000,
       batch: 4,
@@ -144,12 +153,12 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
     pixels: 131072,
     model: {
       encoder: { widths: [64, 64, 128, 256, 512], blocks: [2, 2, 2, 2], stem: 'conv7' },
-      decoder: [16, 32, 64, 128, 256],
+      decoder: { widths: [16, 32, 64, 128, 256], norm: false },
       pose: 256,
       poseScale: 0.01,
       scales: [0, 1, 2, 3],
     },
-    depth: { steps: 100000, batch: 12, lr: 1e-4, ...depthRange },
+    depth: { steps: 100000, batch: 12, lr: 1e-4, ...monodepth2 },
     segmentation: {
       steps: 40000,
       batch: 2,

@@ -64,7 +64,7 @@ const SMALL = [
   '--set',
   'model.encoder.widths=[4,4,8,8,8]',
   '--set',
-  'model.decoder=[4,4,4,8,8]',
+  'model.decoder.widths=[4,4,4,8,8]',
 ];
 
 test('train, resume, eval and predict on a pack', async () => {

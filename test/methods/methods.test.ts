@@ -2,11 +2,14 @@ import { step, type Tensor, tensor } from '../../src/autograd/tensor.ts';
 import { pickFrames, videoBatch } from '../../src/data/batch.ts';
 import { openStreet } from '../../src/data/street/index.ts';
 import type { Split } from '../../src/data/types.ts';
-import { depthLoss, predictPoses, uploadVideo } from '../../src/methods/depth.ts';
+import { viewSynthesis } from '../../src/geometry/viewSynthesis.ts';
+import { depthLoss, predictPoses, uploadVideo, type VideoView, viewAt } from '../../src/methods/depth.ts';
 import { gaussianWeights, saturationHueMatrix, strongAugment } from '../../src/methods/strongAugment.ts';
 import { depthMix, targetProbabilities } from '../../src/methods/threeWays.ts';
 import { DepthModel, SegmentationModel } from '../../src/models/models.ts';
 import { copyState, Initializer } from '../../src/nn/module.ts';
+import { poseMatrix } from '../../src/ops/geometry.ts';
+import { adaptiveAvgPool2d } from '../../src/ops/pool.ts';
 import { randoms, relativeError, testGpu } from '../device.ts';
 import { equal, is, ok, suite } from '../suite.ts';
 
@@ -14,7 +17,7 @@ const test = suite('methods');
 
 const config = {
   encoder: { widths: [4, 4, 8, 8, 8], blocks: [1, 1, 1, 1], stem: 'conv3' },
-  decoder: [4, 4, 4, 8, 8],
+  decoder: { widths: [4, 4, 4, 8, 8], norm: true },
   pose: 4,
   poseScale: 0.1,
   scales: [0, 2],
@@ -138,7 +141,15 @@ test('depth loss on the street is the sum of its terms, and poses are rigid tran
   const host = await videoBatch(refs, { seed: 1, step: 0, augment: false });
   equal(host.target.length, 2 * 64 * 128 * 3);
   const model = new DepthModel(new Initializer(1), config);
-  const options = { steps: 1, batch: 2, lr: 1e-3, minDepth: 0.1, maxDepth: 100, smoothness: 1e-3 };
+  const options = {
+    steps: 1,
+    batch: 2,
+    lr: 1e-3,
+    minDepth: 0.1,
+    maxDepth: 100,
+    smoothness: 1e-3,
+    resolution: 'full' as const,
+  };
   const terms = step(() => depthLoss(model, uploadVideo(host), tensor([1, 0], [2], 'u32'), options));
   const [loss, photometric, smoothness] = await Promise.all(
     [terms.loss, terms.photometric, terms.smoothness].map((t) => t.item()),
@@ -149,6 +160,51 @@ test('depth loss on the street is the sum of its terms, and poses are rigid tran
   );
   const [before, after] = step(() => predictPoses(model, uploadVideo(host).seen, false));
   for (const pose of [before, after]) equal((await numbers(pose)).slice(12, 16), [0, 0, 0, 1]);
+});
+
+test('a smaller view sees a moving plane as the full one does, averaged', async () => {
+  await testGpu();
+  const [height, width] = [32, 64];
+  // A ramp stays a ramp under the warp of a plane, so averaging before and after it must agree.
+  const ramp = Float32Array.from({ length: height * width * 3 }, (_, i) => {
+    const [x, y] = [Math.floor(i / 3) % width, Math.floor(i / 3 / width)];
+    return (x + 2 * y) / 128;
+  });
+  const camera = { width, height, fx: 50, fy: 40, cx: 27.3, cy: 14.1 };
+  const plain = { previous: ramp, target: ramp, next: ramp };
+  const video = uploadVideo({ n: 1, height, width, ...plain, seen: plain, cameras: [camera] });
+  const pose = poseMatrix(tensor([0, 0, 0], [1, 3]), tensor([0.1, -0.2, 0.5], [1, 3]), { invert: false });
+  const warp = (view: VideoView) => {
+    const [, h, w] = view.target.shape;
+    const depth = tensor(new Float32Array(h * w).fill(5), [1, h, w, 1]);
+    return viewSynthesis(view.previous, depth, view.K, view.inverseK, pose);
+  };
+  const small = viewAt(video, 8, 16);
+  equal(small.target.shape, [1, 8, 16, 3]);
+  const averaged = await numbers(adaptiveAvgPool2d(warp(video), [8, 16]));
+  const warped = await numbers(warp(small));
+  // The border repeats its last pixel; inside nothing does.
+  for (let y = 2; y < 6; y++) {
+    for (let x = 2; x < 14; x++) {
+      const at = (y * 16 + x) * 3;
+      ok(Math.abs(averaged[at] - warped[at]) < 1e-5, `${x}, ${y}: ${averaged[at]} ${warped[at]}`);
+    }
+  }
+  is(viewAt(video, height, width), video);
+});
+
+test("photometric error at a disparity's own size differs from the one at full size, and both are finite", async () => {
+  await testGpu();
+  const data = openStreet({ width: 128, height: 64, snippets: { train: 1, val: 1, unlabelled: 1 } });
+  const host = await videoBatch([{ split: data.train, index: 1 }], { seed: 1, step: 0, augment: false });
+  const model = new DepthModel(new Initializer(1), config);
+  const range = { steps: 1, batch: 1, lr: 1e-3, minDepth: 0.1, maxDepth: 100, smoothness: 1e-3 };
+  const loss = (resolution: 'full' | 'own') =>
+    step(
+      () => depthLoss(model, uploadVideo(host), tensor([1, 0], [2], 'u32'), { ...range, resolution }).loss,
+    );
+  const [full, own] = [await loss('full').item(), await loss('own').item()];
+  ok(full > 0 && own > 0 && full !== own, `${full} ${own}`);
 });
 
 test('batches are functions of seed and step, and mirror camera and images together', async () => {

@@ -19,7 +19,7 @@ const config: Config = {
   checkpointEvery: 1,
   model: {
     encoder: { widths: [4, 4, 8, 8, 8], blocks: [1, 1, 1, 1], stem: 'conv3' },
-    decoder: [4, 4, 4, 8, 8],
+    decoder: { widths: [4, 4, 4, 8, 8], norm: true },
     pose: 4,
     poseScale: 0.1,
     scales: [0, 1],

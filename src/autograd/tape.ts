@@ -10,6 +10,12 @@ let depth = 0;
 
 export const isRecording = (): boolean => depth > 0;
 
+// The op whose vjp runs now; a vjp is written with ops, whose own names say little about where in a backward pass one is.
+let pulledBack: string | null = null;
+
+/** The op whose gradient is being computed, or null. */
+export const gradientOf = (): string | null => pulledBack;
+
 /** Runs `fn` without recording: its results are constants to every enclosing gradient. */
 export function noGrad<T>(fn: () => T): T {
   const before = depth;
@@ -86,6 +92,15 @@ export function setAccumulate(add: (a: Tensor, b: Tensor) => Tensor): void {
 }
 
 function backward(output: Tensor, seed: Tensor, wrt: readonly Tensor[]): (Tensor | null)[] {
+  const outer = pulledBack;
+  try {
+    return pullBack(output, seed, wrt);
+  } finally {
+    pulledBack = outer;
+  }
+}
+
+function pullBack(output: Tensor, seed: Tensor, wrt: readonly Tensor[]): (Tensor | null)[] {
   const leaves = new Set(wrt);
   const cotangents = new Map<Tensor, Tensor>([[output, seed]]);
   // Uses of each cotangent, so that it can be freed after its last one. Under an outer gradient nothing is freed.
@@ -102,6 +117,7 @@ function backward(output: Tensor, seed: Tensor, wrt: readonly Tensor[]): (Tensor
     const cotangent = cotangents.get(at);
     if (leaves.has(at) || !at.node || !cotangent) continue;
     const { op, inputs, vjp } = at.node;
+    pulledBack = op;
     const needed = inputs.map((x) => wanted.has(x));
     const results = depth > 0 ? vjp(cotangent, needed) : step(() => vjp(cotangent, needed));
     inputs.forEach((input, i) => {

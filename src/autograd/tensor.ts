@@ -176,6 +176,21 @@ export function tensor(
 
 export const scalar = (value: number): Tensor => tensor([value], []);
 
+type Watcher = (kernel: Kernel, params: Params, tensors: Record<string, Tensor>, done: boolean) => void;
+
+let watcher: Watcher | null = null;
+
+/** Calls `watch` before and after every launch that `fn` makes. */
+export function watchLaunches<T>(watch: Watcher, fn: () => T): T {
+  const before = watcher;
+  watcher = watch;
+  try {
+    return fn();
+  } finally {
+    watcher = before;
+  }
+}
+
 /** Runs a kernel on tensors, by binding name. */
 export function launch<P extends Params>(
   kernel: Kernel<P>,
@@ -190,5 +205,7 @@ export function launch<P extends Params>(
     on = one.device;
     buffers[name] = one.storage;
   }
+  watcher?.(kernel as unknown as Kernel, params, tensors, false);
   on?.run(kernel, params, buffers);
+  watcher?.(kernel as unknown as Kernel, params, tensors, true);
 }

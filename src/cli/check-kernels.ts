@@ -1,10 +1,11 @@
 // Every variant of every kernel against its plain-loop reference. The parameters and inputs are those with which the ops
 // launch it: the cases of check-ops.ts run, forward and backward, on a reference device that notes every launch. What
 // has no gradient to check is launched here.
+import * as anomaly from '../../kernels/anomaly.ts';
 import type { GradcheckInput } from '../autograd/gradcheck.ts';
 import { vjp } from '../autograd/tape.ts';
-import { onDevice, step, type Tensor, tensor } from '../autograd/tensor.ts';
-import type { Storage } from '../gpu/device.ts';
+import { launch, onDevice, step, type Tensor, tensor } from '../autograd/tensor.ts';
+import type { Device, Storage } from '../gpu/device.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Kernel, Numbers, Params, Variant } from '../gpu/kernel.ts';
 import { ReferenceDevice } from '../gpu/reference.ts';
@@ -35,7 +36,7 @@ const CPU = { software: true };
 const GPU = { software: false };
 
 /** A variant may be meant for the other sort of adapter; it must be right on this one all the same. */
-const canRun = (variant: Variant<Params>, params: Params): boolean =>
+export const canRun = (variant: Variant<Params>, params: Params): boolean =>
   variant.applies(params, CPU) || variant.applies(params, GPU);
 
 /** Runs kernels as their references and keeps the launches that bring something new. */
@@ -118,6 +119,20 @@ const withoutGradient: (() => void)[] = [
     countConfusions(counts, count([3, 401], 5), count([401, 3], 6).view([3, 401]));
   },
   () => {
+    const inf = Number.POSITIVE_INFINITY;
+    for (const [walkers, bad] of [
+      [7, []],
+      [64, [Number.NaN]],
+      [100, [1, inf, 2, -inf]],
+    ] as const) {
+      const x = tensor([...new Float32Array(131).fill(1), ...bad, 0, 3]);
+      const found = tensor(new Uint32Array(2 * walkers), [walkers, 2], 'u32');
+      const first = tensor([4, anomaly.NONE, 0, 0], [4], 'u32');
+      launch(anomaly.nonFiniteScan, { n: x.size, walkers }, { x, found });
+      launch(anomaly.nonFiniteFirst, { walkers }, { found, first });
+    }
+  },
+  () => {
     const key = tensor([7, 12], [2], 'u32');
     for (const n of [15, 64]) {
       random.randomBits([n], key, 3);
@@ -152,9 +167,8 @@ function forwardAndBackward(fn: (...xs: Tensor[]) => Tensor, inputs: readonly Gr
   pullback(draw(value.shape, 9, -1));
 }
 
-/** The launches that the ops make, by kernel; of the kernels named, or of all. */
-export async function noteLaunches(only?: readonly Kernel[]): Promise<Map<Kernel, Launch[]>> {
-  const device = new NotingDevice(only);
+/** Runs on `device` everything that leads to a kernel: each op forward and backward, and what has no gradient. */
+export async function exerciseKernels(device: Device): Promise<void> {
   const runs = opCases.flatMap((one) =>
     expressions(one).map(
       ([, fn]) =>
@@ -166,6 +180,12 @@ export async function noteLaunches(only?: readonly Kernel[]): Promise<Map<Kernel
     onDevice(device, () => step(run));
     await breathe();
   }
+}
+
+/** The launches that the ops make, by kernel; of the kernels named, or of all. */
+export async function noteLaunches(only?: readonly Kernel[]): Promise<Map<Kernel, Launch[]>> {
+  const device = new NotingDevice(only);
+  await exerciseKernels(device);
   return device.launches;
 }
 

@@ -1,4 +1,5 @@
 // Every kernel there is, for `warpmix kernels` and `warpmix check`. A test compares the families with the folder.
+import * as anomaly from '../../kernels/anomaly.ts';
 import * as conv2d from '../../kernels/conv2d.ts';
 import * as crossEntropy from '../../kernels/crossEntropy.ts';
 import * as depthmix from '../../kernels/depthmix.ts';
@@ -20,6 +21,7 @@ import * as ssim from '../../kernels/ssim.ts';
 import type { Kernel } from '../gpu/kernel.ts';
 
 export const kernelFamilies: Record<string, object> = {
+  anomaly,
   conv2d,
   crossEntropy,
   depthmix,

@@ -10,7 +10,11 @@ import {
   type Numbers,
   type Params,
 } from './kernel.ts';
+import { patiently } from './patience.ts';
 import { BufferPool } from './pool.ts';
+import { type DispatchTime, Profile } from './profile.ts';
+
+export type { DispatchTime };
 
 interface GpuStorage extends Storage {
   buffer: GPUBuffer;
@@ -35,7 +39,7 @@ interface Compiled {
 
 /** What has been asked of the device and not been encoded yet, in order. */
 type Command =
-  | { launch: Launch; group: GPUBindGroup; kernel: string; params: Params }
+  | { launch: Launch; group: GPUBindGroup; kernel: string; params: Params; live: number }
   | { buffer: GPUBuffer; words: Float32Array | Int32Array | Uint32Array };
 
 export interface AdapterInfo extends AdapterFacts {
@@ -44,21 +48,10 @@ export interface AdapterInfo extends AdapterFacts {
   description: string;
 }
 
-/** Time of one dispatch, from timestamp queries. */
-export interface DispatchTime {
-  kernel: string;
-  variant: string;
-  params: Params;
-  ms: number;
-}
-
 // Beyond this many commands they are encoded and submitted, so that the GPU starts while later ops are still recorded.
 const COMMANDS_PER_SUBMIT = 512;
 // Launches and bind groups are dropped all at once past these counts: shapes repeat from step to step, so a program
 // that reaches them is changing shape all the time and would not profit from finer eviction.
-/** Under Node, something to wait for that never comes: a wait on it with a time limit is a sleep. */
-const never = typeof setImmediate === 'function' ? new Int32Array(new SharedArrayBuffer(4)) : null;
-
 const MAX_LAUNCHES = 8192;
 const MAX_BIND_GROUPS = 65536;
 
@@ -81,8 +74,7 @@ export class Gpu implements Device {
   #fault: GpuError | null = null;
   #lost: string | null = null;
   #closed = false;
-  #profile: { kernel: string; variant: string; params: Params }[] | null = null;
-  #querySet: GPUQuerySet | null = null;
+  #profile: Profile | null = null;
   /** Dispatches recorded since the device was opened. */
   dispatches = 0;
 
@@ -156,7 +148,8 @@ export class Gpu implements Device {
       group = this.device.createBindGroup({ label: launch.label, layout: launch.layout, entries });
       launch.groups.set(key, group);
     }
-    this.#queue.push({ launch, group, kernel: kernel.name, params });
+    const live = this.#profile ? this.#pool.memory().live : 0;
+    this.#queue.push({ launch, group, kernel: kernel.name, params, live });
     this.dispatches += 1;
     if (this.#queue.length >= COMMANDS_PER_SUBMIT) this.submit();
   }
@@ -181,7 +174,7 @@ export class Gpu implements Device {
     encoder.copyBufferToBuffer(buffer, 0, staging, 0, bytes);
     this.device.queue.submit([encoder.finish()]);
     try {
-      await this.#patiently(staging.mapAsync(GPUMapMode.READ));
+      await this.#wait(staging.mapAsync(GPUMapMode.READ));
     } catch (error) {
       await this.settle();
       throw new GpuError(`read-back failed: ${(error as Error).message || 'the map was aborted'}`);
@@ -200,7 +193,7 @@ export class Gpu implements Device {
   async sync(): Promise<void> {
     await this.#compiled();
     this.submit();
-    await this.#patiently(this.device.queue.onSubmittedWorkDone());
+    await this.#wait(this.device.queue.onSubmittedWorkDone());
     await this.settle();
   }
 
@@ -233,34 +226,22 @@ export class Gpu implements Device {
   async profile(work: () => void | Promise<void>): Promise<DispatchTime[] | null> {
     if (!this.device.features.has('timestamp-query')) return null;
     await this.sync();
-    const capacity = 4096;
-    this.#querySet = this.device.createQuerySet({ label: 'profile', type: 'timestamp', count: capacity });
-    this.#profile = [];
-    await work();
-    await this.#compiled();
-    const encoder = this.#encode();
-    const rows = this.#profile;
-    const count = Math.min(rows.length * 2, capacity);
-    this.#profile = null;
-    const resolved = this.device.createBuffer({
-      size: Math.max(8, count * 8),
-      usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
-    });
-    const staging = this.device.createBuffer({
-      size: resolved.size,
-      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-    });
-    encoder.resolveQuerySet(this.#querySet, 0, count, resolved, 0);
-    encoder.copyBufferToBuffer(resolved, 0, staging, 0, resolved.size);
+    const profile = new Profile(this.device);
+    this.#profile = profile;
+    let encoder: GPUCommandEncoder;
+    try {
+      await work();
+      await this.#compiled();
+      encoder = this.#encode();
+    } finally {
+      this.#profile = null;
+    }
+    const staging = profile.resolve(encoder);
     this.device.queue.submit([encoder.finish()]);
-    await staging.mapAsync(GPUMapMode.READ);
-    const ticks = new BigInt64Array(staging.getMappedRange().slice(0));
-    for (const one of [resolved, staging, this.#querySet]) one.destroy();
-    this.#querySet = null;
+    await this.#wait(staging.mapAsync(GPUMapMode.READ));
+    const times = profile.times(staging);
     await this.settle();
-    return rows
-      .slice(0, count / 2)
-      .map((row, i) => ({ ...row, ms: Number(ticks[2 * i + 1] - ticks[2 * i]) / 1e6 }));
+    return times;
   }
 
   /** WGSL of a kernel as it is compiled for these parameters, and the variant it came from. */
@@ -269,27 +250,15 @@ export class Gpu implements Device {
     return { variant: variant.name, code: header(kernel, variant) + variant.code(params) };
   }
 
-  /**
-   * Waits for a promise of Dawn's. While one is outstanding, Dawn's Node binding asks the device for news on every turn of the
-   * event loop (dawn/src/dawn/node/binding/AsyncRunner.cpp), which takes a core away from a software adapter's threads. A
-   * turn that sleeps for a millisecond leaves it to them.
-   */
-  async #patiently(news: Promise<unknown>): Promise<void> {
-    let waiting = this.adapter.software;
-    const settled = news.finally(() => {
-      waiting = false;
-    });
-    while (never && waiting) {
-      Atomics.wait(never, 0, 0, 1);
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    await settled;
+  /** Waits for Dawn; see `patiently`. */
+  #wait<T>(news: Promise<T>): Promise<T> {
+    return this.adapter.software ? patiently(news) : news;
   }
 
   /** Waits for every pipeline that a recorded command needs. @throws what the compiler had to say */
   async #compiled(): Promise<void> {
-    while (this.#compiling > 0) await Promise.allSettled(this.#checks);
-    const results = await Promise.allSettled(this.#checks);
+    while (this.#compiling > 0) await this.#wait(Promise.allSettled(this.#checks));
+    const results = await this.#wait(Promise.allSettled(this.#checks));
     const failed = results.find((result) => result.status === 'rejected');
     if (!failed) return;
     this.#queue = [];
@@ -315,18 +284,13 @@ export class Gpu implements Device {
         this.device.queue.writeBuffer(command.buffer, 0, command.words);
         continue;
       }
-      const { launch, group, kernel, params } = command;
-      const row = this.#profile?.length ?? 0;
-      if (this.#profile && this.#querySet && 2 * row + 1 < this.#querySet.count) {
+      const { launch, group, kernel, params, live } = command;
+      if (this.#profile) {
         pass?.end();
+        const variant = launch.label.split('/')[1];
         pass = encoder.beginComputePass({
-          timestampWrites: {
-            querySet: this.#querySet,
-            beginningOfPassWriteIndex: 2 * row,
-            endOfPassWriteIndex: 2 * row + 1,
-          },
+          timestampWrites: this.#profile.next({ kernel, variant, params, live }),
         });
-        this.#profile.push({ kernel, variant: launch.label.split('/')[1], params });
       }
       pass ??= encoder.beginComputePass();
       pass.setPipeline(launch.compiled.pipeline!);

@@ -2,11 +2,13 @@ import { step as scope, type Tensor } from '../autograd/tensor.ts';
 import type { SafeTensor } from '../data/safetensors.ts';
 import { DataError } from '../data/types.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import { AnomalyWatch } from './anomaly.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { Plan } from './plan.ts';
 import type { RunFolder } from './run-folder.ts';
+import type { Trace } from './trace.ts';
 
-/** Training produced a number that is none. Exit code 5 of the command line. */
+/** Training produced NaN or infinity. Exit code 5 of the command line. */
 export class NumericalError extends Error {
   override name = 'NumericalError';
   readonly exitCode = 5;
@@ -42,6 +44,9 @@ export interface LoopOptions {
   onStep(report: StepReport): void;
   /** Asked after each step; a code other than null ends the run with it, after a checkpoint. */
   interrupted(): number | null;
+  /** Look at every number that a step makes, and end at the first that is not finite. */
+  anomaly?: boolean;
+  trace?: Trace | null;
 }
 
 /** Curves and timings for the report. */
@@ -112,6 +117,7 @@ export async function trainPlan(
   options: LoopOptions,
 ): Promise<LoopResult> {
   const total = plan.phases.reduce((sum, phase) => sum + phase.steps, 0);
+  const watch = options.anomaly ? new AnomalyWatch(Object.values(plan.state).flatMap(Object.values)) : null;
   const result: LoopResult = { steps: start, curves: [] };
   const save = async (step: number) => {
     run?.saveCheckpoint(step, await readGroups(plan), { phases: plan.phases.map((p) => [p.name, p.steps]) });
@@ -131,23 +137,32 @@ export async function trainPlan(
     let next = phase.load(first);
     for (let k = first; k < phase.steps; k++) {
       const began = performance.now();
-      const batch = await next;
-      const tensors = scope(() => phase.train(batch, k));
-      gpu?.submit();
-      // The next batch is prepared while the device works. A failure surfaces when the batch is wanted.
-      if (k + 1 < phase.steps) {
-        next = phase.load(k + 1);
-        next.catch(() => {});
-      }
-      const terms = await readTerms(tensors);
+      const place = `${phase.name}, step ${k + 1} of ${phase.steps}`;
+      const trace = options.trace?.covers(k - first, phase.steps - first) ? options.trace : null;
+      const span: Trace['span'] = (...what) => (trace ? trace.span(...what) : what[2]());
+      const trainStep = async () => {
+        const batch = await span('host', 'load', () => next);
+        const train = () => scope(() => phase.train(batch, k));
+        const tensors = span('host', 'record', () => (watch ? watch.during(train) : train()));
+        gpu?.submit();
+        // The next batch is prepared while the device works. A failure surfaces when the batch is wanted.
+        if (k + 1 < phase.steps) {
+          next = span('loader', 'load', () => phase.load(k + 1));
+          next.catch(() => {});
+        }
+        return span('host', 'wait and read', () => readTerms(tensors));
+      };
+      const terms = await (trace ? trace.step(place, trainStep) : trainStep());
       const step = done + k + 1;
       result.steps = step;
       for (const [name, value] of Object.entries(terms)) (curve[name] ??= []).push(value);
+      const anomaly = await watch?.first();
+      if (anomaly) throw new NumericalError(`${place}: ${anomaly}`);
       const bad = Object.entries(terms).find(([, value]) => !Number.isFinite(value));
       if (bad) {
         throw new NumericalError(
-          `${phase.name}, step ${k + 1} of ${phase.steps}: ${bad[0]} is ${bad[1]}. The last checkpoint is from before; ` +
-            'lower the learning rate (--set), or look at the batch of this step.',
+          `${place}: ${bad[0]} is ${bad[1]}. The last checkpoint is from before; lower the learning rate (--set), or ` +
+            'look at the batch of this step; --anomaly says which op made the first such number.',
         );
       }
       run?.log({ event: 'step', phase: phase.name, step, ...terms });
@@ -183,6 +198,7 @@ export async function trainPlan(
     });
     done += phase.steps;
   }
+  watch?.dispose();
   await save(total);
   return result;
 }

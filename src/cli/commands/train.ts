@@ -9,6 +9,7 @@ import { type LoopResult, restore, type StepReport, trainPlan } from '../../trai
 import type { DepthScores } from '../../train/metrics.ts';
 import type { Outcome, Plan } from '../../train/plan.ts';
 import { configDifferences, RunFolder, readConfig } from '../../train/run-folder.ts';
+import { Trace } from '../../train/trace.ts';
 import { withGpu } from '../device.ts';
 import { onInterrupt } from '../interrupt.ts';
 import { endProgress, note, print, printJson, progress, table } from '../output.ts';
@@ -40,6 +41,15 @@ const args = {
   },
   overfit: { type: 'string', description: 'train on N frames only', valueHint: 'N' },
   'dry-run': { type: 'boolean', description: 'one step of each phase, nothing is written' },
+  anomaly: {
+    type: 'boolean',
+    description: 'look at every number of every step; stop where the first NaN or infinity is made (slow)',
+  },
+  trace: {
+    type: 'string',
+    description: 'write steps 2 to 4 of each phase as a Chrome trace, for ui.perfetto.dev',
+    valueHint: 'FILE',
+  },
   'print-config': { type: 'boolean', description: 'print the full configuration and stop' },
   json: { type: 'boolean', description: 'JSON lines on stdout' },
 } as const satisfies ArgsDef;
@@ -113,6 +123,8 @@ interface Session {
   plan: Plan;
   run: RunFolder | null;
   start: number;
+  anomaly: boolean;
+  trace: Trace | null;
 }
 
 function openRun(
@@ -143,7 +155,7 @@ function openRun(
 }
 
 async function runSession(gpu: Gpu, session: Session, json: boolean, command: string): Promise<void> {
-  const { plan, run, start, config, recipe, compare } = session;
+  const { plan, run, start, config, recipe, compare, anomaly, trace } = session;
   const began = performance.now();
   let stop: number | null = null;
   onInterrupt((code) => {
@@ -156,6 +168,8 @@ async function runSession(gpu: Gpu, session: Session, json: boolean, command: st
   const result: LoopResult = await trainPlan(plan, gpu, run, start, {
     checkpointEvery: config.checkpointEvery,
     interrupted: () => stop,
+    anomaly,
+    trace,
     onStep: (report) => {
       steps = report.step;
       if (json) printJson({ event: 'step', ...report });
@@ -207,6 +221,7 @@ async function runSession(gpu: Gpu, session: Session, json: boolean, command: st
     printOutcome(outcome);
     print(`peak ${(memory.peak / 2 ** 20).toFixed(1)} MiB of GPU memory, ${duration(seconds)}`);
     if (dir) print(`run folder ${dir}, open ${join(dir, 'report.html')}`);
+    if (trace) print(`trace ${trace.path}, open it in https://ui.perfetto.dev`);
   }
 }
 
@@ -246,11 +261,13 @@ export const train = defineCommand({
     const compare = repeated(rawArgs, 'compare').map(readFinished);
     const command = `npx warpmix train ${rawArgs.join(' ')}`;
     await withGpu(async (gpu) => {
+      const trace = args.trace === undefined ? null : new Trace(args.trace, gpu);
       const plan = await recipe.plan(config);
       const { run, start } = args['dry-run']
         ? { run: null, start: 0 }
         : openRun(dir, args.recipe, config, plan, resume);
-      const session = { recipe: args.recipe, config, plan, run, start, compare };
+      const anomaly = Boolean(args.anomaly);
+      const session = { recipe: args.recipe, config, plan, run, start, compare, anomaly, trace };
       await runSession(gpu, session, Boolean(args.json), command);
     });
   },

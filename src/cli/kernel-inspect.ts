@@ -1,0 +1,165 @@
+// What `warpmix kernels NAME` measures: every variant of one kernel on the buffers of a training step, against the
+// adapter's limits and against the plain-loop reference.
+import { rated } from '../../bench/kernels.ts';
+import { type Limits, measureLimits } from '../../bench/limits.ts';
+import { median } from '../../bench/measure.ts';
+import type { Storage } from '../gpu/device.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import { chooseVariant, foldGroups, header, type Kernel, type Params, type Variant } from '../gpu/kernel.ts';
+import type { PresetName } from '../train/config.ts';
+import { canRun, compareVariant, noteLaunches } from './check-kernels.ts';
+import { type KernelLaunch, TrainingSteps } from './kernel-launches.ts';
+
+/** One variant at the parameters looked at; null where it cannot run there. */
+export interface Measured {
+  variant: string;
+  summary: string;
+  /** Why the variant is, or is not, the one that runs. */
+  why: string;
+  wgsl: string | null;
+  workgroups: number | null;
+  grid: [number, number] | null;
+  /** Median of single dispatches; null without timestamp queries. */
+  ms: number | null;
+  rate: ReturnType<typeof rated> | null;
+  /** Largest error over the largest value of the reference, at the sizes of `warpmix check`; null where none fits. */
+  maxRelErr: number | null;
+}
+
+export interface Inspection {
+  params: Params;
+  /** Where these parameters come from. */
+  from: string;
+  /** Launches like this one in a training step. */
+  perStep: number | null;
+  chosen: string;
+  buffers: { name: string; type: string; access: string; length: number }[];
+  flops: number;
+  bytes: number;
+  limits: Limits | null;
+  variants: Measured[];
+}
+
+const SAMPLES = 9;
+/** Milliseconds after which no further sample of a variant is taken. */
+const BUDGET = 1500;
+
+const OTHER = { software: 'GPUs', gpu: 'software adapters' } as const;
+
+function whyOf(gpu: Gpu, variant: Variant<Params>, params: Params, chosen: string): string {
+  const here = gpu.adapter.software ? 'software' : 'gpu';
+  if (variant.name === chosen) return 'runs: the first of the list that applies to these parameters here';
+  if (variant.applies(params, gpu.adapter)) return `applies, and comes after ${chosen}`;
+  return canRun(variant, params) ? `meant for ${OTHER[here]}` : 'does not fit these parameters';
+}
+
+/** Median of single dispatches of one variant, by timestamps; null where the adapter has none. */
+async function timed(
+  gpu: Gpu,
+  kernel: Kernel,
+  variant: string,
+  params: Params,
+  buffers: Record<string, Storage>,
+): Promise<number | null> {
+  const samples: number[] = [];
+  const start = performance.now();
+  gpu.pins.set(kernel.name, variant);
+  try {
+    // The first round compiles and touches the memory.
+    for (let round = 0; round <= SAMPLES && (round < 3 || performance.now() - start < BUDGET); round++) {
+      const times = await gpu.profile(() => gpu.run(kernel, params, buffers));
+      if (!times) return null;
+      const [ran] = times;
+      if (ran.variant !== variant) throw new Error(`${kernel.name}: ${ran.variant} ran, not ${variant}`);
+      if (round > 0) samples.push(ran.ms);
+    }
+  } finally {
+    gpu.pins.delete(kernel.name);
+  }
+  return median(samples);
+}
+
+/** The launch on which a step spends most: arithmetic and bytes, times how often. */
+function dearest(launches: readonly KernelLaunch[]): KernelLaunch | null {
+  const effort = ({ kernel, params, times }: KernelLaunch) => {
+    const { flops, bytes } = kernel.cost(params);
+    return times * (flops + bytes);
+  };
+  return launches.reduce<KernelLaunch | null>(
+    (best, one) => (best && effort(best) >= effort(one) ? best : one),
+    null,
+  );
+}
+
+/**
+ * Measures a kernel on `gpu`. Takes seconds: a training step is run up to the kernel, for real inputs.
+ * @param wanted looks at parameters that this variant can run, even where it is not the one that does.
+ */
+export async function inspectKernel(
+  gpu: Gpu,
+  kernel: Kernel,
+  preset: PresetName,
+  wanted?: string,
+): Promise<Inspection> {
+  const checks = (await noteLaunches([kernel])).get(kernel) ?? [];
+  const steps = await TrainingSteps.list(preset);
+  const fitting = kernel.variants.filter(({ name }) => wanted === undefined || name === wanted);
+  const fits = (params: Params) => fitting.some((variant) => canRun(variant, params));
+  const trained = dearest(steps.launches.filter((launch) => launch.kernel === kernel && fits(launch.params)));
+  let looked = trained;
+  let buffers: Record<string, Storage> = {};
+  if (trained) buffers = await steps.buffers(gpu, trained);
+  else {
+    const from = 'warpmix check; no training step has this';
+    looked = dearest(
+      checks.filter(({ params }) => fits(params)).map(({ params }) => ({ kernel, params, from, times: 1 })),
+    );
+    const held = checks.find(({ params }) => params === looked?.params);
+    if (!held) throw new Error(`no case of 'warpmix check' leads to ${kernel.name}`);
+    for (const { name, type } of kernel.bindings) {
+      // Room for whole vectors of four.
+      buffers[name] = gpu.alloc(Math.ceil(held.buffers[name].length / 4) * 4, type);
+      gpu.write(buffers[name], [...held.buffers[name], 0, 0, 0].slice(0, buffers[name].length));
+    }
+  }
+  const { params, from, times } = looked!;
+  const limits = gpu.device.features.has('timestamp-query') ? (await measureLimits(gpu)).limits : null;
+  const chosen = chooseVariant(kernel, params, gpu.adapter).name;
+  const variants: Measured[] = [];
+  for (const variant of kernel.variants) {
+    const { name, summary } = variant;
+    const runs = canRun(variant, params);
+    const ms = runs ? await timed(gpu, kernel, name, params, buffers) : null;
+    const errors: number[] = [];
+    for (const launch of checks.filter((one) => canRun(variant, one.params))) {
+      errors.push((await compareVariant(gpu, kernel, variant, launch)).rel);
+    }
+    const workgroups = runs ? variant.workgroups(params) : null;
+    variants.push({
+      variant: name,
+      summary,
+      why: whyOf(gpu, variant, params, chosen),
+      wgsl: runs ? header(kernel, variant) + variant.code(params) : null,
+      workgroups,
+      grid: workgroups === null ? null : foldGroups(workgroups),
+      ms,
+      rate: ms && limits ? rated(kernel, params, ms, limits) : null,
+      maxRelErr: errors.length > 0 ? Math.max(...errors) : null,
+    });
+  }
+  return {
+    params,
+    from: trained ? `${from}, preset ${preset}` : from,
+    perStep: trained ? times : null,
+    chosen,
+    buffers: kernel.bindings.map(({ name, type, access }) => ({
+      name,
+      type,
+      access,
+      length: buffers[name].length,
+    })),
+    ...kernel.cost(params),
+    limits,
+    variants,
+  };
+}

@@ -1,0 +1,181 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gradientOf, valueAndGrad } from '../../src/autograd/tape.ts';
+import { keep, onDevice, type Tensor, tensor, useDevice } from '../../src/autograd/tensor.ts';
+import { ReferenceDevice } from '../../src/gpu/reference.ts';
+import type { Phase } from '../../src/methods/phase.ts';
+import { add, mul, sqrt, square } from '../../src/ops/elementwise.ts';
+import { concat } from '../../src/ops/movement.ts';
+import { sum } from '../../src/ops/sum.ts';
+import { Sgd } from '../../src/optim/optimizer.ts';
+import { AnomalyWatch } from '../../src/train/anomaly.ts';
+import { NumericalError, trainPlan } from '../../src/train/loop.ts';
+import type { Plan } from '../../src/train/plan.ts';
+import { warpmix } from '../cli/spawn.ts';
+import { testGpu } from '../device.ts';
+import { equal, is, ok, suite } from '../suite.ts';
+
+const test = suite('anomaly watch');
+
+/** A batch of three samples of two numbers, under one weight each. */
+function planOf(
+  loss: (x: Tensor, w: Tensor) => Tensor,
+  batches: readonly (readonly number[])[],
+  start: readonly number[] = [1, 1],
+): Plan & { weights: Tensor } {
+  const weights = keep(tensor(start, [1, 2]));
+  const optimizer = new Sgd([{ params: [weights], lr: 0.5 }]);
+  const phase: Phase<readonly number[]> = {
+    name: 'toy',
+    steps: batches.length,
+    imagesPerStep: 3,
+    optimizer,
+    load: async (k) => batches[k],
+    train: (batch) => {
+      optimizer.advance();
+      const x = tensor(batch, [3, 2]);
+      const [value, gradients] = valueAndGrad(() => sum(loss(x, weights)), [weights]);
+      optimizer.apply(gradients);
+      return { loss: value };
+    },
+  };
+  return {
+    weights,
+    about: '',
+    classes: [],
+    pixels: 2,
+    phases: [phase as Phase],
+    state: { toy: { weights } },
+    evaluate: async () => ({ metrics: {} }),
+    predict: () => ({}),
+    galleries: async () => [],
+  };
+}
+
+const good = [0.5, 0.25, -1, 2, 3, -0.125];
+
+async function failure(plan: Plan, anomaly: boolean): Promise<string> {
+  try {
+    const options = { checkpointEvery: 100, onStep: () => {}, interrupted: () => null, anomaly };
+    await trainPlan(plan, null, null, 0, options);
+  } catch (error) {
+    ok(error instanceof NumericalError, String(error));
+    is(error.exitCode, 5);
+    return error.message;
+  }
+  return 'nothing';
+}
+
+const cases: [string, (x: Tensor, w: Tensor) => Tensor, number[], RegExp][] = [
+  [
+    'forward, at the sample',
+    (x, w) => mul(add(square(x), x), w),
+    [0, 0, 0, 1e30, 0, 0],
+    /^toy, step 2 of 2: square \(forward pass\) made .*: infinity at \[1,1\] of 'y' \[3,2\], sample 1 of 3/,
+  ],
+  [
+    'backward, by the op whose gradient it is',
+    (x, w) => sqrt(square(mul(x, w))),
+    [1, 1, 1, 1, 0, 1], // d sqrt / dx at 0, times 0
+    /^toy, step 2 of 2: \w+ \(backward pass, gradient of sqrt\) made .*\[2,0\] of .* sample 2 of 3/,
+  ],
+  [
+    'in the batch itself',
+    (x, w) => mul(x, w),
+    [0, 0, 0, 0, 0, Number.NaN],
+    /^toy, step 2 of 2: mul \(forward pass\) was given NaN at \[2,1\] of '\w' \[3,2\], sample 2 of 3 .*batch/,
+  ],
+];
+for (const [name, loss, bad, message] of cases) {
+  test(`names op, step and sample: ${name}`, async () => {
+    for (const device of [await testGpu(), new ReferenceDevice()]) {
+      useDevice(device);
+      // In f64 the square of 1e30 is finite.
+      const batch = bad.map((v) => (device.kind === 'reference' && v === 1e30 ? 1e200 : v));
+      const plan = planOf(loss, [good, batch]);
+      const found = await failure(plan, true);
+      ok(message.test(found), `${device.kind}: ${found}`);
+      const plain = await failure(planOf(loss, [good, batch]), false);
+      ok(/^toy, step 2 of 2: loss is .*--anomaly/.test(plain) || plain === 'nothing', plain);
+    }
+    await testGpu();
+  });
+}
+
+test('an update that overflows is named as such, without a sample', async () => {
+  await testGpu();
+  const far = 3e38; // value 0, gradient 3e38, and -3e38 - 0.5 * 3e38 is no f32
+  const plan = planOf((x, w) => mul(x, add(w, tensor([far, 0], [1, 2]))), [[far, 0, 0, 0, 0, 0]], [-far, 0]);
+  const found = await failure(plan, true);
+  ok(
+    /^toy, step 1 of 1: sgd \(outside the gradient\) made .*-infinity at \[0,0\] of 'w' \[1,2\]$/.test(found),
+    found,
+  );
+});
+
+test('a step without anomalies: the same weights as unwatched, nothing left on the device', async () => {
+  const gpu = await testGpu();
+  const weights: number[][] = [];
+  for (const anomaly of [false, true]) {
+    const plan = planOf((x, w) => square(mul(x, w)), [good, good.map((v) => v / 3), good]);
+    const before = gpu.memory().live;
+    is(await failure(plan, anomaly), 'nothing');
+    is(gpu.memory().live, before);
+    weights.push([...(await plan.weights.data())]);
+  }
+  equal(weights[1], weights[0]);
+});
+
+test('what a tensor held before it was filled piece by piece is no anomaly; what was filled in is', async () => {
+  const gpu = await testGpu();
+  const joined = (x: Tensor, w: Tensor) => square(concat([mul(x, w), x], 1));
+  const rubbish = () => {
+    const held = Array.from({ length: 60 }, () => gpu.alloc(64, 'f32'));
+    for (const storage of held) gpu.write(storage, new Float32Array(64).fill(Number.NaN));
+    for (const storage of held) gpu.free(storage);
+  };
+  rubbish();
+  is(await failure(planOf(joined, [good, good]), true), 'nothing');
+  rubbish();
+  const found = await failure(planOf(joined, [good, [0, 0, 0, 0, 1e30, 0]]), true);
+  ok(/: square \(forward pass\) made .*infinity at \[2,0\] of 'y' \[3,4\], sample 2 of 3/.test(found), found);
+});
+
+test('a gradient that cannot be had leaves no mark on the next', () => {
+  onDevice(new ReferenceDevice(), () => {
+    const x = tensor([1]);
+    try {
+      valueAndGrad(() => {
+        const y = square(x);
+        y.node = { ...y.node!, vjp: () => [null] };
+        return y;
+      }, [x]);
+    } catch {}
+    is(gradientOf(), null);
+    new AnomalyWatch([]).dispose();
+  });
+});
+
+test('train --anomaly: exit code 5 and one line that says where', async () => {
+  const out = mkdtempSync(join(tmpdir(), 'warpmix-anomaly-'));
+  try {
+    const { code, stderr } = await warpmix([
+      'train',
+      'supervised',
+      '--anomaly',
+      '--labels=4',
+      '--steps=3',
+      `--out=${join(out, 'run')}`,
+      '--set=pixels=4096',
+      '--set=model.encoder.widths=[4,4,8,8,8]',
+      '--set=model.decoder.widths=[4,4,4,8,8]',
+      '--set=segmentation.lr=1e38',
+      '--set=segmentation.encoderLr=1e38',
+    ]);
+    is(code, 5, stderr);
+    ok(/error: supervised, step 2 of 3: conv2d.* made the first non-finite number/.test(stderr), stderr);
+  } finally {
+    rmSync(out, { recursive: true, force: true });
+  }
+});

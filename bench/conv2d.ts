@@ -1,5 +1,5 @@
-// conv2d 3x3 32 -> 32 at 64x64: forward, input gradient and weight gradient as shares of the adapter's multiply-add peak.
-// Everything in one run, interleaved, medians, times from timestamp queries.
+// conv2d 3x3 32 -> 32 at 64x64: every variant of forward, input gradient and weight gradient as shares of the adapter's
+// multiply-add peak. Everything in one run, interleaved, medians, times from timestamp queries.
 //   npm run bench [-- --json]
 import { conv2d, conv2dInputGrad, conv2dWeightGrad, weightGradSplits } from '../kernels/conv2d.ts';
 import type { Storage } from '../src/gpu/device.ts';
@@ -16,6 +16,8 @@ interface Entry {
   buffers: Record<string, Storage>;
   ms: number[];
   variant: string;
+  /** What this adapter uses unless told otherwise. */
+  chosen: boolean;
 }
 
 const { gpu } = await openGpu();
@@ -54,26 +56,33 @@ const weights = filled(9 * 32 * 32);
 const partial = filled(9 * 32 * 32 * splits);
 const peak = filled(PEAK_OUTPUTS);
 
-const entry = <P extends Record<string, number>>(
+/** One entry for each variant that can run here, those meant for the other sort of adapter included. */
+const entries = <P extends Record<string, number>>(
   name: string,
   kernel: Kernel<P>,
   params: P,
   buffers: Record<string, Storage>,
-): Entry => ({
-  name,
-  kernel: kernel as unknown as Kernel,
-  params,
-  buffers,
-  ms: [],
-  variant: gpu.source(kernel, params).variant,
-});
+): Entry[] => {
+  const chosen = gpu.source(kernel, params).variant;
+  return kernel.variants
+    .filter((variant) => [true, false].some((software) => variant.applies(params, { software })))
+    .map((variant) => ({
+      name,
+      kernel: kernel as unknown as Kernel,
+      params,
+      buffers,
+      ms: [],
+      variant: variant.name,
+      chosen: variant.name === chosen,
+    }));
+};
 
 const turns = gpu.adapter.software ? 100 : 20000;
-const peaks = peakCandidates.map((kernel) => entry(kernel.name, kernel, { turns }, { y: peak }));
+const peaks = peakCandidates.flatMap((kernel) => entries(kernel.name, kernel, { turns }, { y: peak }));
 const convs = [
-  entry('conv2d forward', conv2d, shape, { x: image, w: weights, y: other }),
-  entry('conv2d input gradient', conv2dInputGrad, shape, { g: image, wt: weights, dx: other }),
-  entry(
+  ...entries('conv2d forward', conv2d, shape, { x: image, w: weights, y: other }),
+  ...entries('conv2d input gradient', conv2dInputGrad, shape, { g: image, wt: weights, dx: other }),
+  ...entries(
     'conv2d weight gradient',
     conv2dWeightGrad,
     { ...shape, splits },
@@ -83,7 +92,11 @@ const convs = [
 const all = [...peaks, ...convs];
 for (let round = -1; round < ROUNDS; round++) {
   const times = await gpu.profile(() => {
-    for (const { kernel, params, buffers } of all) gpu.run(kernel, params, buffers);
+    for (const { kernel, variant, params, buffers } of all) {
+      gpu.pins.set(kernel.name, variant);
+      gpu.run(kernel, params, buffers);
+      gpu.pins.delete(kernel.name);
+    }
   });
   if (!times) throw new Error('this adapter has no timestamp queries');
   // The first round compiles.
@@ -97,6 +110,7 @@ const rolled = peaks[0];
 const rows = all.map((one) => ({
   case: one.name,
   variant: one.variant,
+  chosen: one.chosen,
   ms: median(one.ms),
   gflops: gflops(one),
   share: gflops(one) / gflops(best),
@@ -115,10 +129,10 @@ if (json) {
     }),
   );
 } else {
-  console.log(`${adapter}, 3x3 32 -> 32 at 64x64, median of ${ROUNDS}; peak: ${best.name}`);
+  console.log(`${adapter}, 3x3 32 -> 32 at 64x64, median of ${ROUNDS}; peak: ${best.name}; *: chosen here`);
   for (const row of rows) {
     console.log(
-      `${row.case.padEnd(24)} ${row.variant.padEnd(10)} ${row.gflops.toFixed(2).padStart(9)} GFLOP/s  ` +
+      `${row.case.padEnd(24)} ${(row.variant + (row.chosen ? ' *' : '')).padEnd(18)} ${row.gflops.toFixed(2).padStart(9)} GFLOP/s  ` +
         `${(100 * row.share).toFixed(0).padStart(4)} % of the peak  ${(100 * row.shareOfRolled).toFixed(0).padStart(4)} % of the rolled loop`,
     );
   }

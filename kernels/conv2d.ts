@@ -1,5 +1,14 @@
 import * as shader from '../shaders/conv2d.wgsl.ts';
-import { groupsFor, type Kernel } from '../src/gpu/kernel.ts';
+import {
+  forwardAxis,
+  gradAxis,
+  ROWS_INVOCATIONS,
+  ROWS_WORKGROUP,
+  type RowsForm,
+  rows,
+} from '../shaders/conv2dRows.wgsl.ts';
+import { imageTiles, TILE_ROWS, tileColumns, weightTiles } from '../shaders/conv2dTiles.wgsl.ts';
+import { groupsFor, type Kernel, type Variant } from '../src/gpu/kernel.ts';
 
 /**
  * x [n,h,w,c], weights [kh,kw,c/groups,k], y and g [n,oh,ow,k]; s stride, p padding, d dilation along y and x.
@@ -55,16 +64,8 @@ const cost = (p: Conv2dParams) => {
   return { flops: flops(p), bytes: 4 * (x + w + y) };
 };
 
-/** Vectors of four channels per invocation. */
-const blocksOf = (vectors: number) => (vectors % 4 === 0 ? 4 : vectors % 2 === 0 ? 2 : 1);
-/** Pixels of a row per invocation: more where an invocation has fewer channels, fewer where the row is short. */
-const stripOf = (width: number, blocks = 1) =>
-  width >= 16 && blocks < 4 ? 16 : width >= 8 ? 8 : width >= 3 ? 4 : 1;
 /** Channels per invocation where four does not divide them: at most eight, evenly spread. */
 const balanced = (count: number, most = 8) => Math.ceil(count / Math.ceil(count / most));
-
-/** Pixels per invocation of the kernels that take channels one at a time. */
-const scalarStrip = (width: number) => (width >= 8 ? 8 : width >= 3 ? 4 : 1);
 
 const inputsPerGroup = (p: Conv2dParams) => p.c / p.groups;
 const outputsPerGroup = (p: Conv2dParams) => p.k / p.groups;
@@ -90,8 +91,120 @@ function eachTap(
   }
 }
 
-const blocks = (p: Conv2dParams) => blocksOf(outputsPerGroup(p) / 4);
-const strip = (p: Conv2dParams) => stripOf(p.ow, blocks(p));
+/** Channels as a kernel of images sees them: those it reads and those it writes, per group. */
+const channels = (p: Conv2dParams, turned: boolean) =>
+  turned
+    ? { input: outputsPerGroup(p), output: inputsPerGroup(p) }
+    : { input: inputsPerGroup(p), output: outputsPerGroup(p) };
+
+// What `rows` writes out for one pixel: multiply-adds, and values loaded and stored. Beyond these the loop outgrows an
+// instruction cache of 64 KiB, and everything in it takes twice the time or more.
+const ROWS_WORK = 576;
+const ROWS_TRAFFIC = 72;
+
+/**
+ * How `rows` divides the channels: most multiply-adds per value loaded or stored, but a larger form, which takes longer to
+ * compile, must be a quarter better. Null where a kernel or a stride is too large.
+ */
+function rowsForm(p: Conv2dParams, turned: boolean, bias: boolean): RowsForm | null {
+  const { input, output } = channels(p, turned);
+  if (input === 0) return null;
+  const y = turned ? gradAxis(p.kh, p.sy, p.py, p.dy) : forwardAxis(p.kh, p.sy, p.dy);
+  const x = turned ? gradAxis(p.kw, p.sx, p.px, p.dx) : forwardAxis(p.kw, p.sx, p.dx);
+  const depth = [4, 3, 2, 1].find((d) => input % d === 0)!;
+  const width = byFour(output) ? 4 : 1;
+  const vector = depth === 4 && width === 4;
+  let best: RowsForm | null = null;
+  let most = 0;
+  for (let inputs = 1; inputs <= 4; inputs++) {
+    for (let outputs = 1; outputs <= 2; outputs++) {
+      if ((input / depth) % inputs !== 0 || (output / width) % outputs !== 0) continue;
+      const work = p.kh * p.kw * depth * inputs * width * outputs;
+      const traffic =
+        y.positions.length * x.fresh * depth * inputs + 2 * width * outputs * y.phases * x.phases;
+      if (work > ROWS_WORK || traffic > ROWS_TRAFFIC || work / traffic < most * 1.25) continue;
+      most = work / traffic;
+      best = { y, x, depth, width, inputs, outputs, vector, bias };
+    }
+  }
+  return best;
+}
+
+/** Workgroups of `rows`: strips of the lines of the output times blocks of its channels. */
+function rowsGroups(p: Conv2dParams, turned: boolean): number {
+  const { y, outputs, width } = rowsForm(p, turned, false)!;
+  const lines = p.n * Math.ceil((turned ? p.h : p.oh) / y.phases);
+  const columns = (turned ? p.c : p.k) / outputs / width;
+  const perStrip = Math.max(1, Math.floor((lines * columns) / ROWS_INVOCATIONS));
+  return Math.ceil((Math.ceil(lines / perStrip) * columns) / ROWS_WORKGROUP);
+}
+
+const rowsVariants = (turned: boolean, bias: boolean): Variant<Conv2dParams>[] =>
+  [true, false].map((vector) => ({
+    name: vector ? 'rows' : 'rows-scalar',
+    summary: `weights held by the invocation, rows of pixels streamed past them, ${vector ? 'vec4 along both channels' : 'any channel counts'}: for software adapters`,
+    applies: (p, adapter) => adapter.software && rowsForm(p, turned, bias)?.vector === vector,
+    vec4: !vector ? [] : turned ? ['g', 'wt', 'dx'] : ['x', 'w', 'b', 'y'],
+    code: (p) => rows(rowsForm(p, turned, bias)!, turned),
+    workgroups: (p) => rowsGroups(p, turned),
+  }));
+
+/** Vectors of four output channels per invocation of `tiles`. */
+const tileVectors = (outputs: number) => (outputs > 32 ? 2 : 1);
+const tileGroups = (height: number, width: number) =>
+  Math.ceil(height / TILE_ROWS) * Math.ceil(width / tileColumns(tileVectors(width)));
+
+function imageTilesVariant(turned: boolean, bias: boolean): Variant<Conv2dParams> {
+  const pixels = (p: Conv2dParams) => p.n * (turned ? p.h * p.w : p.oh * p.ow);
+  return {
+    name: 'tiles',
+    summary:
+      'blocks of 64 pixels x 32 or 64 channels through workgroup memory, 8 x 4 or 8 x 8 per invocation: for GPUs',
+    applies: (p, adapter) => {
+      const { input, output } = channels(p, turned);
+      return !adapter.software && byFour(input) && byFour(output) && output >= 8;
+    },
+    vec4: turned ? ['g', 'wt', 'dx'] : ['x', 'w', 'b', 'y'],
+    code: (p) => imageTiles(bias, tileVectors(channels(p, turned).output), turned),
+    workgroups: (p) => tileGroups(pixels(p), channels(p, turned).output) * p.groups,
+  };
+}
+
+/** Pixels of a strip of `registers`. */
+const stripOf = (width: number) => (width >= 3 ? 4 : 1);
+/** Output channels per invocation of `registers`: vectors, or up to eight single ones, evenly spread. */
+const perInvocation = (count: number, vector: boolean) =>
+  vector ? (count % 8 === 0 ? 2 : 1) : balanced(count);
+
+function registersVariants(turned: boolean, bias: boolean): Variant<Conv2dParams>[] {
+  const width = (p: Conv2dParams) => (turned ? Math.ceil(p.w / p.sx) : p.ow);
+  const output = (p: Conv2dParams) => channels(p, turned).output;
+  return [
+    { name: 'registers', vectorIn: true, vectorOut: true, what: 'vec4 along both channels' },
+    { name: 'registers-image', vectorIn: false, vectorOut: true, what: 'input channels one at a time' },
+    { name: 'registers-scalar', vectorIn: false, vectorOut: false, what: 'any channel counts' },
+  ].map(
+    ({ name, vectorIn, vectorOut, what }): Variant<Conv2dParams> => ({
+      name,
+      summary: `a strip of 4 pixels x 8 channels per invocation, ${what}, no barriers`,
+      applies: (p) =>
+        p.c > 0 && (!vectorIn || byFour(channels(p, turned).input)) && (!vectorOut || byFour(output(p))),
+      vec4: [
+        ...(vectorIn ? [turned ? 'g' : 'x'] : []),
+        ...(vectorOut ? (turned ? ['wt', 'dx'] : ['w', 'b', 'y']) : []),
+      ],
+      code: (p) => {
+        const tile = [stripOf(width(p)), perInvocation(output(p), vectorOut), vectorIn, vectorOut] as const;
+        return turned ? shader.inputGradRegisters(...tile) : shader.forwardRegisters(bias, ...tile);
+      },
+      workgroups: (p) => {
+        const columns = Math.ceil(output(p) / (vectorOut ? 4 : 1) / perInvocation(output(p), vectorOut));
+        const strips = Math.ceil(width(p) / stripOf(width(p))) * (turned ? p.sx : 1);
+        return groupsFor(p.n * (turned ? p.h : p.oh) * strips * p.groups * columns);
+      },
+    }),
+  );
+}
 
 function forward(bias: boolean): Kernel<Conv2dParams> {
   return {
@@ -107,37 +220,9 @@ function forward(bias: boolean): Kernel<Conv2dParams> {
     ],
     params,
     variants: [
-      {
-        name: 'registers',
-        summary:
-          'a strip of 8 pixels x 16 channels (16 x 8, 16 x 4) per invocation, vec4 along both, no barriers',
-        applies: (p) => byFour(outputsPerGroup(p)) && byFour(inputsPerGroup(p)),
-        vec4: ['x', 'w', 'b', 'y'],
-        code: (p) => shader.forwardRegisters(bias, strip(p), blocks(p), true),
-        workgroups: (p) => groupsFor((p.n * p.oh * Math.ceil(p.ow / strip(p)) * p.k) / 4 / blocks(p)),
-      },
-      {
-        name: 'registers-image',
-        summary: 'as registers, input channels one at a time: for images and odd channel counts',
-        applies: (p) => byFour(outputsPerGroup(p)),
-        vec4: ['w', 'b', 'y'],
-        code: (p) => shader.forwardRegisters(bias, strip(p), blocks(p), false),
-        workgroups: (p) => groupsFor((p.n * p.oh * Math.ceil(p.ow / strip(p)) * p.k) / 4 / blocks(p)),
-      },
-      {
-        name: 'registers-scalar',
-        summary: 'a strip of pixels x up to 8 channels per invocation, any channel counts',
-        applies: (p) => p.c > 0,
-        code: (p) => shader.forwardScalar(bias, scalarStrip(p.ow), balanced(outputsPerGroup(p))),
-        workgroups: (p) =>
-          groupsFor(
-            p.n *
-              p.oh *
-              Math.ceil(p.ow / scalarStrip(p.ow)) *
-              p.groups *
-              Math.ceil(outputsPerGroup(p) / balanced(outputsPerGroup(p))),
-          ),
-      },
+      ...rowsVariants(false, bias),
+      imageTilesVariant(false, bias),
+      ...registersVariants(false, bias),
       {
         name: 'naive',
         summary: 'one output value per invocation',
@@ -166,13 +251,6 @@ function forward(bias: boolean): Kernel<Conv2dParams> {
 export const conv2d = forward(false);
 export const conv2dBias = forward(true);
 
-/** Pixels of one stride phase of a row. */
-const phaseWidth = (p: Conv2dParams) => Math.ceil(p.w / p.sx);
-const inputBlocks = (p: Conv2dParams) => blocksOf(inputsPerGroup(p) / 4);
-const inputStrip = (p: Conv2dParams) => stripOf(phaseWidth(p), inputBlocks(p));
-const inputGradGroups = (p: Conv2dParams, strip: number, columns: number) =>
-  groupsFor(p.n * p.h * Math.ceil(phaseWidth(p) / strip) * p.sx * p.groups * columns);
-
 export const conv2dInputGrad: Kernel<Conv2dParams> = {
   name: 'conv2dInputGrad',
   summary: 'gradient of a convolution with respect to its input; transposed convolution',
@@ -185,27 +263,9 @@ export const conv2dInputGrad: Kernel<Conv2dParams> = {
   ],
   params,
   variants: [
-    {
-      name: 'registers',
-      summary:
-        'a strip of pixels of one stride phase x up to 16 channels per invocation, vec4 along both, no barriers',
-      applies: (p) => byFour(outputsPerGroup(p)) && byFour(inputsPerGroup(p)),
-      vec4: ['g', 'wt', 'dx'],
-      code: (p) => shader.inputGradRegisters(inputStrip(p), inputBlocks(p), true),
-      workgroups: (p) => inputGradGroups(p, inputStrip(p), inputsPerGroup(p) / 4 / inputBlocks(p)),
-    },
-    {
-      name: 'registers-scalar',
-      summary: 'a strip of pixels x up to 8 channels per invocation, any channel counts',
-      applies: (p) => p.c > 0,
-      code: (p) => shader.inputGradRegisters(scalarStrip(phaseWidth(p)), balanced(inputsPerGroup(p)), false),
-      workgroups: (p) =>
-        inputGradGroups(
-          p,
-          scalarStrip(phaseWidth(p)),
-          Math.ceil(inputsPerGroup(p) / balanced(inputsPerGroup(p))),
-        ),
-    },
+    ...rowsVariants(true, false),
+    imageTilesVariant(true, false),
+    ...registersVariants(true, false),
     {
       name: 'naive',
       summary: 'one input value per invocation',
@@ -233,26 +293,54 @@ export const conv2dInputGrad: Kernel<Conv2dParams> = {
 /** `splits` partial sums over the output rows, added afterwards. */
 export type WeightGradParams = Conv2dParams & { splits: number };
 
-/** Vectors of four input channels per invocation, so that the sums fit: 16 x 16 channels at most. */
-const weightRows = (p: Conv2dParams) => blocksOf(inputsPerGroup(p) / 4);
-/** Pixels per turn of the loop: enough work to pay for carrying the sums around it. */
-const weightUnroll = (p: Conv2dParams) => (weightRows(p) * blocks(p) >= 8 ? 1 : 4);
-/** Invocations the register kernel would have with one split. */
-const weightTiles = (p: Conv2dParams) =>
-  byFour(inputsPerGroup(p)) && byFour(outputsPerGroup(p))
-    ? (p.kh * p.kw * (inputsPerGroup(p) / 4) * (p.k / 4)) / weightRows(p) / blocks(p)
-    : p.kh *
-      p.kw *
-      Math.ceil(inputsPerGroup(p) / balanced(inputsPerGroup(p), 4)) *
-      p.groups *
-      Math.ceil(outputsPerGroup(p) / balanced(outputsPerGroup(p)));
+/** How `registers` divides the work: input channels and vectors of output channels per invocation, pixels per turn. */
+function weightForm(p: Conv2dParams) {
+  const vectorIn = byFour(inputsPerGroup(p));
+  const unit = vectorIn ? 4 : 1;
+  const fresh = p.sx % p.dx === 0 ? Math.min(p.kw, p.sx / p.dx) : p.kw;
+  let best = { inputs: 1, blocks: 1 };
+  let most = 0;
+  for (let inputs = 1; inputs <= 4; inputs++) {
+    for (let blocks = 1; blocks <= 4; blocks++) {
+      if ((inputsPerGroup(p) / unit) % inputs !== 0 || (outputsPerGroup(p) / 4) % blocks !== 0) continue;
+      // Sums carried around the loop: more of them cost more to carry than they save in loads.
+      if ((inputs * unit * blocks) / 4 > 4) continue;
+      const reuse = (inputs * unit * blocks) / (fresh * inputs * unit + 4 * blocks);
+      if (reuse <= most) continue;
+      most = reuse;
+      best = { inputs, blocks };
+    }
+  }
+  return { ...best, vectorIn, fresh, pixels: 2 };
+}
+
+/** Invocations that the register kernels would have with one split. */
+function weightTileCount(p: Conv2dParams): number {
+  if (!byFour(outputsPerGroup(p))) {
+    const [inputs, outputs] = [balanced(inputsPerGroup(p), 4), balanced(outputsPerGroup(p))];
+    const columns = p.groups * Math.ceil(outputsPerGroup(p) / outputs);
+    return p.kh * p.kw * Math.ceil(inputsPerGroup(p) / inputs) * columns;
+  }
+  const { inputs, blocks, vectorIn } = weightForm(p);
+  return (p.kh * (inputsPerGroup(p) / (vectorIn ? 4 : 1)) * (p.k / 4)) / inputs / blocks;
+}
+
+/** Pixels that a partial sum should at least cover: fewer, and storing and adding it costs more than computing it. */
+const PIXELS_PER_SPLIT = 512;
 
 /**
- * Splits of the output rows that give every shape about two thousand invocations: enough for a GPU, few enough partial
- * sums. A function of the shape alone, so that the order of summation, hence the bits, never depend on the adapter.
+ * Splits of the output rows: enough invocations for a GPU, no partial sum of too few pixels. A function of the shape
+ * alone, so that the order of summation, hence the bits, do not depend on the adapter's size.
  */
 export const weightGradSplits = (p: Conv2dParams): number =>
-  Math.max(1, Math.min(p.n * p.oh, Math.ceil(2048 / weightTiles(p))));
+  Math.max(
+    1,
+    Math.min(
+      p.n * p.oh,
+      Math.ceil(4096 / weightTileCount(p)),
+      Math.ceil((p.n * p.oh * p.ow) / PIXELS_PER_SPLIT),
+    ),
+  );
 
 export const conv2dWeightGrad: Kernel<WeightGradParams> = {
   name: 'conv2dWeightGrad',
@@ -269,13 +357,31 @@ export const conv2dWeightGrad: Kernel<WeightGradParams> = {
   params: { ...params, splits: 'u32' },
   variants: [
     {
-      name: 'registers',
-      summary: 'one tap, up to 16 x 16 channels per invocation, vec4 along both, no barriers',
-      applies: (p) => byFour(inputsPerGroup(p)) && byFour(outputsPerGroup(p)),
+      name: 'tiles',
+      summary: 'blocks of 64 taps and inputs x 32 or 64 outputs through workgroup memory: for GPUs',
+      applies: (p, adapter) =>
+        !adapter.software &&
+        byFour(inputsPerGroup(p)) &&
+        byFour(outputsPerGroup(p)) &&
+        outputsPerGroup(p) >= 8,
       vec4: ['x', 'g', 'dw'],
-      code: (p) => shader.weightGradRegisters(weightRows(p), blocks(p), weightUnroll(p)),
-      workgroups: (p) => groupsFor(weightTiles(p) * p.splits),
+      code: (p) => weightTiles(tileVectors(outputsPerGroup(p))),
+      workgroups: (p) =>
+        tileGroups(p.kh * p.kw * inputsPerGroup(p), outputsPerGroup(p)) * p.groups * p.splits,
     },
+    ...[true, false].map(
+      (vectorIn): Variant<WeightGradParams> => ({
+        name: vectorIn ? 'registers' : 'registers-image',
+        summary: `the taps of a row of the kernel, up to 8 inputs x 16 outputs, ${vectorIn ? 'vec4 along both' : 'inputs one at a time'}, no barriers`,
+        applies: (p) => byFour(inputsPerGroup(p)) === vectorIn && byFour(outputsPerGroup(p)) && p.c > 0,
+        vec4: vectorIn ? ['x', 'g', 'dw'] : ['g', 'dw'],
+        code: (p) => {
+          const { fresh, inputs, blocks, pixels } = weightForm(p);
+          return shader.weightGradRegisters(p.kw, fresh, inputs, blocks, pixels, vectorIn);
+        },
+        workgroups: (p) => groupsFor(weightTileCount(p) * p.splits),
+      }),
+    ),
     {
       name: 'registers-scalar',
       summary: 'one tap, up to 4 x 8 channels per invocation, any channel counts',

@@ -8,20 +8,27 @@
 // of group q meets only the output channels of group q. The input gradient reads its weights with the channel axes exchanged,
 // wt [KH,KW,K,C/groups], so that neighbouring input channels lie side by side there too.
 //
-// The ladder, for each of the three: `naive`, one output value per invocation, reads as the formula; `registers`, a tile of
-// outputs per invocation, so that every value loaded is used many times, without barriers. A third rung, blocks of both
-// operands shared through workgroup memory for GPUs, exists for matmul only (matmul.wgsl.ts) so far.
+// The ladder, for each of the three:
+//   naive      one value per invocation, reads as the formula (this file)
+//   registers  a small tile of values per invocation, so that what is loaded is used several times; any shape (this file)
+//   rows       weights held by the invocation, pixels streamed past them: for software adapters (conv2dRows.wgsl.ts)
+//   tiles      blocks of both operands shared through workgroup memory: for GPUs (conv2dTiles.wgsl.ts)
 //
-// Why registers win on a CPU adapter: SwiftShader turns every load of a storage buffer into four guarded scalar loads (one
-// per lane), forty to ninety times the price of a multiply-add, and a barrier costs twenty loads
-// (https://github.com/google/swiftshader, src/Reactor/SIMD.hpp). Only re-use inside one invocation pays that back.
+// Facts about SwiftShader that shaped registers and rows. A load of a vec4 is sixteen scalar loads, one per component and lane,
+// each behind a branch (https://github.com/google/swiftshader, src/Reactor/SIMD.hpp, Pointer::Load): the time of eighty
+// multiply-adds, and 2.4 kB of code. A value carried around a loop is merged under a mask at every turn. The compiler (Subzero)
+// keeps the running sum of `matrix * vector` in a register and stores every term of `sum += vector * scalar` to the stack.
+//
+// Outside the image a clamped address is read and the value replaced by zero: cheaper than a branch around each load.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 
 /** `count` copies of a line of WGSL. Unrolled by hand: values indexed in a loop would leave the registers. */
-const each = (count: number, line: (index: number) => string): string =>
+export const each = (count: number, line: (index: number) => string): string =>
   Array.from({ length: count }, (_, index) => line(index)).join('\n');
 
-const component = ['x', 'y', 'z', 'w'];
+/** The arguments of a constructor. */
+export const list = (count: number, item: (index: number) => string): string =>
+  Array.from({ length: count }, (_, index) => item(index)).join(', ');
 
 export const forwardNaive = (bias: boolean) => wgsl`
 @compute @workgroup_size(64)
@@ -55,131 +62,60 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 `;
 
 /**
- * One invocation: `pixels` neighbouring outputs of a row times `blocks` vectors of four output channels, all in registers.
- * Per four input channels it loads `pixels + 4 blocks` vectors and does `16 pixels blocks` multiply-adds. `vectorIn`: x is
- * read four channels at a time; otherwise one, for images and other channel counts that four does not divide.
+ * One invocation: `pixels` neighbouring outputs of a row times `outputs` output channels, in units of four where
+ * `vectorOut`. x is read four channels at a time where `vectorIn`. Past the ends of row and group it computes on whatever
+ * the clamped addresses yield and stores nothing.
  */
-export const forwardRegisters = (bias: boolean, pixels: number, blocks: number, vectorIn: boolean) => wgsl`
+export const forwardRegisters = (
+  bias: boolean,
+  pixels: number,
+  outputs: number,
+  vectorIn: boolean,
+  vectorOut: boolean,
+) => wgsl`
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let index = flat(gid, groups);
-  let k4 = p.k / 4u;
-  let columns = k4 / ${blocks}u;
-  let strips = (p.ow + ${pixels - 1}u) / ${pixels}u;
-  if (index >= p.n * p.oh * strips * columns) { return; }
-  let o = (index % columns) * ${blocks}u;
-  let ox = ((index / columns) % strips) * ${pixels}u;
-  let oy = (index / (columns * strips)) % p.oh;
-  let n = index / (columns * strips * p.oh);
-  let h = i32(p.h);
-  let width = i32(p.w);
-  let kh = p.kh;
-  let kw = p.kw;
-  let sx = i32(p.sx);
-  let dx = p.dx;
-  let dy = i32(p.dy);
-#if ${vectorIn}
-  let row = p.c / 4u;
-  let ci = row / p.groups;
-#else
-  let row = p.c;
-  let ci = row / p.groups;
-#endif
-  let first = (o * 4u / (p.k / p.groups)) * ci;
-  let iy0 = i32(oy * p.sy) - i32(p.py);
-  let ix0 = i32(ox * p.sx) - i32(p.px);
-  ${each(pixels, (j) => each(blocks, (b) => (bias ? `var a${j}_${b} = b[o + ${b}u];` : `var a${j}_${b} = vec4f();`)))}
-  for (var ky = 0u; ky < kh; ky++) {
-    let iy = iy0 + i32(ky) * dy;
-    if (iy < 0 || iy >= h) { continue; }
-    let line = (i32(n) * h + iy) * width;
-    for (var kx = 0u; kx < kw; kx++) {
-      let ix = ix0 + i32(kx * dx);
-      // Outside the image a clamped address is read and weighed with zero: cheaper than a branch around each load.
-      ${each(
-        pixels,
-        (j) => `let ix${j} = ix + ${j} * sx;
-      let at${j} = u32(line + clamp(ix${j}, 0, width - 1)) * row + first;
-      let in${j} = select(0.0, 1.0, ix${j} >= 0 && ix${j} < width);`,
-      )}
-      var wi = (ky * kw + kx) * ci * k4 * ${vectorIn ? '4u' : '1u'} + o;
-      for (var i = 0u; i < ci; i++) {
-        ${each(pixels, (j) => `let x${j} = x[at${j} + i] * in${j};`)}
-        ${each(
-          vectorIn ? 4 : 1,
-          (c) => `{
-          ${each(blocks, (b) => `let w${b} = w[wi + ${b}u];`)}
-          ${each(pixels, (j) => each(blocks, (b) => `a${j}_${b} += x${j}${vectorIn ? `.${component[c]}` : ''} * w${b};`))}
-          wi += k4;
-        }`,
-        )}
-      }
-    }
-  }
-  let out = ((n * p.oh + oy) * p.ow + ox) * k4 + o;
-  ${each(
-    pixels,
-    (j) => `if (ox + ${j}u < p.ow) {
-    ${each(blocks, (b) => `y[out + ${j}u * k4 + ${b}u] = a${j}_${b};`)}
-  }`,
-  )}
-}
-`;
-
-/** As `forwardRegisters`, for any number of output channels: `outputs` of them per invocation, read one at a time. */
-export const forwardScalar = (bias: boolean, pixels: number, outputs: number) => wgsl`
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let index = flat(gid, groups);
-  let ko = p.k / p.groups;
+  // Input channels are counted in units of ${vectorIn ? 'four' : 'one'}, output channels of ${vectorOut ? 'four' : 'one'}.
+  let c = p.c / ${vectorIn ? 4 : 1}u;
+  let k = p.k / ${vectorOut ? 4 : 1}u;
+  let ci = c / p.groups;
+  let ko = k / p.groups;
   let perGroup = (ko + ${outputs - 1}u) / ${outputs}u;
   let columns = perGroup * p.groups;
   let strips = (p.ow + ${pixels - 1}u) / ${pixels}u;
   if (index >= p.n * p.oh * strips * columns) { return; }
-  let column = index % columns;
-  let group = column / perGroup;
-  let within = (column % perGroup) * ${outputs}u;
+  let group = (index % columns) / perGroup;
+  let within = (index % columns - group * perGroup) * ${outputs}u;
   let o = group * ko + within;
   let ox = ((index / columns) % strips) * ${pixels}u;
   let oy = (index / (columns * strips)) % p.oh;
   let n = index / (columns * strips * p.oh);
-  let k = p.k;
   let h = i32(p.h);
   let width = i32(p.w);
-  let kh = p.kh;
-  let kw = p.kw;
   let sx = i32(p.sx);
-  let dx = p.dx;
-  let dy = i32(p.dy);
-  let row = p.c;
-  let ci = row / p.groups;
-  let first = group * ci;
-  let iy0 = i32(oy * p.sy) - i32(p.py);
-  let ix0 = i32(ox * p.sx) - i32(p.px);
-  ${each(pixels, (j) => each(outputs, (b) => `var a${j}_${b} = ${bias ? `b[min(o + ${b}u, k - 1u)]` : '0.0'};`))}
-  for (var ky = 0u; ky < kh; ky++) {
-    let iy = iy0 + i32(ky) * dy;
+  ${each(pixels, (j) =>
+    each(
+      outputs,
+      (b) => `var a${j}_${b} = ${bias ? `b[min(o + ${b}u, k - 1u)]` : vectorOut ? 'vec4f()' : '0.0'};`,
+    ),
+  )}
+  for (var ky = 0u; ky < p.kh; ky++) {
+    let iy = i32(oy * p.sy + ky * p.dy) - i32(p.py);
     if (iy < 0 || iy >= h) { continue; }
     let line = (i32(n) * h + iy) * width;
-    for (var kx = 0u; kx < kw; kx++) {
-      let ix = ix0 + i32(kx * dx);
+    for (var kx = 0u; kx < p.kw; kx++) {
+      let ix = i32(ox * p.sx + kx * p.dx) - i32(p.px);
       ${each(
         pixels,
         (j) => `let ix${j} = ix + ${j} * sx;
-      let at${j} = u32(line + clamp(ix${j}, 0, width - 1)) * row + first;
-      let in${j} = select(0.0, 1.0, ix${j} >= 0 && ix${j} < width);`,
+      let at${j} = u32(line + clamp(ix${j}, 0, width - 1)) * c + group * ci;
+      let in${j} = ix${j} >= 0 && ix${j} < width;`,
       )}
-      var wi = (ky * kw + kx) * ci * k + o;
+      var wi = (ky * p.kw + kx) * ci * ${vectorIn ? 4 : 1}u * k + o;
       for (var i = 0u; i < ci; i++) {
-        ${each(outputs, (b) => `let w${b} = w[wi + ${b}u];`)}
-        ${each(
-          pixels,
-          (j) => `{
-          let v = x[at${j} + i] * in${j};
-          ${each(outputs, (b) => `a${j}_${b} += v * w${b};`)}
-        }`,
-        )}
-        wi += k;
+        ${each(pixels, (j) => `let x${j} = select(${vectorIn ? 'vec4f()' : '0.0'}, x[at${j} + i], in${j});`)}
+        ${multiply('w', 'x', pixels, outputs, vectorIn, vectorOut, 'k')}
       }
     }
   }
@@ -192,6 +128,29 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   )}
 }
 `;
+
+/**
+ * Adds to the sums a<pixel>_<output> the products of the values <from><pixel> and the next rows of the weights, and moves
+ * `wi` past these rows.
+ */
+const multiply = (
+  weights: string,
+  source: string,
+  pixels: number,
+  outputs: number,
+  vectorIn: boolean,
+  vectorOut: boolean,
+  row: string,
+): string => {
+  const load = (q: number, b: number) => `${weights}[wi + ${q}u * ${row} + ${b}u]`;
+  const block = (b: number) =>
+    !vectorIn ? load(0, b) : `${vectorOut ? 'mat4x4f' : 'vec4f'}(${list(4, (q) => load(q, b))})`;
+  const product = (j: number, b: number) =>
+    vectorIn && !vectorOut ? `dot(w${b}, ${source}${j})` : `w${b} * ${source}${j}`;
+  return `${each(outputs, (b) => `let w${b} = ${block(b)};`)}
+        ${each(pixels, (j) => each(outputs, (b) => `a${j}_${b} += ${product(j, b)};`))}
+        wi += ${vectorIn ? `4u * ${row}` : row};`;
+};
 
 export const inputGradNaive = () => wgsl`
 @compute @workgroup_size(64)
@@ -224,16 +183,20 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 
 /**
  * One invocation: `pixels` inputs of a row that lie one stride apart, so that a tap meets an output at all of them or at
- * none, times `inputs` input channels, as `forwardRegisters` with the parts of x and y exchanged. `vector`: g is read and
- * dx written four channels at a time; otherwise one.
+ * none, times `inputs` input channels, as `forwardRegisters` with the parts of x and y exchanged.
  */
-export const inputGradRegisters = (pixels: number, inputs: number, vector: boolean) => wgsl`
+export const inputGradRegisters = (
+  pixels: number,
+  inputs: number,
+  vectorIn: boolean,
+  vectorOut: boolean,
+) => wgsl`
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let index = flat(gid, groups);
-  // Channels are counted in units of ${vector ? 'four' : 'one'} from here on.
-  let c = p.c / ${vector ? '4u' : '1u'};
-  let k = p.k / ${vector ? '4u' : '1u'};
+  // Channels of g are counted in units of ${vectorIn ? 'four' : 'one'}, channels of dx of ${vectorOut ? 'four' : 'one'}.
+  let c = p.c / ${vectorOut ? 4 : 1}u;
+  let k = p.k / ${vectorIn ? 4 : 1}u;
   let ci = c / p.groups;
   let ko = k / p.groups;
   let perGroup = (ci + ${inputs - 1}u) / ${inputs}u;
@@ -243,49 +206,34 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   // A row splits into sx phases of every sx-th pixel, a phase into strips.
   let strips = ((p.w + sx - 1u) / sx + ${pixels - 1}u) / ${pixels}u;
   if (index >= p.n * p.h * strips * sx * columns) { return; }
-  let column = index % columns;
-  let group = column / perGroup;
-  let within = (column % perGroup) * ${inputs}u;
+  let group = (index % columns) / perGroup;
+  let within = (index % columns - group * perGroup) * ${inputs}u;
   let phase = (index / columns) % sx;
   let ix = ((index / (columns * sx)) % strips) * ${pixels}u * sx + phase;
   let iy = (index / (columns * sx * strips)) % p.h;
   let n = index / (columns * sx * strips * p.h);
   let oh = i32(p.oh);
   let ow = i32(p.ow);
-  let kh = p.kh;
-  let kw = p.kw;
-  let kdx = i32(p.dx);
-  let kdy = i32(p.dy);
-  let first = group * ko;
-  let iy0 = i32(iy + p.py);
-  let ix0 = i32(ix + p.px);
-  ${each(pixels, (j) => each(inputs, (b) => `var a${j}_${b} = ${vector ? 'vec4f()' : '0.0'};`))}
-  for (var ky = 0u; ky < kh; ky++) {
-    let up = iy0 - i32(ky) * kdy;
+  ${each(pixels, (j) => each(inputs, (b) => `var a${j}_${b} = ${vectorOut ? 'vec4f()' : '0.0'};`))}
+  for (var ky = 0u; ky < p.kh; ky++) {
+    let up = i32(iy + p.py) - i32(ky * p.dy);
     let oy = up / sy;
     if (up < 0 || oy * sy != up || oy >= oh) { continue; }
     let line = (i32(n) * oh + oy) * ow;
-    for (var kx = 0u; kx < kw; kx++) {
-      let left = ix0 - i32(kx) * kdx;
+    for (var kx = 0u; kx < p.kw; kx++) {
+      let left = i32(ix + p.px) - i32(kx * p.dx);
       // Floor division: left of the image the remainder must keep its phase.
       let ox = select(left, left - i32(sx) + 1, left < 0) / i32(sx);
       if (ox * i32(sx) != left) { continue; }
       ${each(
         pixels,
-        (j) => `let at${j} = u32(line + clamp(ox + ${j}, 0, ow - 1)) * k + first;
-      let in${j} = select(0.0, 1.0, ox + ${j} >= 0 && ox + ${j} < ow);`,
+        (j) => `let at${j} = u32(line + clamp(ox + ${j}, 0, ow - 1)) * k + group * ko;
+      let in${j} = ox + ${j} >= 0 && ox + ${j} < ow;`,
       )}
-      var wi = ((ky * kw + kx) * p.k + first * ${vector ? '4u' : '1u'}) * ci + within;
+      var wi = ((ky * p.kw + kx) * p.k + group * ko * ${vectorIn ? 4 : 1}u) * ci + within;
       for (var o = 0u; o < ko; o++) {
-        ${each(pixels, (j) => `let g${j} = g[at${j} + o] * in${j};`)}
-        ${each(
-          vector ? 4 : 1,
-          (q) => `{
-          ${each(inputs, (b) => `let w${b} = wt[wi + ${b}u];`)}
-          ${each(pixels, (j) => each(inputs, (b) => `a${j}_${b} += g${j}${vector ? `.${component[q]}` : ''} * w${b};`))}
-          wi += ci;
-        }`,
-        )}
+        ${each(pixels, (j) => `let g${j} = select(${vectorIn ? 'vec4f()' : '0.0'}, g[at${j} + o], in${j});`)}
+        ${multiply('wt', 'g', pixels, inputs, vectorIn, vectorOut, 'ci')}
       }
     }
   }
@@ -330,65 +278,106 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 `;
 
 /**
- * One invocation: one tap, `4 rowsIn` input times `4 blocks` output channels, over the output rows of its split. Per output
- * pixel it loads `rowsIn + blocks` vectors for `16 rowsIn blocks` multiply-adds; `unroll` pixels of a row go into one turn of
- * the loop, because carrying the sums around the loop costs as much as several multiply-adds each. The partial sums of
- * the splits are added by a second pass (reduceSum), in order.
+ * One invocation: the `taps` taps of one row of the kernel, `inputs` input channels (in units of four where `vectorIn`) times
+ * `4 blocks` output channels, over the output rows of its split, `pixels` pixels to a turn of the loop. Neighbouring taps see
+ * the same columns of x, so of the `taps` columns under a pixel only `fresh` are new; the others move along. The partial sums
+ * of the splits are added by a second pass (reduceSum), in order.
  */
-export const weightGradRegisters = (rowsIn: number, blocks: number, unroll: number) => wgsl`
+export const weightGradRegisters = (
+  taps: number,
+  fresh: number,
+  inputs: number,
+  blocks: number,
+  pixels: number,
+  vectorIn: boolean,
+) => {
+  const channels = inputs * (vectorIn ? 4 : 1);
+  const kept = taps - fresh;
+  const value = (column: number, c: number) =>
+    vectorIn ? `x${column}_${c >> 2}.${'xyzw'[c & 3]}` : `x${column}_${c}`;
+  // Columns of a turn from left to right; without common ones each pixel has its own.
+  const column = (pixel: number, tap: number) => pixel * fresh + tap;
+  const load = (kind: 'var' | 'let', j: number, position: string) => `let ix${j} = ${position};
+      let in${j} = ix${j} >= 0 && ix${j} < width;
+      let at${j} = (line + u32(clamp(ix${j}, 0, width - 1))) * c + channel;
+      ${each(
+        inputs,
+        (i) => `${kind} x${j}_${i} = select(${vectorIn ? 'vec4f()' : '0.0'}, x[at${j} + ${i}u], in${j});`,
+      )}`;
+  return wgsl`
+// The sums leave through an array, so that one loop stores them.
+var<private> sums: array<vec4f, ${taps * channels * blocks}>;
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let index = flat(gid, groups);
-  let c4 = p.c / 4u;
-  let k4 = p.k / 4u;
-  let ci4 = c4 / p.groups;
-  let tiles = ci4 / ${rowsIn}u;
-  let columns = k4 / ${blocks}u;
-  let taps = p.kh * p.kw;
-  if (index >= taps * tiles * columns * p.splits) { return; }
+  // Input channels are counted in units of ${vectorIn ? 'four' : 'one'}, output channels of four.
+  let c = p.c / ${vectorIn ? 4 : 1}u;
+  let k = p.k / 4u;
+  let ci = c / p.groups;
+  let tiles = ci / ${inputs}u;
+  let columns = k / ${blocks}u;
+  if (index >= p.kh * tiles * columns * p.splits) { return; }
   let o = (index % columns) * ${blocks}u;
-  let i = ((index / columns) % tiles) * ${rowsIn}u;
-  let tap = (index / (columns * tiles)) % taps;
-  let split = index / (columns * tiles * taps);
-  let kx = tap % p.kw;
-  let ky = tap / p.kw;
+  let i = ((index / columns) % tiles) * ${inputs}u;
+  let ky = (index / (columns * tiles)) % p.kh;
+  let split = index / (columns * tiles * p.kh);
+  let channel = o / (k / p.groups) * ci + i;
   let h = i32(p.h);
   let width = i32(p.w);
   let oh = p.oh;
   let ow = p.ow;
-  let sx = i32(p.sx);
-  let sy = p.sy;
-  let channel = (o * 4u / (p.k / p.groups)) * ci4 + i;
+  let px = i32(p.px);
+  let dx = i32(p.dx);
   let rows = p.n * oh;
   let perSplit = (rows + p.splits - 1u) / p.splits;
   let last = min(rows, (split + 1u) * perSplit);
-  let shiftY = i32(ky * p.dy) - i32(p.py);
-  let shiftX = i32(kx * p.dx) - i32(p.px);
-  ${each(4 * rowsIn, (c) => each(blocks, (b) => `var a${c}_${b} = vec4f();`))}
+  let shift = i32(ky * p.dy) - i32(p.py);
+  ${each(taps, (t) => each(channels, (i) => each(blocks, (b) => `var a${t}_${i}_${b} = vec4f();`)))}
   for (var r = split * perSplit; r < last; r++) {
-    let iy = i32((r % oh) * sy) + shiftY;
+    let n = r / oh;
+    let iy = i32((r - n * oh) * p.sy) + shift;
     if (iy < 0 || iy >= h) { continue; }
-    let line = (i32(r / oh) * h + iy) * width;
-    for (var ox = 0u; ox < ow; ox += ${unroll}u) {
+    let line = (n * p.h + u32(iy)) * p.w;
+    ${each(kept, (s) => load('var', s, `${s} * dx - px`))}
+    for (var ox = 0u; ox < ow; ox += ${pixels}u) {
+      ${each(pixels, (u) => {
+        const left = `i32((ox + ${u}u) * p.sx) - px`;
+        return each(fresh, (s) => load('let', column(u, kept + s), `${left} + ${kept + s} * dx`));
+      })}
       ${each(
-        unroll,
-        (u) => `{
-        let ix = i32(ox + ${u}u) * sx + shiftX;
-        let at = u32(line + clamp(ix, 0, width - 1)) * c4 + channel;
-        let used = select(0.0, 1.0, ix >= 0 && ix < width && ox + ${u}u < ow);
-        ${each(rowsIn, (t) => `let v${t} = x[at + ${t}u] * used;`)}
-        let gi = (r * ow + min(ox + ${u}u, ow - 1u)) * k4 + o;
-        ${each(blocks, (b) => `let g${b} = g[gi + ${b}u];`)}
-        ${each(4 * rowsIn, (c) => each(blocks, (b) => `a${c}_${b} += v${c >> 2}.${component[c & 3]} * g${b};`))}
-      }`,
+        pixels,
+        (u) => `let used${u} = ox + ${u}u < ow;
+      let gi${u} = (r * ow + min(ox + ${u}u, ow - 1u)) * k + o;
+      ${each(blocks, (b) => {
+        const value = `g[gi${u} + ${b}u]`;
+        return `let g${u}_${b} = ${u === 0 ? value : `select(vec4f(), ${value}, used${u})`};`;
+      })}`,
       )}
+      ${each(taps, (t) =>
+        each(channels, (i) =>
+          each(
+            blocks,
+            (b) =>
+              `a${t}_${i}_${b} += mat${pixels}x4f(${list(pixels, (u) => `g${u}_${b}`)}) * ` +
+              `vec${pixels}f(${list(pixels, (u) => value(column(u, t), i))});`,
+          ),
+        ),
+      )}
+      ${each(kept, (s) => each(inputs, (i) => `x${s}_${i} = x${s + pixels * fresh}_${i};`))}
     }
   }
-  let out = ((split * taps + tap) * ci4 * 4u + i * 4u) * k4 + o;
-  ${each(4 * rowsIn, (c) => each(blocks, (b) => `dw[out + ${c}u * k4 + ${b}u] = a${c}_${b};`))}
+  ${each(taps, (t) =>
+    each(channels, (i) => each(blocks, (b) => `sums[${(t * channels + i) * blocks + b}] = a${t}_${i}_${b};`)),
+  )}
+  let out = ((split * p.kh + ky) * ${taps}u * ci + i) * ${vectorIn ? 4 : 1}u * k + o;
+  for (var e = 0u; e < ${taps * channels}u; e++) {
+    let to = out + (e / ${channels}u * ci * ${vectorIn ? 4 : 1}u + e % ${channels}u) * k;
+    ${each(blocks, (b) => `dw[to + ${b}u] = sums[e * ${blocks}u + ${b}u];`)}
+  }
 }
 `;
-
+};
 /** As `weightGradRegisters`, for any channel counts: `inputs` times `outputs` scalars per invocation. */
 export const weightGradScalar = (inputs: number, outputs: number, unroll: number) => wgsl`
 @compute @workgroup_size(64)
@@ -435,13 +424,13 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
         (u) => `{
         let ix = i32(ox + ${u}u) * sx + shiftX;
         let at = u32(line + clamp(ix, 0, width - 1)) * c + channel;
-        let used = select(0.0, 1.0, ix >= 0 && ix < width && ox + ${u}u < ow);
+        let used = ix >= 0 && ix < width && ox + ${u}u < ow;
         let gi = (r * ow + min(ox + ${u}u, ow - 1u)) * k + o;
-        ${each(outputs, (b) => `let g${b} = g[gi + ${b}u] * used;`)}
+        ${each(outputs, (b) => `let g${b} = select(0.0, g[gi + ${b}u], used);`)}
         ${each(
           inputs,
           (c) => `{
-          let v = x[at + ${c}u];
+          let v = select(0.0, x[at + ${c}u], used);
           ${each(outputs, (b) => `a${c}_${b} += v * g${b};`)}
         }`,
         )}

@@ -70,7 +70,7 @@ test('NAME --variant: parameters that fit it, the text for a reader', async () =
 test('a kernel, variant or preset that is not there: exit 2', async () => {
   for (const [args, message] of [
     [['conv2'], /no kernel 'conv2' \(did you mean conv2d\?\)/],
-    [['conv2d', '--variant', 'fast'], /no variant 'fast'; it has registers/],
+    [['conv2d', '--variant', 'fast'], /no variant 'fast'; it has rows/],
     [['conv2d', '--preset', 'huge'], /--preset 'huge': expected one of tiny/],
     [['conv2d', '--dump', folder], /leave out NAME/],
   ] as const) {

@@ -1,7 +1,15 @@
-import { conv2dBias, conv2dInputGrad, conv2dWeightGrad, conv2d as kernel } from '../../kernels/conv2d.ts';
+import {
+  type Conv2dParams,
+  conv2dBias,
+  conv2dInputGrad,
+  conv2dWeightGrad,
+  conv2d as kernel,
+} from '../../kernels/conv2d.ts';
 import { gradcheck } from '../../src/autograd/gradcheck.ts';
 import { grad } from '../../src/autograd/tape.ts';
 import { type Tensor, tensor } from '../../src/autograd/tensor.ts';
+import { canRun, compareVariant, type Launch } from '../../src/cli/check-kernels.ts';
+import type { Kernel } from '../../src/gpu/kernel.ts';
 import { type Conv2dOptions, conv2d, convTranspose2d } from '../../src/ops/conv2d.ts';
 import { square } from '../../src/ops/elementwise.ts';
 import { sum } from '../../src/ops/sum.ts';
@@ -61,25 +69,109 @@ for (const one of cases) {
     const plain = await gradcheck((x, w) => conv2d(x, w, null, one.options), [x, w], { device, samples: 6 });
     ok(plain.ok, plain.message);
   });
-
-  test(`every variant: ${label(one)}`, async () => {
-    const device = await testGpu();
-    const inputs = inputsOf(one);
-    for (const family of [kernel, conv2dBias, conv2dInputGrad, conv2dWeightGrad]) {
-      for (const variant of family.variants) {
-        device.pins.set(family.name, variant.name);
-        const fn = (x: Tensor, w: Tensor, b: Tensor) =>
-          conv2d(x, w, family === conv2dBias ? b : null, one.options);
-        const check = await gradcheck(fn, family === conv2dBias ? inputs : inputs.slice(0, 2), {
-          device,
-          samples: 1,
-        });
-        device.pins.delete(family.name);
-        ok(check.ok, `${family.name}/${variant.name}: ${check.message}`);
-      }
-    }
-  });
 }
+
+/** Kernel parameters of a case, and buffers for all four kernels. */
+function kernelCase({ x: [n, h, w, c], kernel: [kh, kw], k, options }: Case) {
+  const [[sy, sx], [py, px], [dy, dx]] = [
+    options.stride ?? 1,
+    options.padding ?? 0,
+    options.dilation ?? 1,
+  ].map((value) => (typeof value === 'number' ? [value, value] : value));
+  const groups = options.groups ?? 1;
+  const oh = Math.floor((h + 2 * py - dy * (kh - 1) - 1) / sy) + 1;
+  const ow = Math.floor((w + 2 * px - dx * (kw - 1) - 1) / sx) + 1;
+  const params: Conv2dParams = { n, h, w, c, oh, ow, k, kh, kw, sy, sx, py, px, dy, dx, groups };
+  const [image, weights, result] = [n * h * w * c, (kh * kw * c * k) / groups, n * oh * ow * k];
+  const buffers = {
+    x: randoms(image, 1),
+    w: randoms(weights, 2),
+    wt: randoms(weights, 2),
+    b: randoms(k, 3),
+    g: randoms(result, 4),
+    y: new Float64Array(result),
+    dx: new Float64Array(image),
+  };
+  return { params, buffers, weights };
+}
+
+const all = [kernel, conv2dBias, conv2dInputGrad, conv2dWeightGrad];
+
+/** Every variant of the kernels on the buffers of a case, the weight gradient with one split and with three. */
+async function everyVariant(
+  one: Case,
+  families: readonly object[] = all,
+  spoil: (buffers: Record<string, Float64Array>) => void = () => {},
+) {
+  const device = await testGpu();
+  const { params, buffers, weights } = kernelCase(one);
+  spoil(buffers);
+  const splits = [1, Math.min(3, params.n * params.oh)];
+  const launches: [Kernel, Launch][] = [
+    ...[kernel, conv2dBias, conv2dInputGrad].map(
+      (family) => [family as unknown as Kernel, { params, buffers }] as [Kernel, Launch],
+    ),
+    ...splits.map((count): [Kernel, Launch] => [
+      conv2dWeightGrad as unknown as Kernel,
+      {
+        params: { ...params, splits: count },
+        buffers: { ...buffers, dw: new Float64Array(count * weights) },
+      },
+    ]),
+  ];
+  const ran = new Set<string>();
+  for (const [family, launch] of launches) {
+    if (!families.includes(family)) continue;
+    for (const variant of family.variants) {
+      if (!canRun(variant, launch.params)) continue;
+      const { wrong } = await compareVariant(device, family, variant, launch);
+      equal(wrong, [], `${family.name}/${variant.name} at ${JSON.stringify(launch.params)}: ${wrong[0]}`);
+      ran.add(`${family.name}/${variant.name}`);
+    }
+  }
+  return ran;
+}
+
+// More than one block of `tiles` along each axis, none of them full; strides, dilations and groups that share nothing.
+const larger: Case[] = [
+  { x: [2, 9, 11, 20], kernel: [3, 3], k: 36, options: { padding: 1 } },
+  { x: [1, 5, 7, 36], kernel: [3, 3], k: 72, options: { stride: 2, padding: 1 } },
+  {
+    x: [1, 13, 9, 16],
+    kernel: [2, 3],
+    k: 80,
+    options: { stride: [2, 3], padding: [1, 2], dilation: [2, 1], groups: 2 },
+  },
+  { x: [1, 11, 12, 8], kernel: [3, 3], k: 8, options: { stride: 3, padding: 2, dilation: 2 } },
+  { x: [1, 8, 7, 8], kernel: [3, 3], k: 16, options: { stride: 2, padding: 0 } },
+  { x: [1, 8, 7, 8], kernel: [1, 1], k: 16, options: { stride: 2 } },
+  { x: [1, 9, 10, 4], kernel: [7, 7], k: 8, options: { stride: 2, padding: 3 } },
+  { x: [1, 6, 7, 6], kernel: [3, 3], k: 12, options: { stride: 2, padding: 1 } },
+  { x: [1, 6, 9, 12], kernel: [5, 5], k: 2, options: { padding: 2 } },
+];
+
+test('every variant against plain loops, none beyond its buffers', async () => {
+  const ran = new Set<string>();
+  for (const one of [...cases, ...larger]) for (const name of await everyVariant(one)) ran.add(name);
+  for (const family of all) {
+    for (const { name } of family.variants) ok(ran.has(`${family.name}/${name}`), `${family.name}/${name}`);
+  }
+});
+
+test('an infinity at the border of the image that is read stays out of the padding', async () => {
+  const ends = (values: Float64Array) => {
+    values[0] = Number.POSITIVE_INFINITY;
+    values[values.length - 1] = Number.NEGATIVE_INFINITY;
+  };
+  for (const one of [
+    { x: [1, 7, 9, 4], kernel: [3, 3], k: 8, options: { padding: 1 } },
+    { x: [1, 7, 9, 3], kernel: [3, 3], k: 8, options: { stride: 2, padding: 1 } },
+    { x: [1, 6, 7, 3], kernel: [3, 3], k: 5, options: { padding: 2, dilation: 2 } },
+  ] satisfies Case[]) {
+    await everyVariant(one, [kernel, conv2dBias], ({ x }) => ends(x));
+    await everyVariant(one, [conv2dInputGrad], ({ g }) => ends(g));
+  }
+});
 
 test('second derivatives close over the three kernels', async () => {
   const device = await testGpu();

@@ -31,7 +31,7 @@ const short = (params: Params): string =>
     .map(([name, value]) => `${name}=${Number.isSafeInteger(value) ? value : value.toPrecision(3)}`)
     .join(' ');
 
-/** conv2d 3x3 with as many outputs as inputs: forward, input gradient, weight gradient. */
+/** conv2d 3x3 with as many outputs as inputs: forward, input gradient, weight gradient, by every variant that can run. */
 async function convolutions(gpu: Gpu, n: number, h: number, w: number, c: number, limits: Limits) {
   const shape = { n, h, w, c, oh: h, ow: w, k: c, kh: 3, kw: 3, sy: 1, sx: 1, py: 1, px: 1, dy: 1, dx: 1 };
   const p = { ...shape, groups: 1 };
@@ -53,21 +53,29 @@ async function convolutions(gpu: Gpu, n: number, h: number, w: number, c: number
       buffers: { x, g: y, dw: parts },
     },
   ];
-  const samples: number[][] = [];
+  const entries = launches.flatMap((one) =>
+    one.kernel.variants
+      .filter((variant) => [true, false].some((software) => variant.applies(one.params, { software })))
+      .map((variant) => ({ ...one, variant: variant.name, ms: [] as number[] })),
+  );
   for (let round = 0; round <= ROUNDS; round++) {
     const times = await profiled(gpu, () => {
-      for (const { kernel, params, buffers } of launches) gpu.run(kernel, params, buffers);
+      for (const { kernel, variant, params, buffers } of entries) {
+        gpu.pins.set(kernel.name, variant);
+        gpu.run(kernel, params, buffers);
+        gpu.pins.delete(kernel.name);
+      }
     });
     // The first round compiles.
-    if (round > 0) samples.push(times.map(({ ms }) => ms));
+    if (round > 0) for (const [i, { ms }] of times.entries()) entries[i].ms.push(ms);
   }
   for (const storage of [x, y, weights, parts]) gpu.free(storage);
-  return launches.map(({ kernel, params }, i) => {
-    const ms = median(samples.map((times) => times[i]));
-    return alone(`${kernel.name} 3x3 ${c} to ${c}, ${n}x${h}x${w}`, {
-      ms,
-      ...rated(kernel, params, ms, limits),
-      variant: gpu.source(kernel, params).variant,
+  return entries.map(({ kernel, params, variant, ms }) => {
+    const chosen = gpu.source(kernel, params).variant === variant;
+    return alone(`${kernel.name} 3x3 ${c} to ${c}, ${n}x${h}x${w}, ${variant}${chosen ? ' *' : ''}`, {
+      ms: median(ms),
+      ...rated(kernel, params, median(ms), limits),
+      variant,
       params,
     });
   });

@@ -94,7 +94,8 @@ export class Renderer {
 
   /** Fills `film`: shades every group of samples of a pixel that met the same face, at the group's middle. */
   private expose(shader: Shader, stage: Stage, light: Light): void {
-    const { k, samples, film } = this;
+    const { k, samples } = this;
+    const film = this.film;
     const what = samples.map((pass) => pass.what);
     const face = samples.map((pass) => pass.face);
     const point: Point = { solid: null, face: 0, z: 0, a: 0, b: 0, sunlit: 1, open: 1 };
@@ -142,7 +143,8 @@ export class Renderer {
 
   /** Halos of lamps that are in the picture and not hidden. */
   private addGlows(view: View, glows: readonly Glow[]): void {
-    const { k, film } = this;
+    const k = this.k;
+    const film = this.film;
     const { t } = this.samples[0];
     const at = new Float64Array(3);
     for (const glow of glows) {
@@ -180,7 +182,8 @@ export class Renderer {
 
   /** Vignetting, sRGB and sensor noise, which is a pure function of world, frame and pixel. */
   private develop(world: World, frame: number, light: Light): Uint8Array {
-    const { k, film } = this;
+    const k = this.k;
+    const film = this.film;
     const data = new Uint8Array(film.length);
     const scale = (light.noise * Math.sqrt(1.5)) / 0xffff;
     for (let y = 0, i = 0; y < k.height; y++) {

@@ -110,7 +110,8 @@ export class Shader {
       this.receiveLamps(open, facing, wetGloss);
       this.receiveHeadlights();
     }
-    const { arriving, mirrored } = this;
+    const arriving = this.arriving;
+    const mirrored = this.mirrored;
     rgb[0] = surface.r * dark * arriving[0] + surface.glowR + mirrored[0];
     rgb[1] = surface.g * dark * arriving[1] + surface.glowG + mirrored[1];
     rgb[2] = surface.b * dark * arriving[2] + surface.glowB + mirrored[2];
@@ -122,7 +123,8 @@ export class Shader {
 
   /** Sky, ground and sun. */
   private receive(open: number, sunlit: number): void {
-    const { light, arriving } = this;
+    const light = this.light;
+    const arriving = this.arriving;
     const above = (0.5 + 0.5 * hit.ny) * open;
     const below = (0.5 - 0.5 * hit.ny) * open;
     const cos = hit.nx * light.sunX + hit.ny * light.sunY + hit.nz * light.sunZ;

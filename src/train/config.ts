@@ -107,16 +107,16 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
     },
     // A narrow range of depths: the ends of the sigmoid, where gradients die, stay within what a street shows.
     depth: {
-      steps: 300,
-      batch: 3,
-      lr: 3e-3,
+      steps: 600,
+      batch: 4,
+      lr: 4e-3,
       minDepth: 0.05,
       maxDepth: 2,
       smoothness: 1e-3,
       resolution: 'own',
     },
     segmentation: {
-      steps: 100,
+      steps: 250,
       batch: 2,
       optimizer: 'adam',
       lr: 2e-3,
@@ -124,7 +124,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
       weightDecay: 0,
       clip: 10,
     },
-    // A hundred steps: the teacher follows faster, and fewer of its answers would pass Three Ways' 0.968.
+    // A few hundred steps: the teacher follows faster, and fewer of its answers would pass Three Ways' 0.968.
     method: { ...paper.method, threshold: 0.8, momentum: 0.95 },
   },
   small: {

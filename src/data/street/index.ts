@@ -26,7 +26,7 @@ export interface StreetOptions {
 const SMALLEST = 32;
 /** Bytes of rendered frames that one data set keeps. */
 const CACHE_BYTES = 96 * 1024 * 1024;
-const SNIPPETS = { train: 24, val: 6, unlabelled: 24 };
+const SNIPPETS = { train: 24, val: 6, unlabelled: 96 };
 const SPLIT_STREAM = { train: 1, val: 2, unlabelled: 3 } as const;
 
 /** 8-bit frames and worlds, dropped oldest first. */

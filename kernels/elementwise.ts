@@ -89,13 +89,6 @@ export const unaryKernels = {
   leakyStep: unary('leakyStep', 'y = x > 0 ? 1 : a', 'select(T(p.a), T(1.0), x > T(0.0))', (x, a) =>
     x > 0 ? 1 : a,
   ),
-  /** e^x below zero, 0 above: the second derivative of elu. */
-  eluCurvature: unary(
-    'eluCurvature',
-    "y = elu''(x) = x > 0 ? 0 : e^x",
-    'select(exp(min(x, T(0.0))), T(0.0), x > T(0.0))',
-    (x) => (x > 0 ? 0 : Math.exp(x)),
-  ),
   inside: unary(
     'inside',
     'y = [a <= x <= b]',
@@ -203,10 +196,10 @@ export const binaryKernels = {
   reluGrad: binary('reluGrad', 'y = a [b > 0]', 'select(T(0.0), a, b > T(0.0))', (a, b) => (b > 0 ? a : 0)),
   eluGrad: binary(
     'eluGrad',
-    'y = a (b > 0 ? 1 : e^b)',
-    'a * exp(min(b, T(0.0)))',
-    (a, b) => a * Math.exp(Math.min(b, 0)),
-    8,
+    'y = a (b > 0 ? 1 : b + 1), b = elu(x)',
+    'a * (min(b, T(0.0)) + T(1.0))',
+    (a, b) => a * (Math.min(b, 0) + 1),
+    3,
   ),
   sigmoidGrad: binary(
     'sigmoidGrad',

@@ -31,6 +31,14 @@ const gatherOf = (type: Element): Kernel<GatherParams> => ({
   },
   variants: [
     {
+      name: 'vec4',
+      summary: 'four neighbours of y per invocation',
+      applies: (p) => p.d4 % 4 === 0,
+      vec4: ['y'],
+      code: () => shader.gather4(type),
+      workgroups: (p) => groupsFor(p.n / 4),
+    },
+    {
       name: 'scalar',
       summary: 'one element per invocation',
       applies: () => true,
@@ -157,6 +165,22 @@ export const insert: Kernel<InsertParams> = {
   ],
   params: { outer: 'u32', part: 'u32', inner: 'u32', whole: 'u32', at: 'u32' },
   variants: [
+    {
+      name: 'vec4',
+      summary: 'four elements per invocation, of one row',
+      applies: (p) => [p.part, p.whole, p.at].every((d) => (d * p.inner) % 4 === 0),
+      vec4: ['x', 'y'],
+      code: shader.insert4,
+      workgroups: (p) => groupsFor((p.outer * p.part * p.inner) / 4),
+    },
+    {
+      name: 'across',
+      summary: 'four elements per invocation, of one row or more',
+      applies: (p) => (p.outer * p.part * p.inner) % 4 === 0,
+      vec4: ['x'],
+      code: shader.insertAcross,
+      workgroups: (p) => groupsFor((p.outer * p.part * p.inner) / 4),
+    },
     {
       name: 'scalar',
       summary: 'one element per invocation',

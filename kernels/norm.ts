@@ -107,16 +107,35 @@ const mergeVariants = <P extends NormParams>(walk: () => string, tree: () => str
   },
 ];
 
-export const normMerge: Kernel<NormMergeParams> = {
-  name: 'normMerge',
-  summary: "joins the chunks' statistics of every group, in a fixed order",
-  formula: 'M2 = M2a + M2b + (mean_b - mean_a)^2 ka kb / (ka + kb); rstd = (M2 / m + eps)^(-1/2)',
-  source,
-  bindings: [...f32('read', 'partMean', 'partM2'), ...f32('write', 'mean', 'variance', 'rstd')],
-  params: { ...normParams, eps: 'f32' },
-  variants: mergeVariants(shader.mergeWalk, shader.mergeTree),
-  cost: (p) => ({ flops: 10 * partials(p), bytes: 4 * (2 * partials(p) + 3 * p.sets * p.c) }),
-  reference: (p, { partMean, partM2, mean, variance, rstd }) => {
+const mergeOf = <P extends NormMergeParams>(
+  running: boolean,
+  params: Kernel<P>['params'],
+  move: (p: P, c: number, mean: number, variance: number, b: Record<string, Numbers>) => void,
+): Kernel<P> => ({
+  name: running ? 'normMerge.running' : 'normMerge',
+  summary: running
+    ? "joins the chunks' statistics of every channel, and moves the running statistics of batch norm toward them"
+    : "joins the chunks' statistics of every group, in a fixed order",
+  formula: `M2 = M2a + M2b + (mean_b - mean_a)^2 ka kb / (ka + kb); rstd = (M2 / m + eps)^(-1/2)${running ? '; rm += momentum (mean - rm), rv += momentum (M2 / (m - 1) - rv)' : ''}`,
+  source: running
+    ? `${source}; torch.nn.BatchNorm2d: unbiased variance in the running estimate only`
+    : source,
+  bindings: [
+    ...f32('read', 'partMean', 'partM2'),
+    ...f32('write', 'mean', 'rstd'),
+    ...(running ? f32('update', 'runningMean', 'runningVar') : []),
+  ],
+  params,
+  variants: mergeVariants(
+    () => shader.mergeWalk(running),
+    () => shader.mergeTree(running),
+  ),
+  cost: (p) => ({
+    flops: 10 * partials(p) + (running ? 7 * p.c : 0),
+    bytes: 4 * (2 * partials(p) + (running ? 6 : 2) * p.sets * p.c),
+  }),
+  reference: (p, b) => {
+    const { partMean, partM2, mean, rstd } = b;
     const m = (p.n / p.sets) * p.s * p.width;
     for (let set = 0; set < p.sets; set++) {
       for (let c = 0; c < p.c; c++) {
@@ -138,39 +157,26 @@ export const normMerge: Kernel<NormMergeParams> = {
         let m2 = 0;
         for (const { size, at } of members) m2 += partM2[at] + size * (partMean[at] - average) ** 2;
         mean[set * p.c + c] = average;
-        variance[set * p.c + c] = m2 / m;
         rstd[set * p.c + c] = 1 / Math.sqrt(m2 / m + p.eps);
+        move(p, c, average, m2 / m, b);
       }
     }
   },
-};
+});
 
-/** `correction` is m / (m - 1) for m values per channel. */
-export type NormRunningParams = { c: number; momentum: number; correction: number };
+/** `correction` is m / (m - 1) for m values per channel; sets and width are 1. */
+export type NormRunningParams = NormMergeParams & { momentum: number; correction: number };
 
-export const normRunning: Kernel<NormRunningParams> = {
-  name: 'normRunning',
-  summary: 'moves the running statistics of batch norm toward those of the batch',
-  formula: 'rm += momentum (mean - rm), rv += momentum (variance m / (m - 1) - rv)',
-  source: 'torch.nn.BatchNorm2d: unbiased variance in the running estimate, biased in the output',
-  bindings: [...f32('read', 'mean', 'variance'), ...f32('update', 'runningMean', 'runningVar')],
-  params: { c: 'u32', momentum: 'f32', correction: 'f32' },
-  variants: [
-    {
-      name: 'scalar',
-      summary: 'one channel per invocation',
-      applies: () => true,
-      code: shader.running,
-      workgroups: (p) => groupsFor(p.c),
+export const normMerge = {
+  plain: mergeOf<NormMergeParams>(false, { ...normParams, eps: 'f32' }, () => {}),
+  running: mergeOf<NormRunningParams>(
+    true,
+    { ...normParams, eps: 'f32', momentum: 'f32', correction: 'f32' },
+    (p, c, mean, variance, { runningMean, runningVar }) => {
+      runningMean[c] = (1 - p.momentum) * runningMean[c] + p.momentum * mean;
+      runningVar[c] = (1 - p.momentum) * runningVar[c] + p.momentum * p.correction * variance;
     },
-  ],
-  cost: (p) => ({ flops: 7 * p.c, bytes: 24 * p.c }),
-  reference: (p, { mean, variance, runningMean, runningVar }) => {
-    for (let c = 0; c < p.c; c++) {
-      runningMean[c] = (1 - p.momentum) * runningMean[c] + p.momentum * mean[c];
-      runningVar[c] = (1 - p.momentum) * runningVar[c] + p.momentum * p.correction * variance[c];
-    }
-  },
+  ),
 };
 
 const rowBlocks = (p: NormApplyParams) => p.n * Math.ceil(p.s / shader.ROWS) * p.c;

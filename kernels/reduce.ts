@@ -31,10 +31,18 @@ function reduction(
     params: { ...axisParams, chunk: 'u32' },
     variants: [
       {
+        name: 'vec4',
+        summary: 'one invocation walks one chunk of four neighbouring lines',
+        applies: (p) => p.inner % 4 === 0,
+        vec4: ['x', 'y'],
+        code: () => shader.reduce(start, fold, true),
+        workgroups: (p) => groupsFor((p.outer * chunksOf(p) * p.inner) / 4),
+      },
+      {
         name: 'walk',
         summary: 'one invocation walks one chunk',
         applies: () => true,
-        code: () => shader.reduce(start, fold),
+        code: () => shader.reduce(start, fold, false),
         workgroups: (p) => groupsFor(p.outer * chunksOf(p) * p.inner),
       },
     ],

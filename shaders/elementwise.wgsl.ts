@@ -1,6 +1,14 @@
 // One output element per invocation (or four, with vec4), no neighbours, no barriers: bound by memory bandwidth.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 
+/** e^x - 1 by series near zero, where the subtraction would cancel. T is f32 or vec4f. */
+export const expm1 = wgsl`
+fn expm1(x: T) -> T {
+  let series = x * (T(1.0) + x * (T(0.5) + x * (T(1.0 / 6.0) + x * T(1.0 / 24.0))));
+  return select(exp(min(x, T(80.0))) - T(1.0), series, abs(x) < T(0.05));
+}
+`;
+
 /** y[i] = f(x[i]). `expression` is WGSL in `x` (T) and the scalars `p.a`, `p.b`; T is f32 or vec4f. */
 export const unary = (expression: string, vector: boolean) => wgsl`
 #if ${vector}
@@ -17,11 +25,7 @@ fn softplus(x: T) -> T {
   let e = exp(-abs(x));
   return max(x, T(0.0)) + select(log(T(1.0) + e), e - e * e * 0.5 + e * e * e * (1.0 / 3.0), e < T(0.02));
 }
-// e^x - 1 by series near zero, where the subtraction would cancel.
-fn expm1(x: T) -> T {
-  let series = x * (T(1.0) + x * (T(0.5) + x * (T(1.0 / 6.0) + x * T(1.0 / 24.0))));
-  return select(exp(min(x, T(80.0))) - T(1.0), series, abs(x) < T(0.05));
-}
+${expm1}
 // tanh through sigmoid: the built-in may be off by 1e-5.
 fn tanhExact(x: T) -> T {
   let t = expm1(T(-2.0) * abs(x));

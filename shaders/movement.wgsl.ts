@@ -10,7 +10,7 @@ const coordinates = wgsl`
   let c0 = i32(rest);
 `;
 
-/** y[c] = x[offset + c . s]: a strided view of x, copied. */
+/** y[c] = x[offset + c . s]: a strided view of x, copied. The naive version. */
 export const gather = (type: string) => wgsl`
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -18,6 +18,18 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   if (k >= p.n) { return; }
   ${coordinates}
   y[k] = ${type}(x[u32(p.offset + c0 * p.s0 + c1 * p.s1 + c2 * p.s2 + c3 * p.s3 + c4 * p.s4)]);
+}
+`;
+
+/** Four neighbours along y's last axis per invocation, so one set of divisions for four values. y is vec4. */
+export const gather4 = (type: string) => wgsl`
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let k = flat(gid, groups) * 4u;
+  if (k >= p.n) { return; }
+  ${coordinates}
+  let at = p.offset + c0 * p.s0 + c1 * p.s1 + c2 * p.s2 + c3 * p.s3 + c4 * p.s4;
+  y[k / 4u] = vec4<${type}>(x[u32(at)], x[u32(at + p.s4)], x[u32(at + 2 * p.s4)], x[u32(at + 3 * p.s4)]);
 }
 `;
 
@@ -48,7 +60,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 }
 `;
 
-/** y[o, at + r, i] = x[o, r, i]: one input of a concatenation along the middle axis. */
+/** y[o, at + r, i] = x[o, r, i]: one input of a concatenation along the middle axis. The naive version. */
 export const insert = () => wgsl`
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -56,5 +68,38 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   let row = p.part * p.inner;
   if (k >= p.outer * row) { return; }
   y[(k / row) * p.whole * p.inner + p.at * p.inner + k % row] = x[k];
+}
+`;
+
+/** Four values per invocation and one division: x and y are vec4, rows of x and their places in y begin at multiples of four. */
+export const insert4 = () => wgsl`
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let k = flat(gid, groups);
+  let row = p.part * p.inner / 4u;
+  if (k >= p.outer * row) { return; }
+  y[((k / row) * p.whole * p.inner + p.at * p.inner) / 4u + k % row] = x[k];
+}
+`;
+
+/** Four values per invocation and one division: x is vec4, the four may lie in several rows. */
+export const insertAcross = () => wgsl`
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let k = flat(gid, groups) * 4u;
+  let row = p.part * p.inner;
+  if (k >= p.outer * row) { return; }
+  let values = x[k / 4u];
+  let skipped = (p.whole - p.part) * p.inner;
+  var left = row - k % row;
+  var at = (k / row) * p.whole * p.inner + p.at * p.inner + k % row;
+${[0, 1, 2, 3]
+  .map(
+    (r) => `  y[at] = values[${r}];
+  left -= 1u;
+  at += 1u;
+  if (left == 0u) { left = row; at += skipped; }`,
+  )
+  .join('\n')}
 }
 `;

@@ -90,8 +90,19 @@ fn member(j: u32, row0: u32, c0: u32, chunks: u32) -> vec3f {
 }
 `;
 
-/** mean, variance and 1 / sqrt(variance + eps) of every group, written to each of its channels: [sets, C]. */
-export const mergeWalk = () => wgsl`
+// What a merge writes to each channel of its group, [sets, C]: the mean and 1 / sqrt(variance + eps). Batch norm also moves its
+// running statistics, with the variance made unbiased by `p.correction` = m / (m - 1).
+const writeStatistics = (running: boolean) => wgsl`
+    mean[at] = all.y;
+    rstd[at] = inverseSqrt(v + p.eps);
+#if ${running}
+    runningMean[at] += p.momentum * (all.y - runningMean[at]);
+    runningVar[at] += p.momentum * (v * p.correction - runningVar[at]);
+#endif
+`;
+
+/** Statistics of every group, from those of its chunks. `running`: moves running ones toward them, for sets = width = 1. */
+export const mergeWalk = (running: boolean) => wgsl`
 ${join}
 ${member}
 @compute @workgroup_size(64)
@@ -104,15 +115,13 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   let v = all.z / all.x;
   for (var i = 0u; i < p.width; i++) {
     let at = setAt * p.c + c0 + i;
-    mean[at] = all.y;
-    variance[at] = v;
-    rstd[at] = inverseSqrt(v + p.eps);
+    ${writeStatistics(running)}
   }
 }
 `;
 
 /** The same with a workgroup per group: 64 walks, then a tree of fixed shape. */
-export const mergeTree = () => wgsl`
+export const mergeTree = (running: boolean) => wgsl`
 ${join}
 ${member}
 var<workgroup> parts: array<vec3f, 64>;
@@ -138,21 +147,8 @@ fn main(
   let v = all.z / all.x;
   for (var i = lane; i < p.width; i += 64u) {
     let at = setAt * p.c + c0 + i;
-    mean[at] = all.y;
-    variance[at] = v;
-    rstd[at] = inverseSqrt(v + p.eps);
+    ${writeStatistics(running)}
   }
-}
-`;
-
-/** running += momentum (new - running), with the variance made unbiased by `p.correction` = m / (m - 1). */
-export const running = () => wgsl`
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let c = flat(gid, groups);
-  if (c >= p.c) { return; }
-  runningMean[c] += p.momentum * (mean[c] - runningMean[c]);
-  runningVar[c] += p.momentum * (variance[c] * p.correction - runningVar[c]);
 }
 `;
 

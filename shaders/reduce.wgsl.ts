@@ -2,26 +2,46 @@
 // does not depend on scheduling. Long axes are cut into chunks, one partial result each, and reduced again.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 
-/** y[o, chunk, i] = fold of x[o, r, i] over the chunk's r. `fold` is WGSL in `total` and `value`. */
-export const reduce = (start: string, fold: string) => wgsl`
+// Values fetched before the first of them is added: enough loads in flight to hide how long one takes.
+const AHEAD = 4;
+
+/**
+ * y[o, chunk, i] = fold of x[o, r, i] over the chunk's r. `fold` is WGSL in `total` and `value`. The naive kernel is the
+ * second loop alone; the first adds in the same order. With `vector`, x and y are vec4 along i.
+ */
+export const reduce = (start: string, fold: string, vector: boolean) => {
+  const ahead = Array.from({ length: AHEAD }, (_, r) => r);
+  return wgsl`
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let k = flat(gid, groups);
-  let chunks = (p.reduce + p.chunk - 1u) / p.chunk;
-  if (k >= p.outer * chunks * p.inner) { return; }
-  let i = k % p.inner;
-  let chunk = (k / p.inner) % chunks;
-  let o = k / (p.inner * chunks);
-  let first = chunk * p.chunk;
-  let last = min(first + p.chunk, p.reduce);
+#if ${vector}
+  let inner = p.inner / 4u;
+  var total = vec4f(${start});
+#else
+  let inner = p.inner;
   var total = ${start};
-  for (var r = first; r < last; r++) {
-    let value = x[(o * p.reduce + r) * p.inner + i];
+#endif
+  let chunks = (p.reduce + p.chunk - 1u) / p.chunk;
+  if (k >= p.outer * chunks * inner) { return; }
+  let chunk = (k / inner) % chunks;
+  let first = chunk * p.chunk;
+  let count = min(p.chunk, p.reduce - first);
+  var at = ((k / (inner * chunks)) * p.reduce + first) * inner + k % inner;
+  let end = at + count * inner;
+  let unrolledEnd = at + (count - count % ${AHEAD}u) * inner;
+  for (; at < unrolledEnd; at += ${AHEAD}u * inner) {
+    ${ahead.map((r) => `let v${r} = x[at + ${r}u * inner];`).join('\n    ')}
+    ${ahead.map((r) => `total = ${fold.replace('value', `v${r}`)};`).join('\n    ')}
+  }
+  for (; at < end; at += inner) {
+    let value = x[at];
     total = ${fold};
   }
   y[k] = total;
 }
 `;
+};
 
 /** y[o, i] = first r with the greatest (or least) x[o, r, i]. */
 export const argReduce = (better: string) => wgsl`

@@ -192,12 +192,13 @@ export function square(x: Tensor): Tensor {
 }
 
 export function relu(x: Tensor): Tensor {
-  return record('relu', [x], mapUnary(unaryKernels.relu, x), (g) => [reluGrad(g, x)]);
+  const y = mapUnary(unaryKernels.relu, x);
+  return record('relu', [x], y, (g) => [reluGrad(g, y)]);
 }
 
-/** g [x > 0]. */
-function reluGrad(g: Tensor, x: Tensor): Tensor {
-  return record('reluGrad', [g], mapBinary(binaryKernels.reluGrad, g, x), (gg) => [reluGrad(gg, x)]);
+/** g [y > 0] for y = relu(x). */
+export function reluGrad(g: Tensor, y: Tensor): Tensor {
+  return record('reluGrad', [g], mapBinary(binaryKernels.reluGrad, g, y), (gg) => [reluGrad(gg, y)]);
 }
 
 /** x > 0 ? x : slope x. */
@@ -209,21 +210,16 @@ export function leakyRelu(x: Tensor, slope: number): Tensor {
 
 /** x > 0 ? x : e^x - 1. */
 export function elu(x: Tensor): Tensor {
-  return record('elu', [x], mapUnary(unaryKernels.elu, x), (g) => [eluGrad(g, x)]);
+  const y = mapUnary(unaryKernels.elu, x);
+  return record('elu', [x], y, (g) => [eluGrad(g, y)]);
 }
 
-/** g (x > 0 ? 1 : e^x). */
-function eluGrad(g: Tensor, x: Tensor): Tensor {
-  return record('eluGrad', [g, x], mapBinary(binaryKernels.eluGrad, g, x), (gg, [needG, needX]) => [
-    needG ? eluGrad(gg, x) : null,
-    // The curvature's own slope below zero is e^x again, so it is built from exp to stay differentiable.
-    needX ? mul(mul(gg, g), eluCurvature(x)) : null,
+/** g (y > 0 ? 1 : y + 1) for y = elu(x), where y + 1 is e^x. */
+export function eluGrad(g: Tensor, y: Tensor): Tensor {
+  return record('eluGrad', [g, y], mapBinary(binaryKernels.eluGrad, g, y), (gg, [needG, needY]) => [
+    needG ? eluGrad(gg, y) : null,
+    needY ? mul(mul(gg, g), greaterEqual(0, y)) : null,
   ]);
-}
-
-function eluCurvature(x: Tensor): Tensor {
-  const y = mapUnary(unaryKernels.eluCurvature, x);
-  return record('eluCurvature', [x], y, (g) => [mul(g, eluCurvature(x))]);
 }
 
 export function sigmoid(x: Tensor): Tensor {

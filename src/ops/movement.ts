@@ -31,6 +31,23 @@ function five(op: string, values: readonly number[], fill: number): number[] {
   return [...new Array(MAX_AXES - values.length).fill(fill), ...values];
 }
 
+/** The same strided view with as few axes as it needs: those of length one are left out, those that run on are joined. */
+function joined(shape: Shape, strides: readonly number[]): { shape: number[]; strides: number[] } {
+  const view = { shape: [] as number[], strides: [] as number[] };
+  shape.forEach((d, axis) => {
+    const last = view.shape.length - 1;
+    if (d === 1) return;
+    if (last >= 0 && view.strides[last] === d * strides[axis]) {
+      view.shape[last] *= d;
+      view.strides[last] = strides[axis];
+    } else {
+      view.shape.push(d);
+      view.strides.push(strides[axis]);
+    }
+  });
+  return view;
+}
+
 /** Copies the strided view y[c] = x[offset + c . strides]. */
 export function stridedCopy(
   op: string,
@@ -40,8 +57,9 @@ export function stridedCopy(
   offset: number,
 ): Tensor {
   const y = empty(shape, x.dtype, x.device);
-  const [, d1, d2, d3, d4] = five(op, shape, 1);
-  const [s0, s1, s2, s3, s4] = five(op, strides, 0);
+  const view = joined(shape, strides);
+  const [, d1, d2, d3, d4] = five(op, view.shape, 1);
+  const [s0, s1, s2, s3, s4] = five(op, view.strides, 0);
   launch(kernels.gather[x.dtype], { n: y.size, d1, d2, d3, d4, offset, s0, s1, s2, s3, s4 }, { x, y });
   return y;
 }

@@ -17,8 +17,14 @@ interface Groups {
 
 interface Statistics {
   mean: Tensor;
-  variance: Tensor;
   rstd: Tensor;
+}
+
+/** Statistics of all batches so far, [C] each, and the share of the newest. */
+interface Running {
+  runningMean: Tensor;
+  runningVar: Tensor;
+  momentum: number;
 }
 
 /** Sizes of x as samples, positions, channels. */
@@ -54,15 +60,25 @@ function chunkOf(p: Groups): number {
   return Math.min(p.s, Math.min(512, Math.max(32, even)));
 }
 
-function statistics(x: Tensor, p: Groups, eps: number): Statistics {
+/** Mean and 1 / deviation of every group; moves the running ones where they are given. */
+function statistics(x: Tensor, p: Groups, eps: number, running: Running | null): Statistics {
   return step(() => {
     const params = { ...p, chunk: chunkOf(p) };
     const parts = [p.n, kernels.chunksOf(params), p.c];
     const [partMean, partM2] = [empty(parts, 'f32', x.device), empty(parts, 'f32', x.device)];
     launch(kernels.normPartials, params, { x, partMean, partM2 });
     const perSet = () => empty([p.sets, p.c], 'f32', x.device);
-    const made = { mean: perSet(), variance: perSet(), rstd: perSet() };
-    launch(kernels.normMerge, { ...params, eps }, { partMean, partM2, ...made });
+    const made = { mean: perSet(), rstd: perSet() };
+    const chunks = { partMean, partM2, ...made };
+    if (running) {
+      const { runningMean, runningVar, momentum } = running;
+      const m = valuesPerGroup(p);
+      launch(
+        kernels.normMerge.running,
+        { ...params, eps, momentum, correction: m / (m - 1) },
+        { ...chunks, runningMean, runningVar },
+      );
+    } else launch(kernels.normMerge.plain, { ...params, eps }, chunks);
     return made;
   });
 }
@@ -151,18 +167,18 @@ function normalise(
   beta: Tensor | null,
   p: Groups,
   eps: number,
-): { y: Tensor; stats: Statistics } {
-  const stats = statistics(x, p, eps);
+  running: Running | null = null,
+): Tensor {
+  const stats = statistics(x, p, eps, running);
   const y = apply(x, gamma, beta, p, stats.mean, stats.rstd);
   const inputs = gamma && beta ? [x, gamma, beta] : [x];
-  record(op, inputs, y, (g, needed) => {
+  return record(op, inputs, y, (g, needed) => {
     const again = isRecording() && (g.tracked || inputs.some((t) => t.tracked));
     const gradients = again
       ? composedGradient(g, x, gamma, p, eps, needed)
       : fusedGradient(g, x, gamma, p, stats, needed);
     return gradients.slice(0, inputs.length);
   });
-  return { y, stats };
 }
 
 /**
@@ -191,14 +207,7 @@ export function batchNorm(
   checkChannels('batchNorm', p.c, { gamma, beta, runningMean, runningVar });
   if (!training) return frozenNorm(x, gamma, beta, p, runningMean, runningVar, eps);
   checkCount('batchNorm', x, p);
-  const { y, stats } = normalise('batchNorm', x, gamma, beta, p, eps);
-  const m = valuesPerGroup(p);
-  launch(
-    kernels.normRunning,
-    { c: p.c, momentum, correction: m / (m - 1) },
-    { mean: stats.mean, variance: stats.variance, runningMean, runningVar },
-  );
-  return y;
+  return normalise('batchNorm', x, gamma, beta, p, eps, { runningMean, runningVar, momentum });
 }
 
 /** Batch norm with constant statistics: linear in x. */
@@ -246,7 +255,7 @@ export function instanceNorm(
   checkChannels('instanceNorm', size.c, { gamma, beta });
   const p: Groups = { ...size, sets: size.n, width: 1 };
   checkCount('instanceNorm', x, p);
-  return normalise('instanceNorm', x, gamma, beta, p, options.eps ?? 1e-5).y;
+  return normalise('instanceNorm', x, gamma, beta, p, options.eps ?? 1e-5);
 }
 
 /**
@@ -272,5 +281,5 @@ export function groupNorm(
   }
   const p: Groups = { ...size, sets: size.n, width: size.c / groups };
   checkCount('groupNorm', x, p);
-  return normalise('groupNorm', x, gamma, beta, p, eps).y;
+  return normalise('groupNorm', x, gamma, beta, p, eps);
 }

@@ -60,8 +60,10 @@ export const reducedShape = (shape: Shape, axes: readonly number[], keepDims: bo
 /** Sum over `axes` (all when left out). */
 export function sum(x: Tensor, axes?: readonly number[], keepDims = false): Tensor {
   const over = reducedAxes('sum', x, axes);
+  const shape = reducedShape(x.shape, over, keepDims);
+  if (over.every((axis) => x.shape[axis] === 1)) return reshape(x, shape);
   const m = middle(x, over);
-  const y = fold(reduceSum, m.x, m.outer, m.reduce, m.inner).view(reducedShape(x.shape, over, keepDims));
+  const y = fold(reduceSum, m.x, m.outer, m.reduce, m.inner).view(shape);
   return record('sum', [x], y, (g) => [broadcastTo(reshape(g, reducedShape(x.shape, over, true)), x.shape)]);
 }
 

@@ -103,6 +103,8 @@ test('every variant agrees with the reference', async () => {
     ['normPartials', 'naive'],
     ['normMerge', 'tree'],
     ['normMerge', 'walk'],
+    ['normMerge.running', 'tree'],
+    ['normMerge.running', 'walk'],
     ['normApply.affine', 'scalar'],
     ['normApply', 'scalar'],
     ['normGradPartials', 'scalar'],

@@ -1,0 +1,74 @@
+import { type ReduceParams, reduceMax, reduceMin, reduceSum } from '../../kernels/reduce.ts';
+import { grad } from '../../src/autograd/tape.ts';
+import { tensor } from '../../src/autograd/tensor.ts';
+import type { Kernel, Numbers } from '../../src/gpu/kernel.ts';
+import { square } from '../../src/ops/elementwise.ts';
+import { sum } from '../../src/ops/sum.ts';
+import { randoms, relativeError, testGpu } from '../device.ts';
+import { equal, is, ok, suite } from '../suite.ts';
+
+const test = suite('reduce');
+
+/** Every value of the kernel's output, with one variant pinned. */
+async function reduced(kernel: Kernel<ReduceParams>, params: ReduceParams, x: Float64Array, variant: string) {
+  const gpu = await testGpu();
+  const count = params.outer * Math.ceil(params.reduce / params.chunk) * params.inner;
+  const [from, to] = [gpu.alloc(x.length, 'f32'), gpu.alloc(count, 'f32')];
+  gpu.write(from, x);
+  gpu.pins.set(kernel.name, variant);
+  gpu.run(kernel, params, { x: from, y: to });
+  gpu.pins.delete(kernel.name);
+  const y = await gpu.read(to);
+  for (const one of [from, to]) gpu.free(one);
+  const want: Numbers = new Float64Array(count);
+  kernel.reference(params, { x, y: want });
+  return { y: [...y], want };
+}
+
+// Axes shorter than what is loaded ahead, a multiple of it, and with a rest; a last chunk that is shorter.
+const shapes: ReduceParams[] = [
+  { outer: 1, reduce: 1, inner: 4, chunk: 1 },
+  { outer: 3, reduce: 3, inner: 12, chunk: 3 },
+  { outer: 2, reduce: 8, inner: 20, chunk: 8 },
+  { outer: 5, reduce: 23, inner: 4, chunk: 7 },
+  { outer: 1, reduce: 101, inner: 300, chunk: 101 },
+];
+
+for (const kernel of [reduceSum, reduceMax, reduceMin]) {
+  test(`${kernel.name}: each variant as the reference, and all with the same bits`, async () => {
+    for (const p of shapes) {
+      const x = randoms(p.outer * p.reduce * p.inner, 3);
+      const walk = await reduced(kernel, p, x, 'walk');
+      const vec4 = await reduced(kernel, p, x, 'vec4');
+      ok(relativeError(walk.y, walk.want) < 1e-6, JSON.stringify(p));
+      equal(vec4.y, walk.y, JSON.stringify(p));
+      const odd = { ...p, inner: p.inner - 1 };
+      const { y, want } = await reduced(kernel, odd, x.slice(0, odd.outer * odd.reduce * odd.inner), 'walk');
+      ok(relativeError(y, want) < 1e-6, JSON.stringify(odd));
+    }
+  });
+}
+
+test('a sum of floats goes from first to last', async () => {
+  await testGpu();
+  // 2^24 + 1 is no f32: each 1 is lost if it comes after 2^24, and counts if it comes before.
+  const big = 2 ** 24;
+  const at = async (values: number[]) => (await sum(tensor(values, [values.length, 1]), [0])).item();
+  is(await at([1, 1, big]), big + 2);
+  is(await at([big, 1, 1]), big);
+  const columns = [1, 1, big, 1, 1, big, 1, 1].flatMap((v) => [v, v, v, v]);
+  equal([...(await sum(tensor(columns, [8, 4]), [0]).data())], new Array(4).fill(2 * big + 4));
+});
+
+test('a sum over axes of length one launches nothing and has a gradient', async () => {
+  const gpu = await testGpu();
+  const x = tensor([1, -2, 3], [1, 3, 1]);
+  const before = gpu.dispatches;
+  const y = sum(x, [0, 2]);
+  is(gpu.dispatches, before);
+  equal(y.shape, [3]);
+  equal(sum(x, [0], true).shape, [1, 3, 1]);
+  equal([...(await y.data())], [1, -2, 3]);
+  const [g] = grad(() => sum(square(sum(x, [0, 2]))), [x]);
+  equal([...(await g.data())], [2, -4, 6]);
+});

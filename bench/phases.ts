@@ -1,4 +1,5 @@
 // The training steps that the tables `kernels` and `step` time, as the recipes build them.
+import { upload } from '../src/autograd/program.ts';
 import { step as scope, type Tensor, useDevice } from '../src/autograd/tensor.ts';
 import type { DispatchTime, Gpu } from '../src/gpu/gpu.ts';
 import type { Phase } from '../src/methods/phase.ts';
@@ -51,7 +52,7 @@ export class BenchPhase {
 
   #train(): Record<string, Tensor> {
     const k = this.#steps++ % this.#batches.length;
-    return scope(() => this.phase.train(this.#batches[k], k));
+    return scope(() => this.phase.train(upload(this.phase.inputs(this.#batches[k], k))));
   }
 
   /** One step, from the batch on the host to the losses on the host. */

@@ -143,7 +143,11 @@ test('what a recording cannot repeat is refused', async () => {
   const run = (fn: (x: Tensor) => Tensor) =>
     new Program<In>(gpu, ({ x }) => ({ y: fn(x) })).run(inputsOf(2, 1));
   await rejects(
-    () => run((x) => (outside.assign([4, 5, 6]), mul(x, outside))),
+    () =>
+      run((x) => {
+        outside.assign([4, 5, 6]);
+        return mul(x, outside);
+      }),
     /writes 3 f32 from the host into a tensor from outside/,
   );
   let kept: Tensor | null = null;

@@ -116,7 +116,7 @@ export async function kernelTable(
         known.perStep = Math.max(known.perStep, count);
       }
     }
-    bench.close();
+    await bench.close();
   }
   const weight = (one: { ms: number[]; perStep: number }) => median(one.ms) * one.perStep;
   const dearest = new Map<string, ReturnType<typeof found.get> & object>();

@@ -1,4 +1,5 @@
 // The training steps that the tables `kernels` and `step` time, as the recipes build them.
+import { Program, upload } from '../src/autograd/program.ts';
 import { step as scope, type Tensor, useDevice } from '../src/autograd/tensor.ts';
 import type { DispatchTime, Gpu } from '../src/gpu/gpu.ts';
 import type { Phase } from '../src/methods/phase.ts';
@@ -23,25 +24,39 @@ export class BenchPhase {
   readonly #gpu: Gpu;
   readonly #batches: readonly unknown[];
   readonly #plan: Plan;
+  readonly #program: Program | null;
+  /** Bytes that were live before. */
+  readonly #before: number;
   #steps = 0;
 
-  private constructor(gpu: Gpu, tracer: Tracer, plan: Plan, batches: readonly unknown[]) {
+  private constructor(
+    gpu: Gpu,
+    tracer: Tracer,
+    plan: Plan,
+    batches: readonly unknown[],
+    replayed: boolean,
+    before: number,
+  ) {
     this.#gpu = gpu;
     this.tracer = tracer;
     this.#plan = plan;
     this.phase = plan.phases.at(-1)!;
     this.#batches = batches;
+    this.#program = replayed ? new Program(gpu, (inputs) => this.phase.train(inputs)) : null;
+    this.#before = before;
   }
 
-  static async open(gpu: Gpu, name: PhaseName, preset: PresetName): Promise<BenchPhase> {
+  /** @param replayed replay a recording; the tracer sees nothing of it. */
+  static async open(gpu: Gpu, name: PhaseName, preset: PresetName, replayed = false): Promise<BenchPhase> {
+    const before = gpu.memory().live;
     const tracer = new Tracer(gpu);
-    useDevice(tracer);
+    useDevice(replayed ? gpu : tracer);
     const plan = await recipes[name]({ ...structuredClone(presets[preset]), labels: 24 });
     const phase = plan.phases.at(-1)!;
     await phase.begin?.();
     const batches: unknown[] = [];
     for (let k = 0; k < BATCHES; k++) batches.push(await phase.load(k));
-    return new BenchPhase(gpu, tracer, plan, batches);
+    return new BenchPhase(gpu, tracer, plan, batches, replayed, before);
   }
 
   /** Steps after which every batch has been seen. */
@@ -49,16 +64,23 @@ export class BenchPhase {
     return this.#batches.length;
   }
 
-  #train(): Record<string, Tensor> {
+  async #train(): Promise<Record<string, Tensor>> {
     const k = this.#steps++ % this.#batches.length;
-    return scope(() => this.phase.train(this.#batches[k], k));
+    useDevice(this.#program ? this.#gpu : this.tracer);
+    const inputs = this.phase.inputs(this.#batches[k], k);
+    return this.#program ? this.#program.run(inputs) : scope(() => this.phase.train(upload(inputs)));
+  }
+
+  /** Bytes held between steps: networks, optimiser and, where steps are replayed, everything that they need. */
+  get heldBytes(): number {
+    return this.#gpu.memory().live - this.#before;
   }
 
   /** One step, from the batch on the host to the losses on the host. */
   async step(): Promise<{ ms: number; hostMs: number; dispatches: number }> {
     const before = this.#gpu.dispatches;
     const start = performance.now();
-    const terms = Object.values(this.#train());
+    const terms = Object.values(await this.#train());
     this.#gpu.submit();
     const hostMs = performance.now() - start;
     for (const term of terms) {
@@ -70,13 +92,14 @@ export class BenchPhase {
 
   /** Device time of every dispatch of one step. */
   profile(): Promise<DispatchTime[]> {
-    return profiled(this.#gpu, () => {
-      for (const term of Object.values(this.#train())) term.dispose();
+    return profiled(this.#gpu, async () => {
+      for (const term of Object.values(await this.#train())) term.dispose();
     });
   }
 
-  /** Frees the networks. */
-  close(): void {
+  /** Frees the networks and the recording. */
+  async close(): Promise<void> {
+    await this.#program?.dispose();
     for (const group of Object.values(this.#plan.state)) {
       for (const tensor of Object.values(group)) tensor.dispose();
     }

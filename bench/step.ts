@@ -14,6 +14,8 @@ export interface KernelShare {
   share: number;
 }
 
+type Step = Awaited<ReturnType<BenchPhase['step']>>;
+
 export function sharesOf(times: readonly DispatchTime[]): KernelShare[] {
   const total = times.reduce((sum, { ms }) => sum + ms, 0);
   const byKernel = new Map<string, KernelShare>();
@@ -28,7 +30,10 @@ export function sharesOf(times: readonly DispatchTime[]): KernelShare[] {
   return [...byKernel.values()].sort((a, b) => b.ms - a.ms);
 }
 
-/** `firstMs` includes compiling; kernels that an earlier row uses too are compiled already. */
+/**
+ * Two rows a recipe, whose steps take turns: run op by op, and replayed. `firstMs` includes compiling, for the first of the two;
+ * kernels that an earlier row uses too are compiled already.
+ */
 export async function stepTable(
   gpu: Gpu,
   preset: PresetName,
@@ -36,38 +41,45 @@ export async function stepTable(
 ): Promise<Row[]> {
   const rows: Row[] = [];
   for (const name of phaseNames.filter(chosen)) {
-    const bench = await BenchPhase.open(gpu, name, preset);
-    const first = await bench.step();
-    for (let k = 1; k < bench.cycle; k++) await bench.step();
-    bench.tracer.begin();
-    const steps: { hostMs: number; dispatches: number }[] = [];
-    const sample = async () => {
-      const one = await bench.step();
-      steps.push(one);
-      return one.ms;
-    };
-    const [samples] = await interleaved([sample], { most: 9, budget: 10_000 });
-    const [peakBytes, mustLiveBytes] = [bench.tracer.peak, bench.tracer.mustLive()];
-    const times = await bench.profile();
-    bench.close();
-    const ms = median(samples);
-    const dispatches = median(steps.map((one) => one.dispatches));
-    const hostMs = median(steps.map((one) => one.hostMs));
-    rows.push(
-      alone(name, {
-        ms,
-        firstMs: first.ms,
-        samples: samples.length,
-        imagesPerSecond: (1000 * bench.phase.imagesPerStep) / ms,
-        dispatches,
-        deviceMs: times.reduce((sum, one) => sum + one.ms, 0),
-        hostMs,
-        hostUsPerDispatch: (1000 * hostMs) / dispatches,
-        peakBytes,
-        mustLiveBytes,
-        kernels: sharesOf(times),
+    const replayed = await BenchPhase.open(gpu, name, preset, true);
+    const modes = [{ bench: replayed, firstMs: (await replayed.step()).ms, steps: [] as Step[] }];
+    for (let k = 1; k < replayed.cycle; k++) await replayed.step();
+    const replayedBytes = replayed.heldBytes;
+    const eager = await BenchPhase.open(gpu, name, preset);
+    modes.push({ bench: eager, firstMs: (await eager.step()).ms, steps: [] });
+    for (let k = 1; k < eager.cycle; k++) await eager.step();
+    eager.tracer.begin();
+    const samples = await interleaved(
+      modes.map(({ bench, steps }) => async () => {
+        const one = await bench.step();
+        steps.push(one);
+        return one.ms;
       }),
+      { most: 9, budget: 20_000 },
     );
+    const peaks = [replayedBytes, eager.tracer.peak];
+    const mustLiveBytes = eager.tracer.mustLive();
+    for (const [i, { bench, firstMs, steps }] of modes.entries()) {
+      const ms = median(samples[i]);
+      const dispatches = median(steps.map((one) => one.dispatches));
+      const hostMs = median(steps.map((one) => one.hostMs));
+      const times = i === 0 ? await bench.profile() : null;
+      rows.push(
+        alone(`${name}, ${i === 0 ? 'replayed' : 'eager'}`, {
+          ms,
+          firstMs,
+          samples: samples[i].length,
+          imagesPerSecond: (1000 * bench.phase.imagesPerStep) / ms,
+          dispatches,
+          hostMs,
+          hostUsPerDispatch: (1000 * hostMs) / dispatches,
+          peakBytes: peaks[i],
+          mustLiveBytes,
+          ...(times && { deviceMs: times.reduce((sum, one) => sum + one.ms, 0), kernels: sharesOf(times) }),
+        }),
+      );
+      await bench.close();
+    }
   }
   return rows;
 }

@@ -2,8 +2,10 @@
 // Depth, poses and labels are the world's own truth; the warp, the errors and the mixture come from the kernels.
 //   npx esbuild scripts/overview.ts --bundle --platform=node --format=esm --packages=external --outfile=dist/overview.mjs
 //   node dist/overview.mjs [FILE [FRAME PARTNER]]
+
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { upload } from '../src/autograd/program.ts';
 import { noGrad } from '../src/autograd/tape.ts';
 import { step, type Tensor, tensor, useDevice } from '../src/autograd/tensor.ts';
 import { toFloat } from '../src/data/augment.ts';
@@ -55,7 +57,13 @@ const tensors = step(() =>
     const image = imageOf(target);
     const warp = (source: Frame) => {
       const pose = tensor(relativePose(target.pose!, source.pose!), [1, 4, 4]);
-      return viewSynthesis(imageOf(source), depth, intrinsicsMatrix(camera), inverseIntrinsics(camera), pose);
+      return viewSynthesis(
+        imageOf(source),
+        depth,
+        upload(intrinsicsMatrix(camera)),
+        upload(inverseIntrinsics(camera)),
+        pose,
+      );
     };
     const warped = [warp(previous), warp(next)];
     const errors = [...warped, imageOf(previous), imageOf(next)].map((one) => photometricError(one, image));

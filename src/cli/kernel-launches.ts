@@ -1,4 +1,5 @@
 // With which parameters, and on what, a kernel is launched: in training steps of a preset, and in `warpmix check`.
+import { upload } from '../autograd/program.ts';
 import { keep, step, useDevice, watchLaunches } from '../autograd/tensor.ts';
 import type { Device, MemoryUse, Storage } from '../gpu/device.ts';
 import type { Gpu } from '../gpu/gpu.ts';
@@ -81,7 +82,7 @@ export class TrainingSteps {
       device.from = `step of ${phase.name}`;
       batches.set(device.from, await phase.load(0));
       step(() => {
-        phase.train(batches.get(device.from), 0);
+        phase.train(upload(phase.inputs(batches.get(device.from), 0)));
       });
     }
     return new TrainingSteps(preset, [...device.launches.values()], batches);
@@ -106,7 +107,7 @@ export class TrainingSteps {
           for (const [name, one] of Object.entries(tensors)) found[name] = keep(one.view(one.shape)).storage;
           throw arrived;
         },
-        () => step(() => phase.train(this.#batches.get(from), 0)),
+        () => step(() => phase.train(upload(phase.inputs(this.#batches.get(from), 0)))),
       );
     } catch (error) {
       if (error !== arrived) throw error;

@@ -1,5 +1,5 @@
 import type { Device, MemoryUse, Storage } from './device.ts';
-import { caret, DeviceLostError, GpuError, KernelCompileError, ValidationError } from './errors.ts';
+import { DeviceLostError, GpuError, ValidationError } from './errors.ts';
 import {
   type AdapterFacts,
   chooseVariant,
@@ -11,36 +11,25 @@ import {
   type Params,
 } from './kernel.ts';
 import { patiently } from './patience.ts';
+import {
+  bindGroup,
+  bindGroupLayout,
+  type Compiled,
+  compilePipeline,
+  type Launch,
+  uniformBuffer,
+} from './pipelines.ts';
 import { BufferPool } from './pool.ts';
 import { type DispatchTime, Profile } from './profile.ts';
+import { type Dispatch, type GpuStorage, Recorder, type Recording, type Words } from './recording.ts';
 
-export type { DispatchTime };
-
-interface GpuStorage extends Storage {
-  buffer: GPUBuffer;
-  freed: boolean;
-}
-
-/** One way to launch a kernel: pipeline, uniform values and grid. Everything but the buffers. */
-interface Launch {
-  label: string;
-  compiled: Compiled;
-  layout: GPUBindGroupLayout;
-  uniform: GPUBuffer | null;
-  grid: [number, number];
-  groups: Map<string, GPUBindGroup>;
-}
-
-/** A pipeline, or null while it is being compiled. */
-interface Compiled {
-  pipeline: GPUComputePipeline | null;
-  layout: GPUBindGroupLayout;
-}
+export type { DispatchTime, Recording };
 
 /** What has been asked of the device and not been encoded yet, in order. */
 type Command =
-  | { launch: Launch; group: GPUBindGroup; kernel: string; params: Params; live: number }
-  | { buffer: GPUBuffer; words: Float32Array | Int32Array | Uint32Array };
+  | Dispatch
+  | { buffer: GPUBuffer; words: Words }
+  | { from: GPUBuffer; to: GPUBuffer; bytes: number };
 
 export interface AdapterInfo extends AdapterFacts {
   vendor: string;
@@ -54,6 +43,27 @@ const COMMANDS_PER_SUBMIT = 512;
 // that reaches them is changing shape all the time and would not profit from finer eviction.
 const MAX_LAUNCHES = 8192;
 const MAX_BIND_GROUPS = 65536;
+
+/** @throws GpuError for a tensor of a recorded step, which has no buffer of its own. */
+function bufferOf(storage: Storage, what: string): GPUBuffer {
+  const { buffer, length, type } = storage as GpuStorage;
+  if (buffer) return buffer;
+  throw new GpuError(
+    `${what}: a tensor of ${length} ${type} exists only inside the recorded step that made it`,
+  );
+}
+
+function rejectAliases(kernel: Kernel, storages: readonly Storage[]): void {
+  kernel.bindings.forEach((binding, i) => {
+    if (binding.access === 'read') return;
+    const twin = storages.findIndex((other, j) => j !== i && other === storages[i]);
+    if (twin >= 0) {
+      throw new GpuError(
+        `${kernel.name}: '${binding.name}' is written and is the same tensor as '${kernel.bindings[twin].name}'; copy one`,
+      );
+    }
+  });
+}
 
 /** A WebGPU device with pooled buffers and cached pipelines. Dispatches gather in one compute pass until a read. */
 export class Gpu implements Device {
@@ -75,6 +85,7 @@ export class Gpu implements Device {
   #lost: string | null = null;
   #closed = false;
   #profile: Profile | null = null;
+  #recorder: Recorder | null = null;
   /** Dispatches recorded since the device was opened. */
   dispatches = 0;
 
@@ -93,25 +104,38 @@ export class Gpu implements Device {
 
   alloc(length: number, type: Element): GpuStorage {
     this.#alive();
-    const buffer = this.#pool.take(Math.max(16, length * 4), `a tensor of ${length} ${type}`);
-    return { id: this.#nextId++, length, type, buffer, freed: false };
+    const buffer = this.#recorder
+      ? null
+      : this.#pool.take(Math.max(16, length * 4), `a tensor of ${length} ${type}`);
+    const storage = { id: this.#nextId++, length, type, buffer, freed: false };
+    this.#recorder?.made(storage);
+    return storage;
   }
 
   free(storage: Storage): void {
     const own = storage as GpuStorage;
     if (own.freed) throw new GpuError(`storage ${own.id} of ${own.length} ${own.type} was freed twice`);
     own.freed = true;
-    this.#pool.give(own.buffer);
+    if (own.buffer) this.#pool.give(own.buffer);
   }
 
   write(storage: Storage, data: ArrayLike<number>): void {
-    const { buffer, type, length } = storage as GpuStorage;
+    const { type, length } = storage;
     if (data.length !== length) {
       throw new GpuError(`write of ${data.length} values into a tensor of ${length} ${type}`);
     }
-    const words =
-      type === 'f32' ? new Float32Array(data) : type === 'i32' ? new Int32Array(data) : new Uint32Array(data);
-    this.#queue.push({ buffer, words });
+    const Words = type === 'f32' ? Float32Array : type === 'i32' ? Int32Array : Uint32Array;
+    if (this.#recorder) {
+      this.#recorder.write(storage as GpuStorage, new Words(data));
+      return;
+    }
+    const buffer = bufferOf(storage, 'write');
+    if (this.#queue.length > 0) this.#queue.push({ buffer, words: new Words(data) });
+    else {
+      // Nothing waits that the write could overtake.
+      const words = data instanceof Words ? data : new Words(data);
+      this.device.queue.writeBuffer(buffer, 0, words as Words);
+    }
   }
 
   run<P extends Params>(kernel: Kernel<P>, params: P, buffers: Record<string, Storage>): void {
@@ -119,7 +143,7 @@ export class Gpu implements Device {
     const launch = this.#launch(kernel, params);
     if (launch.grid[0] === 0) return;
     let key = '';
-    const used: GPUBuffer[] = [];
+    const used: GpuStorage[] = [];
     for (const binding of kernel.bindings) {
       const storage = buffers[binding.name] as GpuStorage | undefined;
       if (!storage) throw new GpuError(`${kernel.name}: no buffer for binding '${binding.name}'`);
@@ -133,25 +157,70 @@ export class Gpu implements Device {
           `${kernel.name}: binding '${binding.name}' is ${binding.type}, the tensor is ${storage.type}`,
         );
       }
-      used.push(storage.buffer);
-      key += `${this.#bufferId(storage.buffer)},`;
+      used.push(storage);
+      if (!this.#recorder) key += `${this.#bufferId(bufferOf(storage, kernel.name))},`;
+    }
+    if (this.#recorder) {
+      rejectAliases(kernel as unknown as Kernel, used);
+      this.#recorder.run(launch, kernel as unknown as Kernel, params, used);
+      return;
     }
     let group = launch.groups.get(key);
     if (!group) {
-      this.#rejectAliases(kernel as unknown as Kernel, used);
+      rejectAliases(kernel as unknown as Kernel, used);
       if (++this.#bindGroups > MAX_BIND_GROUPS) this.#dropBindGroups();
-      const entries: GPUBindGroupEntry[] = used.map((buffer, i) => ({
-        binding: i + 1,
-        resource: { buffer },
-      }));
-      if (launch.uniform) entries.unshift({ binding: 0, resource: { buffer: launch.uniform } });
-      group = this.device.createBindGroup({ label: launch.label, layout: launch.layout, entries });
+      group = bindGroup(
+        this.device,
+        launch,
+        used.map((storage) => storage.buffer!),
+      );
       launch.groups.set(key, group);
     }
     const live = this.#profile ? this.#pool.memory().live : 0;
     this.#queue.push({ launch, group, kernel: kernel.name, params, live });
     this.dispatches += 1;
     if (this.#queue.length >= COMMANDS_PER_SUBMIT) this.submit();
+  }
+
+  /**
+   * Notes what `work` launches and runs none of it. Tensors made inside have no values; those that it returns are the
+   * outputs of `replay`. Numbers that it takes from the host stay as they are in every replay.
+   * @throws GpuError for a write to a tensor from outside, and for a tensor that outlives `work` and is not returned.
+   */
+  record(work: () => readonly Storage[]): Recording {
+    this.#alive();
+    if (this.#recorder) throw new GpuError('record: another step is being recorded');
+    const recorder = new Recorder();
+    this.#recorder = recorder;
+    let outputs: readonly Storage[];
+    try {
+      outputs = work();
+    } finally {
+      this.#recorder = null;
+    }
+    return recorder.finish(this.device, this.#pool, outputs as readonly GpuStorage[]);
+  }
+
+  /** Runs a recording. `outputs`: where what it returns is copied to, in the order of `record`. */
+  replay(recording: Recording, outputs: readonly Storage[]): void {
+    this.#alive();
+    for (const { freed, length, type } of recording.outside) {
+      if (freed)
+        throw new GpuError(`replay: a tensor of ${length} ${type} that the recording uses was freed`);
+    }
+    for (const dispatch of recording.dispatches) this.#queue.push(dispatch);
+    recording.outputs.forEach(({ buffer, bytes }, i) => {
+      this.#queue.push({ from: buffer, to: bufferOf(outputs[i], 'replay'), bytes });
+    });
+    this.dispatches += recording.dispatches.length;
+  }
+
+  /** Frees the buffers of a recording, which cannot be replayed afterwards. */
+  async forget(recording: Recording): Promise<void> {
+    await this.#compiled();
+    this.submit();
+    for (const { launch } of recording.dispatches) launch.recordings -= 1;
+    for (const buffer of recording.buffers) this.#pool.drop(buffer);
   }
 
   /** Hands what has been recorded to the GPU; what still waits for a compiler is handed over by the next read. */
@@ -161,7 +230,8 @@ export class Gpu implements Device {
 
   async read(storage: Storage): Promise<Numbers> {
     this.#alive();
-    const { buffer, length, type, freed } = storage as GpuStorage;
+    const { length, type, freed } = storage as GpuStorage;
+    const buffer = bufferOf(storage, 'read');
     if (freed) throw new GpuError(`read of a freed tensor of ${length} ${type}; keep it with keep()`);
     const bytes = Math.max(4, length * 4);
     const staging = this.device.createBuffer({
@@ -270,6 +340,7 @@ export class Gpu implements Device {
   #encode(): GPUCommandEncoder {
     let encoder = this.device.createCommandEncoder();
     let pass: GPUComputePassEncoder | null = null;
+    let pipeline: GPUComputePipeline | null = null;
     const queue = this.#queue;
     this.#queue = [];
     for (const command of queue) {
@@ -284,16 +355,30 @@ export class Gpu implements Device {
         this.device.queue.writeBuffer(command.buffer, 0, command.words);
         continue;
       }
-      const { launch, group, kernel, params, live } = command;
-      if (this.#profile) {
+      if ('from' in command) {
         pass?.end();
+        pass = null;
+        encoder.copyBufferToBuffer(command.from, 0, command.to, 0, command.bytes);
+        continue;
+      }
+      const { launch, group } = command;
+      if (this.#profile) {
+        const { kernel, params, live } = command;
+        pass?.end();
+        pipeline = null;
         const variant = launch.label.split('/')[1];
         pass = encoder.beginComputePass({
           timestampWrites: this.#profile.next({ kernel, variant, params, live }),
         });
       }
-      pass ??= encoder.beginComputePass();
-      pass.setPipeline(launch.compiled.pipeline!);
+      if (!pass) {
+        pass = encoder.beginComputePass();
+        pipeline = null;
+      }
+      if (launch.compiled.pipeline !== pipeline) {
+        pipeline = launch.compiled.pipeline!;
+        pass.setPipeline(pipeline);
+      }
       pass.setBindGroup(0, group);
       pass.dispatchWorkgroups(launch.grid[0], launch.grid[1]);
     }
@@ -309,20 +394,22 @@ export class Gpu implements Device {
     if (known) return known;
     if (this.#launches.size >= MAX_LAUNCHES) {
       this.submit();
-      for (const old of this.#launches.values()) old.uniform?.destroy();
-      this.#launches.clear();
+      for (const [oldKey, old] of this.#launches) {
+        if (old.recordings > 0) continue;
+        old.uniform?.destroy();
+        this.#launches.delete(oldKey);
+      }
       this.#bindGroups = 0;
     }
     const variant = chooseVariant(kernel, params, this.adapter, pin);
     const label = `${kernel.name}/${variant.name}`;
-    const compiled = this.#pipeline(kernel, variant, params, label);
     const launch: Launch = {
       label,
-      compiled,
-      layout: compiled.layout,
-      uniform: this.#uniform(kernel, params, label),
+      compiled: this.#pipeline(kernel, variant, params, label),
+      uniform: uniformBuffer(this.device, kernel, params, label),
       grid: foldGroups(variant.workgroups(params)),
       groups: new Map(),
+      recordings: 0,
     };
     this.#launches.set(key, launch);
     return launch;
@@ -339,25 +426,12 @@ export class Gpu implements Device {
     const key = `${label}\n${JSON.stringify(constants)}\n${code}`;
     const known = this.#pipelines.get(key);
     if (known) return known;
-    const hasParams = Object.keys(kernel.params).length > 0;
-    const layout = this.device.createBindGroupLayout({
-      label,
-      entries: [
-        ...(hasParams
-          ? [{ binding: 0, visibility: GPUShaderStage.COMPUTE, buffer: { type: 'uniform' as const } }]
-          : []),
-        ...kernel.bindings.map((binding, i) => ({
-          binding: i + 1,
-          visibility: GPUShaderStage.COMPUTE,
-          buffer: { type: binding.access === 'read' ? ('read-only-storage' as const) : ('storage' as const) },
-        })),
-      ],
-    });
+    const layout = bindGroupLayout(this.device, kernel, label);
     const made: Compiled = { pipeline: null, layout };
     this.#pipelines.set(key, made);
     this.#compiling += 1;
     this.#check(
-      this.#compile(label, code, layout, constants).then(
+      compilePipeline(this.device, label, code, layout, constants).then(
         (pipeline) => {
           made.pipeline = pipeline;
           this.#compiling -= 1;
@@ -371,68 +445,6 @@ export class Gpu implements Device {
       ),
     );
     return made;
-  }
-
-  async #compile(
-    label: string,
-    code: string,
-    layout: GPUBindGroupLayout,
-    constants: Record<string, number>,
-  ): Promise<GPUComputePipeline> {
-    // A faulty shader raises no exception: its message, with the line, comes from the compilation info.
-    this.device.pushErrorScope('validation');
-    const module = this.device.createShaderModule({ label, code });
-    const scope = this.device.popErrorScope();
-    try {
-      return await this.device.createComputePipelineAsync({
-        label,
-        layout: this.device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-        compute: { module, entryPoint: 'main', constants },
-      });
-    } catch (error) {
-      await scope;
-      const { messages } = await module.getCompilationInfo();
-      const first = messages.find((m) => m.type === 'error');
-      throw new KernelCompileError(
-        first
-          ? caret(code, first.lineNum, first.linePos, label, first.message)
-          : `${label}: ${(error as Error).message}`,
-      );
-    }
-  }
-
-  #uniform<P extends Params>(kernel: Kernel<P>, params: P, label: string): GPUBuffer | null {
-    const fields = Object.entries(kernel.params) as [string, Element][];
-    if (fields.length === 0) return null;
-    const bytes = new DataView(new ArrayBuffer(Math.ceil(fields.length / 4) * 16));
-    fields.forEach(([name, type], i) => {
-      const value = params[name];
-      if (typeof value !== 'number' || !Number.isFinite(value)) {
-        throw new GpuError(`${label}: parameter '${name}' is ${value}, a finite number is needed`);
-      }
-      if (type === 'f32') bytes.setFloat32(i * 4, value, true);
-      else if (type === 'i32') bytes.setInt32(i * 4, value, true);
-      else bytes.setUint32(i * 4, value, true);
-    });
-    const buffer = this.device.createBuffer({
-      label: `${label} parameters`,
-      size: bytes.byteLength,
-      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
-    });
-    this.device.queue.writeBuffer(buffer, 0, bytes.buffer);
-    return buffer;
-  }
-
-  #rejectAliases(kernel: Kernel, buffers: GPUBuffer[]): void {
-    kernel.bindings.forEach((binding, i) => {
-      if (binding.access === 'read') return;
-      const twin = buffers.findIndex((other, j) => j !== i && other === buffers[i]);
-      if (twin >= 0) {
-        throw new GpuError(
-          `${kernel.name}: '${binding.name}' is written and is the same tensor as '${kernel.bindings[twin].name}'; copy one`,
-        );
-      }
-    });
   }
 
   #dropBindGroups(): void {

@@ -31,6 +31,46 @@ export class BufferPool {
   }
 
   take(bytes: number, what: string): GPUBuffer {
+    const limit = this.#limit(bytes, what);
+    const size = Math.min(sizeClass(bytes), limit - (limit % 4));
+    const buffer = this.#free.get(size)?.pop() ?? this.#create(size, `pool ${size} B`, what);
+    this.#count(size);
+    return buffer;
+  }
+
+  give(buffer: GPUBuffer): void {
+    this.#live -= buffer.size;
+    const list = this.#free.get(buffer.size);
+    if (list) list.push(buffer);
+    else this.#free.set(buffer.size, [buffer]);
+  }
+
+  /** A buffer of exactly `bytes`, a multiple of four, that is handed out once; it ends with `drop`. */
+  own(bytes: number, what: string): GPUBuffer {
+    this.#limit(bytes, what);
+    const buffer = this.#create(bytes, what, what);
+    this.#count(bytes);
+    return buffer;
+  }
+
+  /** Everything that uses the buffer must have been submitted. */
+  drop(buffer: GPUBuffer): void {
+    this.#live -= buffer.size;
+    this.#reserved -= buffer.size;
+    buffer.destroy();
+  }
+
+  memory(): MemoryUse {
+    return { live: this.#live, peak: this.#peak, reserved: this.#reserved };
+  }
+
+  #count(size: number): void {
+    this.#live += size;
+    this.#peak = Math.max(this.#peak, this.#live);
+  }
+
+  /** Bytes of the largest buffer. @throws OutOfMemoryError where `bytes` are more. */
+  #limit(bytes: number, what: string): number {
     const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
     const limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
     if (bytes > limit) {
@@ -39,14 +79,13 @@ export class BufferPool {
           'Use a smaller batch or image size.',
       );
     }
-    const size = Math.min(sizeClass(bytes), limit - (limit % 4));
-    this.#live += size;
-    this.#peak = Math.max(this.#peak, this.#live);
-    const pooled = this.#free.get(size)?.pop();
-    if (pooled) return pooled;
+    return limit;
+  }
+
+  #create(size: number, label: string, what: string): GPUBuffer {
     this.#device.pushErrorScope('out-of-memory');
     const buffer = this.#device.createBuffer({
-      label: `pool ${size} B`,
+      label,
       size,
       usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
     });
@@ -62,16 +101,5 @@ export class BufferPool {
       }),
     );
     return buffer;
-  }
-
-  give(buffer: GPUBuffer): void {
-    this.#live -= buffer.size;
-    const list = this.#free.get(buffer.size);
-    if (list) list.push(buffer);
-    else this.#free.set(buffer.size, [buffer]);
-  }
-
-  memory(): MemoryUse {
-    return { live: this.#live, peak: this.#peak, reserved: this.#reserved };
   }
 }

@@ -1,11 +1,11 @@
 // Self-supervised depth from video: Godard et al., "Digging into self-supervised monocular depth estimation", ICCV 2019
 // (Monodepth2). Depth of a frame and its motion to the neighbours are right when the neighbours, warped through them,
 // look like the frame.
+import { HostTensor, type Uploaded } from '../autograd/program.ts';
 import { noGrad, valueAndGrad } from '../autograd/tape.ts';
-import { keep, type Tensor, tensor } from '../autograd/tensor.ts';
+import { ShapeError, type Tensor } from '../autograd/tensor.ts';
 import { type FrameRef, pickFrames, type VideoBatch, videoBatch } from '../data/batch.ts';
 import { scaleIntrinsics } from '../data/resize.ts';
-import type { Intrinsics } from '../data/types.ts';
 import { intrinsicsMatrix, inverseIntrinsics } from '../geometry/camera.ts';
 import { dispToDepth, viewSynthesis } from '../geometry/viewSynthesis.ts';
 import type { DepthModel } from '../models/models.ts';
@@ -47,14 +47,17 @@ export interface VideoView {
   inverseK: Tensor;
 }
 
-/** A video batch on the device. */
-export interface VideoTensors extends VideoView {
-  seen: { previous: Tensor; target: Tensor; next: Tensor };
-  cameras: readonly Intrinsics[];
-}
+/** How many times the size may be halved, counted from none: the decoder has no more disparities. */
+const SCALES = [0, 1, 2, 3];
 
-export function uploadVideo(batch: VideoBatch): VideoTensors {
-  const image = (data: Float32Array) => tensor(data, [batch.n, batch.height, batch.width, 3]);
+/** A video batch on the device. */
+export type VideoTensors = Uploaded<ReturnType<typeof videoInputs>>;
+
+/** What a step needs of a batch: images, and its cameras at each scale. */
+export function videoInputs(batch: VideoBatch) {
+  const image = (data: Float32Array) => new HostTensor(data, [batch.n, batch.height, batch.width, 3]);
+  const cameras = (scale: number) =>
+    batch.cameras.map((one) => scaleIntrinsics(one, batch.width / 2 ** scale, batch.height / 2 ** scale));
   return {
     previous: image(batch.previous),
     target: image(batch.target),
@@ -64,24 +67,27 @@ export function uploadVideo(batch: VideoBatch): VideoTensors {
       target: image(batch.seen.target),
       next: image(batch.seen.next),
     },
-    K: intrinsicsMatrix(batch.cameras),
-    inverseK: inverseIntrinsics(batch.cameras),
-    cameras: batch.cameras,
+    cameras: SCALES.map((scale) => ({
+      K: intrinsicsMatrix(cameras(scale)),
+      inverseK: inverseIntrinsics(cameras(scale)),
+    })),
   };
 }
 
-/** The frames averaged down to height x width, and the cameras that see them so. */
-export function viewAt(video: VideoTensors, height: number, width: number): VideoView {
-  if (video.target.shape[1] === height && video.target.shape[2] === width) return video;
-  const cameras = video.cameras.map((camera) => scaleIntrinsics(camera, width, height));
+/**
+ * The frames averaged down to 1/2^scale of their size, and the cameras that see them so.
+ * @param scale 0 to 3.
+ * @throws ShapeError where halving leaves a remainder.
+ */
+export function viewAt(video: VideoTensors, scale: number): VideoView {
+  const { previous, target, next } = video;
+  if (scale === 0) return { previous, target, next, ...video.cameras[0] };
+  const [height, width] = [target.shape[1] / 2 ** scale, target.shape[2] / 2 ** scale];
+  if (!Number.isInteger(height) || !Number.isInteger(width)) {
+    throw new ShapeError(`viewAt: ${target.shape[1]} x ${target.shape[2]} cannot be halved ${scale} times`);
+  }
   const small = (image: Tensor) => noGrad(() => adaptiveAvgPool2d(image, [height, width]));
-  return {
-    previous: small(video.previous),
-    target: small(video.target),
-    next: small(video.next),
-    K: intrinsicsMatrix(cameras),
-    inverseK: inverseIntrinsics(cameras),
-  };
+  return { previous: small(previous), target: small(target), next: small(next), ...video.cameras[scale] };
 }
 
 /**
@@ -157,13 +163,14 @@ export function depthLoss(
   const disparities = model.disparities(video.seen.target, true);
   const poses = predictPoses(model, video.seen, true);
   const own = options.resolution === 'own';
-  const identity = own ? null : identityErrors(video, key);
+  const full = viewAt(video, 0);
+  const identity = own ? null : identityErrors(full, key);
   let photometric: Tensor | null = null;
   let smoothness: Tensor | null = null;
   for (const disparity of disparities) {
     const [, h, w] = disparity.shape;
     const scale = Math.round(Math.log2(video.target.shape[1] / h));
-    const view = own ? viewAt(video, h, w) : video;
+    const view = own ? viewAt(video, scale) : full;
     const still = identity ?? identityErrors(view, key);
     const term = mean(reproject(disparity, view, poses, still, options).error);
     const image = own ? view.target : noGrad(() => adaptiveAvgPool2d(video.target, [h, w]));
@@ -176,8 +183,16 @@ export function depthLoss(
   return { loss: add(terms.photometric, terms.smoothness), ...terms };
 }
 
+type DepthInputs = ReturnType<typeof depthInputs>;
+
+/** @param key the step's random key. */
+const depthInputs = (batch: VideoBatch, key: readonly [number, number]) => ({
+  video: videoInputs(batch),
+  key: new HostTensor(key, [2], 'u32'),
+});
+
 /** Trains depth and pose on the frames of `refs`, all of which have neighbours and a known camera. */
-export class DepthPhase implements Phase<VideoBatch> {
+export class DepthPhase implements Phase<VideoBatch, DepthInputs> {
   readonly name = 'depth';
   readonly steps: number;
   readonly imagesPerStep: number;
@@ -186,14 +201,12 @@ export class DepthPhase implements Phase<VideoBatch> {
   readonly #refs: readonly FrameRef[];
   readonly #options: DepthOptions;
   readonly #seed: number;
-  readonly #key: Tensor;
 
   constructor(model: DepthModel, refs: readonly FrameRef[], options: DepthOptions, seed: number) {
     this.#model = model;
     this.#refs = refs;
     this.#options = options;
     this.#seed = seed;
-    this.#key = keep(tensor([seed, 0], [2], 'u32'));
     this.steps = options.steps;
     this.imagesPerStep = options.batch;
     this.optimizer = new Adam([{ params: Object.values(model.parameters()), lr: options.lr }]);
@@ -204,14 +217,16 @@ export class DepthPhase implements Phase<VideoBatch> {
     return videoBatch(refs, { seed: this.#seed, step, augment: true });
   }
 
-  train(batch: VideoBatch, step: number): Record<string, Tensor> {
-    this.#key.assign([this.#seed, step]);
+  inputs(batch: VideoBatch, step: number): DepthInputs {
     // Monodepth2 divides the learning rate by ten for the last quarter.
     this.optimizer.advance(stepDecay([Math.floor(0.75 * this.steps)], 0.1)(step));
-    const video = uploadVideo(batch);
+    return depthInputs(batch, [this.#seed, step]);
+  }
+
+  train({ video, key }: Uploaded<DepthInputs>): Record<string, Tensor> {
     let terms: ReturnType<typeof depthLoss> | null = null;
     const [, gradients] = valueAndGrad(() => {
-      terms = depthLoss(this.#model, video, this.#key, this.#options);
+      terms = depthLoss(this.#model, video, key, this.#options);
       return terms.loss;
     }, this.optimizer.params);
     this.optimizer.apply(gradients);

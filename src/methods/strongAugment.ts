@@ -1,6 +1,7 @@
 // Colour jitter and blur of mixed images, on the device (Three Ways, train.py; DACS, ClassMix). One draw per
 // batch, as in the released code. Labels stay as they are.
-import { scalar, type Tensor, tensor } from '../autograd/tensor.ts';
+import { HostTensor, type Uploaded } from '../autograd/program.ts';
+import { type Tensor, tensor } from '../autograd/tensor.ts';
 import type { Draw } from '../data/augment.ts';
 import { conv2d } from '../ops/conv2d.ts';
 import { add, clamp, mul } from '../ops/elementwise.ts';
@@ -74,29 +75,43 @@ export function gaussianWeights(sigma: number, radius: number): number[] {
   return raw.map((w) => w / total);
 }
 
+/** More than three sigma; the released kernel is a tenth of the side long, of which the rest is near zero. */
+const RADIUS = 4;
+
+/**
+ * The numbers of an augmentation as tensors of fixed shapes. What is not to happen is done with numbers that change no bit:
+ * factors of one, the identity, a blur whose only weight is the middle one.
+ */
+export function strongInputs({ jitter, sigma }: StrongAugmentation) {
+  const { brightness, contrast, saturation, hue } = jitter ?? {
+    brightness: 1,
+    contrast: 1,
+    saturation: 1,
+    hue: 0,
+  };
+  const colours = jitter ? saturationHueMatrix(saturation, hue) : [1, 0, 0, 0, 1, 0, 0, 0, 1];
+  const middle = Array.from({ length: 2 * RADIUS + 1 }, (_, i) => (i === RADIUS ? 1 : 0));
+  const weights = sigma === null ? middle : gaussianWeights(sigma, RADIUS);
+  const perChannel = weights.flatMap((v) => [v, v, v]);
+  return {
+    brightness: new HostTensor([brightness], []),
+    contrast: new HostTensor([contrast], []),
+    greyShare: new HostTensor([1 - contrast], []),
+    colours: new HostTensor(colours, [3, 3]),
+    rows: new HostTensor(perChannel, [1, weights.length, 1, 3]),
+    columns: new HostTensor(perChannel, [weights.length, 1, 1, 3]),
+  };
+}
+
 /** Applies the augmentation to images [N,H,W,3] in [0, 1]. */
-export function strongAugment(images: Tensor, { jitter, sigma }: StrongAugmentation): Tensor {
+export function strongAugment(images: Tensor, numbers: Uploaded<ReturnType<typeof strongInputs>>): Tensor {
+  const { brightness, contrast, greyShare, colours, rows, columns } = numbers;
   const [n, h, w] = images.shape;
-  let x = images;
-  if (jitter) {
-    x = clamp(mul(x, scalar(jitter.brightness)), 0, 1);
-    const grey = matmul(reshape(x, [n * h * w, 3]), tensor(GREY, [3, 1]));
-    const level = mean(reshape(grey, [n, h, w, 1]), [1, 2, 3], true);
-    x = clamp(add(mul(x, scalar(jitter.contrast)), mul(level, scalar(1 - jitter.contrast))), 0, 1);
-    const mixed = matmul(
-      reshape(x, [n * h * w, 3]),
-      tensor(saturationHueMatrix(jitter.saturation, jitter.hue), [3, 3]),
-    );
-    x = clamp(reshape(mixed, [n, h, w, 3]), 0, 1);
-  }
-  if (sigma !== null) {
-    // Three sigma on each side; the released kernel is a tenth of the side long, of which the rest is near zero.
-    const radius = Math.min(4, Math.max(1, Math.ceil(3 * sigma)));
-    const weights = gaussianWeights(sigma, radius).flatMap((v) => [v, v, v]);
-    const size = 2 * radius + 1;
-    const padded = reflectionPad2d(x, radius);
-    const rows = conv2d(padded, tensor(weights, [1, size, 1, 3]), null, { groups: 3 });
-    x = conv2d(rows, tensor(weights, [size, 1, 1, 3]), null, { groups: 3 });
-  }
-  return x;
+  const bright = clamp(mul(images, brightness), 0, 1);
+  const grey = matmul(reshape(bright, [n * h * w, 3]), tensor(GREY, [3, 1]));
+  const level = mean(reshape(grey, [n, h, w, 1]), [1, 2, 3], true);
+  const contrasted = clamp(add(mul(bright, contrast), mul(level, greyShare)), 0, 1);
+  const mixed = matmul(reshape(contrasted, [n * h * w, 3]), colours);
+  const x = reflectionPad2d(clamp(reshape(mixed, [n, h, w, 3]), 0, 1), RADIUS);
+  return conv2d(conv2d(x, rows, null, { groups: 3 }), columns, null, { groups: 3 });
 }

@@ -1,6 +1,7 @@
 // Segmentation from labelled images alone: the baseline every label-efficient method is measured against.
+import { HostTensor, type Uploaded } from '../autograd/program.ts';
 import { valueAndGrad } from '../autograd/tape.ts';
-import { type Tensor, tensor } from '../autograd/tensor.ts';
+import type { Tensor } from '../autograd/tensor.ts';
 import { type FrameRef, type LabelledBatch, labelledBatch, pickFrames } from '../data/batch.ts';
 import type { SegmentationModel } from '../models/models.ts';
 import { crossEntropy } from '../ops/crossEntropy.ts';
@@ -23,11 +24,13 @@ export interface SegmentationOptions {
   clip: number;
 }
 
-/** Labelled images on the device. */
-export const uploadLabelled = (batch: LabelledBatch): { images: Tensor; labels: Tensor } => ({
-  images: tensor(batch.images, [batch.n, batch.height, batch.width, 3]),
-  labels: tensor(batch.labels, [batch.n, batch.height, batch.width], 'i32'),
+/** Images [N,H,W,3] and labels [N,H,W]. */
+export const labelledInputs = ({ n, height, width, images, labels }: LabelledBatch) => ({
+  images: new HostTensor(images, [n, height, width, 3]),
+  labels: new HostTensor(labels, [n, height, width], 'i32'),
 });
+
+export type LabelledInputs = ReturnType<typeof labelledInputs>;
 
 /** The optimiser of a segmentation model: one rate for the encoder, one for the decoder (Three Ways, experiments.py). */
 export function segmentationOptimizer(model: SegmentationModel, options: SegmentationOptions): Adam | Sgd {
@@ -46,7 +49,7 @@ export function segmentationOptimizer(model: SegmentationModel, options: Segment
 export const segmentationSchedule = (steps: number) => stepDecay([Math.floor(0.75 * steps)], 0.1);
 
 /** Cross-entropy on the labelled frames. */
-export class SupervisedPhase implements Phase<LabelledBatch> {
+export class SupervisedPhase implements Phase<LabelledBatch, LabelledInputs> {
   readonly name = 'supervised';
   readonly steps: number;
   readonly imagesPerStep: number;
@@ -76,9 +79,12 @@ export class SupervisedPhase implements Phase<LabelledBatch> {
     return labelledBatch(refs, { seed: this.#seed, step, flip: true, labelled: () => true });
   }
 
-  train(batch: LabelledBatch, step: number): Record<string, Tensor> {
+  inputs(batch: LabelledBatch, step: number): LabelledInputs {
     this.optimizer.advance(segmentationSchedule(this.steps)(step));
-    const { images, labels } = uploadLabelled(batch);
+    return labelledInputs(batch);
+  }
+
+  train({ images, labels }: Uploaded<LabelledInputs>): Record<string, Tensor> {
     const [loss, gradients] = valueAndGrad(
       () => crossEntropy(this.#model.logits(images, true), labels),
       this.optimizer.params,

@@ -1,8 +1,9 @@
 // Three ways to improve semantic segmentation with self-supervised depth estimation (Hoyer, Dai, Chen, Köring, Saha,
 // Van Gool, CVPR 2021), in a first form: networks pre-trained on depth (transfer), and a mean teacher whose unlabelled
 // images are mixed by depth (DepthMix). The multi-task model and the choice of images are not here yet.
+import { HostTensor, type Uploaded } from '../autograd/program.ts';
 import { noGrad, valueAndGrad } from '../autograd/tape.ts';
-import { keep, step as scope, type Tensor, tensor } from '../autograd/tensor.ts';
+import { step as scope, type Tensor } from '../autograd/tensor.ts';
 import { draws } from '../data/augment.ts';
 import { type FrameRef, type LabelledBatch, labelledBatch, pickFrames } from '../data/batch.ts';
 import type { DepthModel, SegmentationModel } from '../models/models.ts';
@@ -22,12 +23,12 @@ import { clipByGlobalNorm } from '../optim/clip.ts';
 import { emaRamp, emaUpdate } from '../optim/ema.ts';
 import type { Adam, Sgd } from '../optim/optimizer.ts';
 import type { Phase } from './phase.ts';
-import { drawStrong, type StrongAugmentation, strongAugment } from './strongAugment.ts';
+import { drawStrong, type StrongAugmentation, strongAugment, strongInputs } from './strongAugment.ts';
 import {
+  labelledInputs,
   type SegmentationOptions,
   segmentationOptimizer,
   segmentationSchedule,
-  uploadLabelled,
 } from './supervised.ts';
 
 export interface ThreeWaysOptions extends SegmentationOptions {
@@ -106,8 +107,25 @@ interface Batch {
   strong: StrongAugmentation;
 }
 
+/** The images that are mixed. */
+export const mixedInputs = ({ mixed, truthful }: Pick<Batch, 'mixed' | 'truthful'>) => ({
+  ...labelledInputs(mixed),
+  truthful: new HostTensor(truthful, [truthful.length, 1, 1, 1]),
+});
+
+/** @param alpha the teacher's momentum. */
+const threeWaysInputs = (batch: Batch, alpha: number) => ({
+  labelled: labelledInputs(batch.labelled),
+  mixed: mixedInputs(batch),
+  strong: strongInputs(batch.strong),
+  alpha: new HostTensor([alpha], []),
+});
+
+type ThreeWaysInputs = ReturnType<typeof threeWaysInputs>;
+type ThreeWaysTensors = Uploaded<ThreeWaysInputs>;
+
 /** Segmentation from few labels and many unlabelled images: cross-entropy plus DepthMix under a mean teacher. */
-export class ThreeWaysPhase implements Phase<Batch> {
+export class ThreeWaysPhase implements Phase<Batch, ThreeWaysInputs> {
   readonly name = 'three-ways';
   readonly steps: number;
   readonly imagesPerStep: number;
@@ -120,7 +138,6 @@ export class ThreeWaysPhase implements Phase<Batch> {
   readonly #hasLabel: ReadonlySet<FrameRef>;
   readonly #options: ThreeWaysOptions;
   readonly #seed: number;
-  readonly #alpha: Tensor;
 
   /**
    * @param depth trained before; gives the disparities that decide the mixture, and the start values.
@@ -143,7 +160,6 @@ export class ThreeWaysPhase implements Phase<Batch> {
     this.#hasLabel = new Set(labelled);
     this.#options = options;
     this.#seed = seed;
-    this.#alpha = keep(tensor([0], []));
     this.steps = options.steps;
     this.imagesPerStep = options.batch + options.unlabelledBatch;
     this.optimizer = segmentationOptimizer(student, options);
@@ -185,23 +201,24 @@ export class ThreeWaysPhase implements Phase<Batch> {
   }
 
   /** The mixture of one batch, as the student will see it before augmentation. */
-  mixture(batch: Pick<Batch, 'mixed' | 'truthful'>): Mixture {
+  mixture({ images, labels, truthful }: ThreeWaysTensors['mixed']): Mixture {
     return noGrad(() => {
-      const { images, labels } = uploadLabelled(batch.mixed);
-      const truthful = tensor(batch.truthful, [batch.truthful.length, 1, 1, 1]);
       const probabilities = targetProbabilities(this.teacher, images, labels, truthful);
       const [disparity] = this.#depth.disparities(images, false);
       return depthMix(images, disparity, probabilities, this.#options);
     });
   }
 
-  train(batch: Batch, step: number): Record<string, Tensor> {
-    const { unlabelledWeight, clip, momentum } = this.#options;
+  inputs(batch: Batch, step: number): ThreeWaysInputs {
     this.optimizer.advance(segmentationSchedule(this.steps)(step));
-    this.#alpha.assign([emaRamp(step, momentum)]);
-    const { images, labels } = uploadLabelled(batch.labelled);
-    const mixture = scope(() => this.mixture(batch));
-    const augmented = noGrad(() => strongAugment(mixture.images, batch.strong));
+    return threeWaysInputs(batch, emaRamp(step, this.#options.momentum));
+  }
+
+  train({ labelled, mixed, strong, alpha }: ThreeWaysTensors): Record<string, Tensor> {
+    const { unlabelledWeight, clip } = this.#options;
+    const { images, labels } = labelled;
+    const mixture = scope(() => this.mixture(mixed));
+    const augmented = noGrad(() => strongAugment(mixture.images, strong));
 
     const terms: { labelled?: Tensor; unlabelled?: Tensor } = {};
     const [loss, gradients] = valueAndGrad(() => {
@@ -215,11 +232,7 @@ export class ThreeWaysPhase implements Phase<Batch> {
     }, this.optimizer.params);
     const { scale, norm } = clipByGlobalNorm(gradients, clip);
     this.optimizer.apply(gradients, scale);
-    emaUpdate(
-      Object.values(this.teacher.parameters()),
-      Object.values(this.#student.parameters()),
-      this.#alpha,
-    );
+    emaUpdate(Object.values(this.teacher.parameters()), Object.values(this.#student.parameters()), alpha);
     return {
       loss,
       labelled: terms.labelled!,

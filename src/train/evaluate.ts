@@ -1,10 +1,11 @@
+import { upload } from '../autograd/program.ts';
 import { noGrad } from '../autograd/tape.ts';
 import { keep, step, tensor } from '../autograd/tensor.ts';
 import { toFloat } from '../data/augment.ts';
 import { allFrames, labelledBatch } from '../data/batch.ts';
 import type { ClassInfo, Split } from '../data/types.ts';
 import { dispToDepth } from '../geometry/viewSynthesis.ts';
-import { uploadLabelled } from '../methods/supervised.ts';
+import { labelledInputs } from '../methods/supervised.ts';
 import type { DepthModel, SegmentationModel } from '../models/models.ts';
 import { countConfusions } from '../ops/metrics.ts';
 import { argmax } from '../ops/reduce.ts';
@@ -48,7 +49,7 @@ export async function evaluateSegmentation(
     });
     step(() =>
       noGrad(() => {
-        const { images, labels } = uploadLabelled(batch);
+        const { images, labels } = upload(labelledInputs(batch));
         countConfusions(counts, argmax(model.logits(images, false), 3), labels);
       }),
     );

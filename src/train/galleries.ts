@@ -1,11 +1,12 @@
 // Pictures of what a trained model sees, for the report: a few fixed frames, chosen evenly over the split.
+import { upload } from '../autograd/program.ts';
 import { noGrad } from '../autograd/tape.ts';
 import { step, type Tensor, tensor } from '../autograd/tensor.ts';
 import { toFloat } from '../data/augment.ts';
 import { allFrames, type FrameRef, videoBatch, videoFrames } from '../data/batch.ts';
 import type { ClassInfo, RgbImage, Split } from '../data/types.ts';
-import { identityErrors, predictPoses, reproject, uploadVideo } from '../methods/depth.ts';
-import type { ThreeWaysPhase } from '../methods/threeWays.ts';
+import { identityErrors, predictPoses, reproject, videoInputs, viewAt } from '../methods/depth.ts';
+import { mixedInputs, type ThreeWaysPhase } from '../methods/threeWays.ts';
 import type { DepthModel, SegmentationModel } from '../models/models.ts';
 import { argmax } from '../ops/reduce.ts';
 import {
@@ -61,11 +62,12 @@ export async function depthGalleries(
     const seen = await readAll(
       step(() =>
         noGrad(() => {
-          const video = uploadVideo(host);
+          const video = upload(videoInputs(host));
+          const view = viewAt(video, 0);
           const [disparity] = model.disparities(video.seen.target, false);
           const poses = predictPoses(model, video.seen, false);
-          const identity = identityErrors(video, tensor([0, 0], [2], 'u32'));
-          const { warped, error, winner } = reproject(disparity, video, poses, identity, range);
+          const identity = identityErrors(view, tensor([0, 0], [2], 'u32'));
+          const { warped, error, winner } = reproject(disparity, view, poses, identity, range);
           return { disparity, warped: warped[0], error, winner };
         }),
       ),
@@ -142,7 +144,7 @@ export async function mixtureGalleries(
     const { width, height, images } = batch.mixed;
     const seen = await readAll(
       step(() => {
-        const { mask, images: mixed, label, confidence } = phase.mixture(batch);
+        const { mask, images: mixed, label, confidence } = phase.mixture(upload(mixedInputs(batch)));
         return { mask, mixed, label, confidence };
       }),
     );

@@ -1,3 +1,4 @@
+import { Program, upload } from '../autograd/program.ts';
 import { step as scope, type Tensor } from '../autograd/tensor.ts';
 import type { SafeTensor } from '../data/safetensors.ts';
 import { DataError } from '../data/types.ts';
@@ -47,6 +48,10 @@ export interface LoopOptions {
   /** Look at every number that a step makes, and end at the first that is not finite. */
   anomaly?: boolean;
   trace?: Trace | null;
+  /** Run every op from JavaScript at every step, instead of recording a step of each phase and replaying it. */
+  eager?: boolean;
+  /** Told when a phase is recorded again, and why. */
+  onRecord?(line: string): void;
 }
 
 /** Curves and timings for the report. */
@@ -105,7 +110,7 @@ async function readTerms(tensors: Record<string, Tensor>): Promise<Record<string
 /**
  * Runs the phases of a plan from a step on. log.jsonl gets one line per step, without times: two runs with the same
  * configuration on the same adapter write the same bytes.
- * @param gpu drives submission; null on the reference device.
+ * @param gpu drives submission and replays; null on the reference device.
  * @param run null: leave nothing behind.
  * @param start steps done before; a resumed run's state must have been restored.
  */
@@ -132,6 +137,14 @@ export async function trainPlan(
     }
     if (first === 0) await phase.begin?.();
     phase.optimizer.steps = first;
+    const program =
+      gpu && !options.eager && !watch
+        ? new Program(
+            gpu,
+            (inputs) => phase.train(inputs),
+            (line) => options.onRecord?.(`${phase.name}: ${line}`),
+          )
+        : null;
     const curve: Record<string, number[]> = {};
     const times: number[] = [];
     let next = phase.load(first);
@@ -142,8 +155,11 @@ export async function trainPlan(
       const span: Trace['span'] = (...what) => (trace ? trace.span(...what) : what[2]());
       const trainStep = async () => {
         const batch = await span('host', 'load', () => next);
-        const train = () => scope(() => phase.train(batch, k));
-        const tensors = span('host', 'record', () => (watch ? watch.during(train) : train()));
+        const inputs = phase.inputs(batch, k);
+        const train = () => scope(() => phase.train(upload(inputs)));
+        const tensors = await span('host', program ? 'replay' : 'record', () =>
+          program ? program.run(inputs) : watch ? watch.during(train) : train(),
+        );
         gpu?.submit();
         // The next batch is prepared while the device works. A failure surfaces when the batch is wanted.
         if (k + 1 < phase.steps) {
@@ -185,10 +201,12 @@ export async function trainPlan(
       const code = options.interrupted();
       if (code !== null) {
         await save(step);
+        await program?.dispose();
         throw new InterruptedError(`interrupted after step ${step}; continue with --resume auto`, code);
       }
       if (step % options.checkpointEvery === 0 && step < total) await save(step);
     }
+    await program?.dispose();
     const msPerStep = median(times);
     result.curves.push({
       phase: phase.name,

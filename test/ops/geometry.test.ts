@@ -1,4 +1,5 @@
 import { gradcheck } from '../../src/autograd/gradcheck.ts';
+import { upload } from '../../src/autograd/program.ts';
 import { grad, vjp } from '../../src/autograd/tape.ts';
 import { ShapeError, tensor } from '../../src/autograd/tensor.ts';
 import { intrinsicsMatrix, inverseIntrinsics } from '../../src/geometry/camera.ts';
@@ -117,7 +118,7 @@ test('backproject: value, gradient, second gradient', async () => {
 
 test('backproject takes z-depth: the pixel at the principal point lies straight ahead', async () => {
   await testGpu();
-  const inverseK = inverseIntrinsics([{ fx: 2, fy: 4, cx: 1, cy: 1 }]);
+  const inverseK = upload(inverseIntrinsics([{ fx: 2, fy: 4, cx: 1, cy: 1 }]));
   const depth = tensor([1, 1, 1, 1, 5, 1, 1, 1, 6], [1, 3, 3, 1]);
   const points = await backproject(depth, inverseK).data();
   equal([...points.slice(12, 15)], [0, 0, 5]);
@@ -134,8 +135,8 @@ for (const [h, w] of [
       (depth, v, t) =>
         projectGrid(
           depth,
-          inverseIntrinsics(cameras),
-          composeProjection(intrinsicsMatrix(cameras), poseMatrix(v, t)),
+          upload(inverseIntrinsics(cameras)),
+          composeProjection(upload(intrinsicsMatrix(cameras)), poseMatrix(v, t)),
         ),
       [
         { shape: [2, h, w, 1], data: randoms(2 * h * w, 1, 2, 5) },
@@ -146,7 +147,7 @@ for (const [h, w] of [
     );
     ok(check.ok, check.message);
     const projection = await gradcheck(
-      (depth, p) => projectGrid(depth, inverseIntrinsics(cameras), p),
+      (depth, p) => projectGrid(depth, upload(inverseIntrinsics(cameras)), p),
       [
         { shape: [2, h, w, 1], data: randoms(2 * h * w, 1, 2, 5) },
         { shape: [2, 3, 4], data: [...randoms(24, 4)].map((x, i) => (i % 12 === 10 ? 9 + x : x)) },
@@ -165,8 +166,8 @@ test('a sideways step moves a plane at depth Z by f t / Z pixels', async () => {
   const depth = tensor(new Array(w * h).fill(z), [1, h, w, 1]);
   const grid = await projectGrid(
     depth,
-    inverseIntrinsics([camera]),
-    composeProjection(intrinsicsMatrix([camera]), T),
+    upload(inverseIntrinsics([camera])),
+    composeProjection(upload(intrinsicsMatrix([camera])), T),
   ).data();
   for (let k = 0; k < w * h; k++) {
     const u = ((grid[2 * k] + 1) / 2) * (w - 1);
@@ -179,7 +180,7 @@ test('a sideways step moves a plane at depth Z by f t / Z pixels', async () => {
 test('wrong shapes are named', async () => {
   await testGpu();
   const depth = tensor([1, 1, 1, 1], [1, 2, 2, 1]);
-  const K = intrinsicsMatrix([cameras[0]]);
+  const K = upload(intrinsicsMatrix([cameras[0]]));
   const fault = (message: string) => (error: Error) =>
     error instanceof ShapeError && error.message.includes(message);
   throws(() => projectGrid(depth, K, K), fault('projectGrid: projection is [1,3,3]'));

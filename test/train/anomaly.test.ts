@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { HostTensor } from '../../src/autograd/program.ts';
 import { gradientOf, valueAndGrad } from '../../src/autograd/tape.ts';
 import { keep, onDevice, type Tensor, tensor, useDevice } from '../../src/autograd/tensor.ts';
 import { ReferenceDevice } from '../../src/gpu/reference.ts';
@@ -26,15 +27,17 @@ function planOf(
 ): Plan & { weights: Tensor } {
   const weights = keep(tensor(start, [1, 2]));
   const optimizer = new Sgd([{ params: [weights], lr: 0.5 }]);
-  const phase: Phase<readonly number[]> = {
+  const phase: Phase<readonly number[], { x: HostTensor }> = {
     name: 'toy',
     steps: batches.length,
     imagesPerStep: 3,
     optimizer,
     load: async (k) => batches[k],
-    train: (batch) => {
+    inputs: (batch) => {
       optimizer.advance();
-      const x = tensor(batch, [3, 2]);
+      return { x: new HostTensor(batch, [3, 2]) };
+    },
+    train: ({ x }) => {
       const [value, gradients] = valueAndGrad(() => sum(loss(x, weights)), [weights]);
       optimizer.apply(gradients);
       return { loss: value };
@@ -45,7 +48,7 @@ function planOf(
     about: '',
     classes: [],
     pixels: 2,
-    phases: [phase as Phase],
+    phases: [phase as unknown as Phase],
     state: { toy: { weights } },
     evaluate: async () => ({ metrics: {} }),
     predict: () => ({}),

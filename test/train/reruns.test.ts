@@ -98,6 +98,33 @@ test('same seed: the same bits in every tensor and log line; resumed: the same; 
   }
 });
 
+test('a recipe trained by replays has the bits of one trained op by op, log and parameters', async () => {
+  const gpu = await testGpu();
+  const steps = { ...structuredClone(config), depth: { ...config.depth, steps: 5 } };
+  steps.segmentation.steps = 5;
+  for (const recipe of [supervisedRecipe, threeWaysRecipe]) {
+    const train = async (eager: boolean) => {
+      const plan = await recipe(steps);
+      const before = gpu.dispatches;
+      const { curves } = await trainPlan(plan, gpu, null, 0, {
+        checkpointEvery: 1000,
+        onStep: () => {},
+        interrupted: () => null,
+        eager,
+      });
+      const state: Record<string, string> = {};
+      for (const [group, tensors] of Object.entries(plan.state)) {
+        for (const [name, tensor] of Object.entries(tensors)) {
+          const { buffer } = await tensor.data();
+          state[`${group}/${name}`] = Buffer.from(buffer).toString('base64');
+        }
+      }
+      return { terms: curves.map((one) => one.terms), state, dispatches: gpu.dispatches - before };
+    };
+    equal(await train(false), await train(true));
+  }
+});
+
 test('a training step leaves nothing behind', async () => {
   const gpu = await testGpu();
   const settings = { ...structuredClone(config), segmentation: { ...config.segmentation, steps: 12 } };

@@ -43,7 +43,12 @@ const args = {
   'dry-run': { type: 'boolean', description: 'one step of each phase, nothing is written' },
   anomaly: {
     type: 'boolean',
-    description: 'look at every number of every step; stop where the first NaN or infinity is made (slow)',
+    description:
+      'look at every number of every step; stop where the first NaN or infinity is made (slow; implies --eager)',
+  },
+  eager: {
+    type: 'boolean',
+    description: 'run every op from JavaScript instead of replaying a recorded step',
   },
   trace: {
     type: 'string',
@@ -124,6 +129,7 @@ interface Session {
   run: RunFolder | null;
   start: number;
   anomaly: boolean;
+  eager: boolean;
   trace: Trace | null;
 }
 
@@ -155,7 +161,7 @@ function openRun(
 }
 
 async function runSession(gpu: Gpu, session: Session, json: boolean, command: string): Promise<void> {
-  const { plan, run, start, config, recipe, compare, anomaly, trace } = session;
+  const { plan, run, start, config, recipe, compare, anomaly, eager, trace } = session;
   const began = performance.now();
   let stop: number | null = null;
   onInterrupt((code) => {
@@ -169,7 +175,9 @@ async function runSession(gpu: Gpu, session: Session, json: boolean, command: st
     checkpointEvery: config.checkpointEvery,
     interrupted: () => stop,
     anomaly,
+    eager,
     trace,
+    onRecord: note,
     onStep: (report) => {
       steps = report.step;
       if (json) printJson({ event: 'step', ...report });
@@ -266,8 +274,17 @@ export const train = defineCommand({
       const { run, start } = args['dry-run']
         ? { run: null, start: 0 }
         : openRun(dir, args.recipe, config, plan, resume);
-      const anomaly = Boolean(args.anomaly);
-      const session = { recipe: args.recipe, config, plan, run, start, compare, anomaly, trace };
+      const session = {
+        recipe: args.recipe,
+        config,
+        plan,
+        run,
+        start,
+        compare,
+        anomaly: Boolean(args.anomaly),
+        eager: Boolean(args.eager),
+        trace,
+      };
       await runSession(gpu, session, Boolean(args.json), command);
     });
   },

@@ -1,0 +1,153 @@
+// Step programs: a function of tensors is recorded once and replayed, with no work in JavaScript per op.
+import type { Storage } from '../gpu/device.ts';
+import type { Gpu, Recording } from '../gpu/gpu.ts';
+import type { Element } from '../gpu/kernel.ts';
+import { empty, keep, type Shape, shapeText, step, type Tensor, tensor } from './tensor.ts';
+
+/** Values on the host, in row-major order, and the tensor that they become. */
+export class HostTensor {
+  readonly data: ArrayLike<number>;
+  readonly shape: Shape;
+  readonly dtype: Element;
+
+  constructor(data: ArrayLike<number>, shape: Shape, dtype: Element = 'f32') {
+    this.data = data;
+    this.shape = shape;
+    this.dtype = dtype;
+  }
+}
+
+/** Host tensors in arrays and plain objects. */
+export type Inputs = HostTensor | { readonly [name: string]: Inputs } | readonly Inputs[];
+
+export type Tensors = Tensor | { readonly [name: string]: Tensors } | readonly Tensors[];
+
+/** The structure of `T`, of tensors. */
+export type Uploaded<T> = Inputs extends T
+  ? Tensors
+  : T extends HostTensor
+    ? Tensor
+    : { [K in keyof T]: Uploaded<T[K]> };
+
+/** The structure of `inputs` with what `fn` makes of each host tensor; `path` is its name, such as `seen.target`. */
+function mapInputs(
+  inputs: Inputs,
+  fn: (one: HostTensor, path: string) => Tensor | undefined,
+  path = '',
+): unknown {
+  if (inputs instanceof HostTensor) return fn(inputs, path);
+  const inner = ([name, value]: [string, Inputs]) => mapInputs(value, fn, path ? `${path}.${name}` : name);
+  if (Array.isArray(inputs)) return inputs.map((value, i) => inner([String(i), value]));
+  return Object.fromEntries(Object.entries(inputs).map((entry) => [entry[0], inner(entry)]));
+}
+
+/** New tensors on the current device. */
+export const upload = <T extends Inputs>(inputs: T): Uploaded<T> =>
+  mapInputs(inputs, ({ data, shape, dtype }) => tensor(data, shape, dtype)) as Uploaded<T>;
+
+interface Recorded {
+  recording: Recording;
+  inputs: Map<string, Tensor>;
+  outputs: { name: string; shape: Shape; dtype: Element }[];
+}
+
+/**
+ * `fn`, recorded at the first run and replayed from then on: its pipelines, bind groups and buffers are prepared, and a run is the
+ * upload of the inputs and the encoding of the launches. So `fn` must be a function of its inputs and of tensors that live
+ * outside, such as parameters, which it may update; a number that it takes from the host stays what it was at the recording.
+ * Inputs of other shapes record again.
+ */
+export class Program<In extends Inputs = Inputs> {
+  readonly #gpu: Gpu;
+  readonly #fn: (inputs: Uploaded<In>) => Record<string, Tensor>;
+  readonly #say: (line: string) => void;
+  #recorded: Recorded | null = null;
+
+  /**
+   * @param gpu the current device.
+   * @param say told of every recording but the first: which input changed, from which shape to which.
+   */
+  constructor(
+    gpu: Gpu,
+    fn: (inputs: Uploaded<In>) => Record<string, Tensor>,
+    say: (line: string) => void = () => {},
+  ) {
+    this.#gpu = gpu;
+    this.#fn = fn;
+    this.#say = say;
+  }
+
+  /**
+   * What `fn` returns for these inputs, in new tensors.
+   * @throws GpuError when `fn` keeps a tensor that it made, or writes from the host into one that it did not.
+   */
+  async run(inputs: In): Promise<Record<string, Tensor>> {
+    const values = new Map<string, HostTensor>();
+    mapInputs(inputs, (one, path) => {
+      values.set(path, one);
+      return undefined;
+    });
+    const change = this.#recorded && changed(this.#recorded.inputs, values);
+    if (change) {
+      this.#say(`${change}; recording the step again`);
+      await this.dispose();
+    }
+    this.#recorded ??= this.#record(inputs);
+    const recorded = this.#recorded;
+    for (const [path, { data }] of values) recorded.inputs.get(path)!.assign(data);
+    const results = recorded.outputs.map(({ shape, dtype }) => empty(shape, dtype, this.#gpu));
+    this.#gpu.replay(
+      recorded.recording,
+      results.map((result) => result.storage),
+    );
+    return Object.fromEntries(recorded.outputs.map(({ name }, i) => [name, results[i]]));
+  }
+
+  /** Frees the recording and its buffers. */
+  async dispose(): Promise<void> {
+    const recorded = this.#recorded;
+    this.#recorded = null;
+    if (!recorded) return;
+    await this.#gpu.forget(recorded.recording);
+    for (const input of recorded.inputs.values()) input.dispose();
+  }
+
+  #record(inputs: In): Recorded {
+    const held = new Map<string, Tensor>();
+    const uploaded: unknown = mapInputs(inputs, ({ shape, dtype }, path) => {
+      const made = keep(empty(shape, dtype, this.#gpu));
+      held.set(path, made);
+      return made;
+    });
+    const outputs: Recorded['outputs'] = [];
+    let recording: Recording;
+    try {
+      recording = this.#gpu.record(() =>
+        step(() => {
+          const storages: Storage[] = [];
+          for (const [name, result] of Object.entries(this.#fn(uploaded as Uploaded<In>))) {
+            outputs.push({ name, shape: result.shape, dtype: result.dtype });
+            storages.push(result.storage);
+          }
+          return storages;
+        }),
+      );
+    } catch (error) {
+      for (const input of held.values()) input.dispose();
+      throw error;
+    }
+    return { recording, inputs: held, outputs };
+  }
+}
+
+const described = (one: { shape: Shape; dtype: Element } | undefined): string =>
+  one ? `${shapeText(one.shape)} ${one.dtype}` : 'nothing';
+
+/** The first input that is not what it was, in words. */
+function changed(before: ReadonlyMap<string, Tensor>, now: ReadonlyMap<string, HostTensor>): string | null {
+  for (const name of new Set([...before.keys(), ...now.keys()])) {
+    const [was, is] = [described(before.get(name)), described(now.get(name))];
+    if (was !== is) return `input '${name}' is ${is}, was ${was}`;
+  }
+  return null;
+}

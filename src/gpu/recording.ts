@@ -1,0 +1,181 @@
+// A training step recorded once: its launches with pipelines and bind groups, and its tensors in buffers that are shared
+// by all whose lives do not overlap.
+import type { Storage } from './device.ts';
+import { GpuError } from './errors.ts';
+import type { Kernel, Params } from './kernel.ts';
+import { bindGroup, type Launch } from './pipelines.ts';
+import type { BufferPool } from './pool.ts';
+
+export type Words = Float32Array | Int32Array | Uint32Array;
+
+export interface GpuStorage extends Storage {
+  /** Null where the tensor exists only inside a recording. */
+  buffer: GPUBuffer | null;
+  freed: boolean;
+}
+
+/** A dispatch, ready to be encoded. */
+export interface Dispatch {
+  launch: Launch;
+  group: GPUBindGroup;
+  kernel: string;
+  params: Params;
+  /** Bytes of the tensors that live then. */
+  live: number;
+}
+
+/** What a step launches, bound to its buffers. */
+export interface Recording {
+  dispatches: readonly Dispatch[];
+  /** Buffers of the tensors that the step returns, and their bytes. */
+  outputs: readonly { buffer: GPUBuffer; bytes: number }[];
+  /** Everything else that the launches use and that came from outside: it must not be freed. */
+  outside: readonly GpuStorage[];
+  /** What belongs to the recording alone. */
+  buffers: readonly GPUBuffer[];
+}
+
+/** Bytes of a tensor, and the first and the last launch that use it. */
+export interface Life {
+  bytes: number;
+  first: number;
+  last: number;
+}
+
+/**
+ * Shares buffers among tensors, at most one living in each at a time. Largest first, each into the smallest buffer that is free
+ * during its life: "Greedy by Size" of Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020,
+ * section 4.3. Two tensors of one launch never share, so nothing is read and written through the same buffer.
+ * @returns the buffers' bytes, and for each life the index of its buffer.
+ */
+export function planBuffers(lives: readonly Life[]): { sizes: number[]; placed: number[] } {
+  const sizes: number[] = [];
+  const tenants: Life[][] = [];
+  const placed = new Array<number>(lives.length);
+  const order = lives.map((_, i) => i).sort((a, b) => lives[b].bytes - lives[a].bytes || a - b);
+  for (const i of order) {
+    const { bytes, first, last } = lives[i];
+    let best = -1;
+    for (let k = 0; k < sizes.length; k++) {
+      const free = tenants[k].every((other) => other.last < first || last < other.first);
+      if (free && (best < 0 || sizes[k] < sizes[best])) best = k;
+    }
+    if (best < 0) {
+      best = sizes.push(bytes) - 1;
+      tenants.push([]);
+    }
+    tenants[best].push(lives[i]);
+    placed[i] = best;
+  }
+  return { sizes, placed };
+}
+
+const bytesOf = ({ length }: Storage): number => Math.max(16, Math.ceil(length / 4) * 16);
+
+/** Notes what a step asks of the device. Its tensors get buffers when it is over. */
+export class Recorder {
+  readonly #made = new Set<GpuStorage>();
+  readonly #written = new Map<GpuStorage, Words>();
+  readonly #launches: { launch: Launch; kernel: string; params: Params; storages: readonly GpuStorage[] }[] =
+    [];
+
+  made(storage: GpuStorage): void {
+    this.#made.add(storage);
+  }
+
+  /** Numbers from the host: the same in every replay, so they are written once, into a buffer that nothing else uses. */
+  write(storage: GpuStorage, words: Words): void {
+    const what = `${storage.length} ${storage.type}`;
+    if (!this.#made.has(storage)) {
+      throw new GpuError(
+        `a recorded step writes ${what} from the host into a tensor from outside; every replay would write the same. ` +
+          'Write them before the step, or make them one of its inputs',
+      );
+    }
+    if (this.#launches.some(({ storages }) => storages.includes(storage))) {
+      throw new GpuError(
+        `a recorded step writes ${what} from the host into a tensor that it has used before`,
+      );
+    }
+    this.#written.set(storage, words);
+  }
+
+  run(launch: Launch, kernel: Kernel, params: Params, storages: readonly GpuStorage[]): void {
+    kernel.bindings.forEach(({ name, access }, i) => {
+      if (access !== 'read' && this.#written.has(storages[i])) {
+        throw new GpuError(
+          `${kernel.name}: '${name}' is written and holds numbers from the host, which a recorded step writes only once`,
+        );
+      }
+    });
+    this.#launches.push({ launch, kernel: kernel.name, params, storages });
+  }
+
+  /** Makes buffers and bind groups. */
+  finish(device: GPUDevice, pool: BufferPool, outputs: readonly GpuStorage[]): Recording {
+    for (const storage of this.#made) {
+      if (!storage.freed && !outputs.includes(storage)) {
+        throw new GpuError(
+          `a tensor of ${storage.length} ${storage.type} outlives the recorded step that made it; make it outside, or return it`,
+        );
+      }
+    }
+    const kept = pool.memory().live;
+    const buffers: GPUBuffer[] = [];
+    const own = (bytes: number, what: string) => {
+      buffers.push(pool.own(bytes, what));
+      return buffers.at(-1)!;
+    };
+    const bufferOf = new Map<GpuStorage, GPUBuffer>();
+    let written = 0;
+    for (const [storage, words] of this.#written) {
+      const buffer = own(bytesOf(storage), 'numbers from the host');
+      device.queue.writeBuffer(buffer, 0, words);
+      bufferOf.set(storage, buffer);
+      written += buffer.size;
+    }
+    const { lives, outside } = this.#lives(outputs);
+    const { sizes, placed } = planBuffers([...lives.values()]);
+    const shared = sizes.map((bytes) => own(bytes, 'tensors of a recorded step'));
+    for (const [i, storage] of [...lives.keys()].entries()) bufferOf.set(storage, shared[placed[i]]);
+    const used = (storage: GpuStorage) => bufferOf.get(storage) ?? storage.buffer!;
+
+    const live = new Array<number>(this.#launches.length + 2).fill(0);
+    for (const { bytes, first, last } of lives.values()) {
+      live[first] += bytes;
+      live[last + 1] -= bytes;
+    }
+    let now = kept + written;
+    const dispatches = this.#launches.map(({ launch, kernel, params, storages }, i): Dispatch => {
+      launch.recordings += 1;
+      now += live[i];
+      return { launch, group: bindGroup(device, launch, storages.map(used)), kernel, params, live: now };
+    });
+    return {
+      dispatches,
+      outputs: outputs.map((storage) => ({ buffer: used(storage), bytes: 4 * storage.length })),
+      outside,
+      buffers,
+    };
+  }
+
+  #lives(outputs: readonly GpuStorage[]): { lives: Map<GpuStorage, Life>; outside: GpuStorage[] } {
+    const lives = new Map<GpuStorage, Life>();
+    const outside = new Set<GpuStorage>();
+    this.#launches.forEach(({ storages }, i) => {
+      for (const storage of storages) {
+        const life = lives.get(storage);
+        if (life) life.last = i;
+        else if (!this.#made.has(storage)) outside.add(storage);
+        else if (!this.#written.has(storage))
+          lives.set(storage, { bytes: bytesOf(storage), first: i, last: i });
+      }
+    });
+    for (const storage of outputs) {
+      const life = lives.get(storage);
+      if (life) life.last = this.#launches.length;
+      else if (!this.#made.has(storage)) outside.add(storage);
+    }
+    return { lives, outside: [...outside] };
+  }
+}

@@ -1,0 +1,184 @@
+import * as optim from '../../kernels/optim.ts';
+import { HostTensor, Program, upload } from '../../src/autograd/program.ts';
+import { valueAndGrad } from '../../src/autograd/tape.ts';
+import { empty, keep, launch, step, type Tensor, tensor } from '../../src/autograd/tensor.ts';
+import { type Life, planBuffers } from '../../src/gpu/recording.ts';
+import { add, affine, mul } from '../../src/ops/elementwise.ts';
+import { mean } from '../../src/ops/reduce.ts';
+import { Sgd } from '../../src/optim/optimizer.ts';
+import { randoms, testGpu } from '../device.ts';
+import { equal, is, ok, suite } from '../suite.ts';
+
+const test = suite('program');
+
+async function rejects(run: () => Promise<unknown>, message: RegExp): Promise<void> {
+  const error = await run().then(
+    () => null,
+    (reason: Error) => reason,
+  );
+  ok(error && message.test(error.message), `expected ${message}, got ${error?.message}`);
+}
+
+const inputsOf = (n: number, stream: number) => ({
+  x: new HostTensor(randoms(n * 3, stream), [n, 3]),
+  more: [new HostTensor(randoms(3, stream + 100), [3])],
+});
+type In = ReturnType<typeof inputsOf>;
+
+test('planned buffers: every tensor fits into its buffer, and no two that live at once share one', () => {
+  const draw = randoms(900, 7, 0, 1);
+  const lives = Array.from({ length: 300 }, (_, i): Life => {
+    const first = Math.floor(draw[3 * i] * 200);
+    return {
+      first,
+      last: first + Math.floor(draw[3 * i + 1] * 20),
+      bytes: 16 * Math.ceil(draw[3 * i + 2] * 99),
+    };
+  });
+  const { sizes, placed } = planBuffers(lives);
+  lives.forEach((a, i) => {
+    ok(sizes[placed[i]] >= a.bytes, `life ${i} fits`);
+    lives.forEach((b, j) => {
+      if (i < j && placed[i] === placed[j]) ok(a.last < b.first || b.last < a.first, `${i} and ${j} share`);
+    });
+  });
+});
+
+test('planned buffers: activations that a backward pass consumes in reverse take no more than lives at once', () => {
+  // Layer i writes 16 (i + 1) bytes, needed again 2 (layers - i) later; its gradient lives for two launches.
+  const layers = 20;
+  const activations = Array.from({ length: layers }, (_, i): Life => {
+    return { bytes: 16 * (i + 1), first: i, last: 2 * layers - i };
+  });
+  const gradients = activations.map(({ bytes, last }): Life => ({ bytes, first: last, last: last + 1 }));
+  const { sizes } = planBuffers([...activations, ...gradients]);
+  const least = 16 * ((layers * (layers + 1)) / 2 + layers);
+  is(
+    sizes.reduce((a, b) => a + b, 0),
+    least,
+  );
+});
+
+test('a replayed step gives the bits of the eager one, and updates what lives outside', async () => {
+  const gpu = await testGpu();
+  const train = async (replayed: boolean) => {
+    const w = keep(tensor([0.5, -1, 2], [3]));
+    const sgd = new Sgd([{ params: [w], lr: 0.1 }], { momentum: 0.9 });
+    const fn = ({ x, more }: { x: Tensor; more: Tensor[] }) => {
+      const [loss, gradients] = valueAndGrad(() => {
+        const y = add(mul(x, w), affine(more[0], 3, 1));
+        return mean(mul(mul(y, y), 0.5));
+      }, [w]);
+      sgd.apply(gradients);
+      return { loss, gradient: gradients[0] };
+    };
+    const program = new Program<In>(gpu, fn);
+    const seen: number[][] = [];
+    for (let k = 0; k < 5; k++) {
+      sgd.advance(1 / (k + 1));
+      const inputs = inputsOf(37, k);
+      const results = replayed ? await program.run(inputs) : step(() => fn(upload(inputs)));
+      for (const result of Object.values(results)) {
+        seen.push(Array.from(await result.data()));
+        result.dispose();
+      }
+    }
+    seen.push(Array.from(await w.data()));
+    await program.dispose();
+    return seen;
+  };
+  const eager = await train(false);
+  equal(await train(true), eager);
+  ok(eager[0][0] !== eager[2][0], 'steps differ');
+});
+
+test('another shape records again and says which input changed', async () => {
+  const gpu = await testGpu();
+  const said: string[] = [];
+  const program = new Program<In>(
+    gpu,
+    ({ x, more }) => ({ y: mean(mul(x, more[0])) }),
+    (line) => said.push(line),
+  );
+  const run = async (n: number) => {
+    const { y } = await program.run(inputsOf(n, n));
+    const eager = step(() => {
+      const { x, more } = upload(inputsOf(n, n));
+      return mean(mul(x, more[0]));
+    });
+    is(await y.item(), await eager.item());
+    y.dispose();
+    eager.dispose();
+  };
+  const before = gpu.memory().live;
+  for (const n of [4, 4, 6, 6]) await run(n);
+  equal(said, ["input 'x' is [6,3] f32, was [4,3] f32; recording the step again"]);
+  await run(4);
+  is(said.length, 2);
+  await program.dispose();
+  is(gpu.memory().live, before, 'recordings and inputs are freed');
+});
+
+test('memory stays as it is over a thousand replays', async () => {
+  const gpu = await testGpu();
+  const program = new Program<In>(gpu, ({ x, more }) => ({ y: mean(mul(affine(x, 2, 1), more[0])) }));
+  const run = async () => (await program.run(inputsOf(8, 1))).y;
+  const first = await run();
+  const value = await first.item();
+  first.dispose();
+  const before = gpu.memory();
+  for (let k = 0; k < 1000; k++) {
+    const y = await run();
+    if (k % 100 === 99) is(await y.item(), value);
+    y.dispose();
+  }
+  equal(gpu.memory(), before);
+  await program.dispose();
+});
+
+test('what a recording cannot repeat is refused', async () => {
+  const gpu = await testGpu();
+  const outside = keep(tensor([1, 2, 3]));
+  const before = gpu.memory().live;
+  const run = (fn: (x: Tensor) => Tensor) =>
+    new Program<In>(gpu, ({ x }) => ({ y: fn(x) })).run(inputsOf(2, 1));
+  await rejects(
+    () =>
+      run((x) => {
+        outside.assign([4, 5, 6]);
+        return mul(x, outside);
+      }),
+    /writes 3 f32 from the host into a tensor from outside/,
+  );
+  let kept: Tensor | null = null;
+  await rejects(() => run((x) => mul((kept = keep(affine(x, 2, 0))), x)), /6 f32 outlives the recorded step/);
+  await rejects(async () => kept!.data(), /exists only inside the recorded step/);
+  await rejects(
+    () =>
+      run((x) => {
+        const y = affine(x, 1, 0);
+        y.assign([1, 2, 3, 4, 5, 6]);
+        return y;
+      }),
+    /into a tensor that it has used before/,
+  );
+  await rejects(
+    () =>
+      run((x) => {
+        const average = tensor(new Float32Array(6), [2, 3]);
+        launch(optim.ema, { n: 6 }, { average, x, rate: empty([]) });
+        return average;
+      }),
+    /ema: 'average' is written and holds numbers from the host/,
+  );
+  is(gpu.memory().live, before, 'nothing is left behind');
+
+  const program = new Program<In>(gpu, ({ x }) => ({ y: mul(x, outside) }));
+  (await program.run(inputsOf(2, 1))).y.dispose();
+  outside.dispose();
+  await rejects(
+    () => program.run(inputsOf(2, 1)),
+    /replay: a tensor of 3 f32 that the recording uses was freed/,
+  );
+  await program.dispose();
+});

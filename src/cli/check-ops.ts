@@ -451,6 +451,8 @@ export const notDifferentiable: Record<string, string> = {
   middle: 'the inside of the reductions',
   fold: 'the inside of the reductions',
   ssimCoefficients: 'the inside of the gradient of ssimError',
+  reluGrad: 'the inside of the gradient of relu and of batchNorm',
+  eluGrad: 'the inside of the gradient of elu and of batchNorm',
   greaterEqual: 'constant to the gradient',
   argmax: 'gives indices',
   argmin: 'gives indices',

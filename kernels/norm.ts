@@ -181,33 +181,53 @@ export const normMerge = {
 
 const rowBlocks = (p: NormApplyParams) => p.n * Math.ceil(p.s / shader.ROWS) * p.c;
 
-const applyOf = (affine: boolean): Kernel<NormApplyParams> => {
+/** What may follow a normalisation with gamma and beta, in the same pass. */
+export type Activation = 'relu' | 'elu';
+
+const activations: Record<Activation, { code: string; of: (z: number) => number }> = {
+  relu: { code: 'max(z, T())', of: (z) => Math.max(z, 0) },
+  elu: { code: 'select(expm1(z), z, z > T())', of: (z) => (z > 0 ? z : Math.expm1(z)) },
+};
+
+const applyOf = (affine: boolean, activation?: Activation): Kernel<NormApplyParams> => {
   const perChannel = affine ? ['gamma', 'beta'] : [];
+  const { code, of } = activation ? activations[activation] : { code: 'z', of: (z: number) => z };
+  const z = affine ? '(x - mean) rstd gamma + beta' : '(x - mean) rstd';
   return {
-    name: affine ? 'normApply.affine' : 'normApply',
-    summary: 'normalises with given statistics',
-    formula: affine ? 'y = (x - mean) rstd gamma + beta' : 'y = (x - mean) rstd',
+    name: activation ? `normApply.${activation}` : affine ? 'normApply.affine' : 'normApply',
+    summary: activation
+      ? `normalises with given statistics, then ${activation}`
+      : 'normalises with given statistics',
+    formula: activation ? `y = ${activation}(${z})` : `y = ${z}`,
     source,
     bindings: [...f32('read', 'x', 'mean', 'rstd', ...perChannel), ...f32('write', 'y')],
     params: applyParams,
     variants: alongChannels(
-      (vector) => shader.apply(affine, vector),
+      (vector) => shader.apply(affine, code, vector),
       ['x', 'mean', 'rstd', ...perChannel, 'y'],
       (p) => p.c,
       rowBlocks,
     ),
-    cost: (p) => ({ flops: 3 * values(p), bytes: 8 * values(p) }),
+    cost: (p) => ({
+      flops: (activation === 'elu' ? 11 : activation ? 4 : 3) * values(p),
+      bytes: 8 * values(p),
+    }),
     reference: (p, { x, mean, rstd, gamma, beta, y }) => {
       for (let at = 0; at < values(p); at++) {
         const c = at % p.c;
         const stat = statAt(p, Math.floor(at / (p.s * p.c)), c);
         const xhat = (x[at] - mean[stat]) * rstd[stat];
-        y[at] = affine ? gamma[c] * xhat + beta[c] : xhat;
+        y[at] = of(affine ? gamma[c] * xhat + beta[c] : xhat);
       }
     },
   };
 };
-export const normApply = { plain: applyOf(false), affine: applyOf(true) };
+export const normApply = {
+  plain: applyOf(false),
+  affine: applyOf(true),
+  relu: applyOf(true, 'relu'),
+  elu: applyOf(true, 'elu'),
+};
 
 export const normGradPartials: Kernel<NormParams> = {
   name: 'normGradPartials',

@@ -2,6 +2,7 @@
 // invocation per chunk of S and channel, then one merge per normalised group, both in a fixed order.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { lanes } from './channels.wgsl.ts';
+import { expm1 } from './elementwise.wgsl.ts';
 
 // Which chunk of which sample, and which channels, an invocation of the first pass has.
 const chunkOf = wgsl`
@@ -169,9 +170,12 @@ const rowsOf = wgsl`
   var at = (sample * p.s + first) * width + c;
 `;
 
-/** y = (x - mean) rstd gamma + beta. */
-export const apply = (affine: boolean, vector: boolean) => wgsl`
+/** y = f((x - mean) rstd gamma + beta). `activation` is f, WGSL in `z` (T) and `expm1`. */
+export const apply = (affine: boolean, activation: string, vector: boolean) => wgsl`
 ${lanes(vector)}
+#if ${activation.includes('expm1')}
+${expm1}
+#endif
 const ROWS = ${ROWS}u;
 
 @compute @workgroup_size(64)
@@ -186,7 +190,8 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   let shift = T();
 #endif
   for (var s = first; s < last; s++) {
-    y[at] = (x[at] - centre) * scale + shift;
+    let z = (x[at] - centre) * scale + shift;
+    y[at] = ${activation};
     at += width;
   }
 }

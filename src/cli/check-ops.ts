@@ -236,6 +236,14 @@ for (const channels of [3, 8]) {
       [image, gamma, beta, ...running],
     );
   }
+  for (const activation of ['relu', 'elu'] as const) {
+    add(
+      'batchNorm',
+      `${what}, ${activation}`,
+      (x, g, b, m, v) => norm.batchNorm(x, g, b, m, v, { training: true, activation }),
+      [image, gamma, beta, ...running],
+    );
+  }
   add('instanceNorm', what, (x, g, b) => norm.instanceNorm(x, g, b), [image, gamma, beta]);
   const groups = channels === 8 ? 2 : 3;
   add('groupNorm', `${what}, ${groups} groups`, (x, g, b) => norm.groupNorm(x, g, b, { groups }), [
@@ -443,6 +451,8 @@ export const notDifferentiable: Record<string, string> = {
   middle: 'the inside of the reductions',
   fold: 'the inside of the reductions',
   ssimCoefficients: 'the inside of the gradient of ssimError',
+  reluGrad: 'the inside of the gradient of relu and of batchNorm',
+  eluGrad: 'the inside of the gradient of elu and of batchNorm',
   greaterEqual: 'constant to the gradient',
   argmax: 'gives indices',
   argmin: 'gives indices',

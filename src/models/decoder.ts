@@ -1,7 +1,7 @@
 import type { Tensor } from '../autograd/tensor.ts';
 import { Conv2d, ReflectConv3x3 } from '../nn/layers.ts';
 import { type Initializer, Module } from '../nn/module.ts';
-import { elu, sigmoid } from '../ops/elementwise.ts';
+import { sigmoid } from '../ops/elementwise.ts';
 import { concat } from '../ops/movement.ts';
 import { resizeNearest } from '../ops/resize.ts';
 import type { EncoderConfig } from './encoder.ts';
@@ -45,9 +45,9 @@ export class Decoder extends Module {
     const levels: Tensor[] = [];
     let at = maps[4];
     for (let level = 4; level >= stop; level--) {
-      at = double(elu(this.before[level].apply(at, training)));
+      at = double(this.before[level].apply(at, training, 'elu'));
       if (level > 0) at = concat([at, maps[level - 1]], 3);
-      at = elu(this.after[level].apply(at, training));
+      at = this.after[level].apply(at, training, 'elu');
       levels[level] = at;
     }
     return levels;

@@ -34,7 +34,7 @@ class BasicBlock extends Module {
   }
 
   apply(x: Tensor, training: boolean): Tensor {
-    const inner = relu(this.bn1.apply(this.conv1.apply(x), training));
+    const inner = this.bn1.apply(this.conv1.apply(x), training, 'relu');
     const residual = this.bn2.apply(this.conv2.apply(inner), training);
     const shortcut = this.downsample ? this.downsample_bn!.apply(this.downsample.apply(x), training) : x;
     return relu(add(residual, shortcut));
@@ -83,7 +83,7 @@ export class ResNetEncoder extends Module {
    */
   apply(x: Tensor, training: boolean): Tensor[] {
     const normal = affine(x, 1 / 0.225, -0.45 / 0.225);
-    let at = relu(this.bn1.apply(this.conv1.apply(normal), training));
+    let at = this.bn1.apply(this.conv1.apply(normal), training, 'relu');
     const maps = [at];
     if (this.config.stem === 'conv7') at = maxPool2d(at, { kernel: 3, stride: 2, padding: 1 });
     for (const stage of [this.layer1, this.layer2, this.layer3, this.layer4]) {

@@ -1,6 +1,7 @@
 import type { Tensor } from '../autograd/tensor.ts';
 import { type Conv2dOptions, conv2d } from '../ops/conv2d.ts';
-import { batchNorm } from '../ops/norm.ts';
+import { elu } from '../ops/elementwise.ts';
+import { type Activation, batchNorm } from '../ops/norm.ts';
 import { reflectionPad2d } from '../ops/pad.ts';
 import { type Initializer, Module } from './module.ts';
 
@@ -59,8 +60,9 @@ export class BatchNorm2d extends Module {
   }
 
   /** @param training true: statistics of this batch, and the running ones move toward them. */
-  apply(x: Tensor, training: boolean): Tensor {
-    return batchNorm(x, this.weight, this.bias, this.running_mean, this.running_var, { training });
+  apply(x: Tensor, training: boolean, activation?: Activation): Tensor {
+    const options = { training, activation };
+    return batchNorm(x, this.weight, this.bias, this.running_mean, this.running_var, options);
   }
 }
 
@@ -83,8 +85,9 @@ export class ReflectConv3x3 extends Module {
     this.bn = norm ? new BatchNorm2d(init, outputs) : null;
   }
 
-  apply(x: Tensor, training: boolean): Tensor {
+  apply(x: Tensor, training: boolean, activation?: 'elu'): Tensor {
     const y = this.conv.apply(reflectionPad2d(x, 1));
-    return this.bn ? this.bn.apply(y, training) : y;
+    if (this.bn) return this.bn.apply(y, training, activation);
+    return activation ? elu(y) : y;
   }
 }

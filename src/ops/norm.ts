@@ -1,10 +1,15 @@
 import * as kernels from '../../kernels/norm.ts';
 import { isRecording, record } from '../autograd/tape.ts';
 import { empty, launch, ShapeError, shapeText, step, type Tensor } from '../autograd/tensor.ts';
-import { affine, mul, rsqrt, square, sub } from './elementwise.ts';
+import { affine, eluGrad, mul, reluGrad, rsqrt, square, sub } from './elementwise.ts';
 import { reshape } from './movement.ts';
 import { mean } from './reduce.ts';
 import { sum } from './sum.ts';
+
+export type Activation = kernels.Activation;
+
+// Gradient through an activation, from its result.
+const activationGradient = { relu: reluGrad, elu: eluGrad };
 
 /** x seen as [n, s, c]; statistics over `width` channels of each of `sets` sets of samples (1: all; n: one each). */
 interface Groups {
@@ -90,11 +95,13 @@ function apply(
   p: Groups,
   mean: Tensor,
   rstd: Tensor,
+  activation?: Activation,
 ): Tensor {
   const y = empty(x.shape, 'f32', x.device);
   const params = { n: p.n, s: p.s, c: p.c, sets: p.sets };
-  if (gamma && beta) launch(kernels.normApply.affine, params, { x, mean, rstd, gamma, beta, y });
-  else launch(kernels.normApply.plain, params, { x, mean, rstd, y });
+  if (gamma && beta) {
+    launch(kernels.normApply[activation ?? 'affine'], params, { x, mean, rstd, gamma, beta, y });
+  } else launch(kernels.normApply.plain, params, { x, mean, rstd, y });
   return y;
 }
 
@@ -168,11 +175,13 @@ function normalise(
   p: Groups,
   eps: number,
   running: Running | null = null,
+  activation?: Activation,
 ): Tensor {
   const stats = statistics(x, p, eps, running);
-  const y = apply(x, gamma, beta, p, stats.mean, stats.rstd);
+  const y = apply(x, gamma, beta, p, stats.mean, stats.rstd, activation);
   const inputs = gamma && beta ? [x, gamma, beta] : [x];
-  return record(op, inputs, y, (g, needed) => {
+  return record(op, inputs, y, (cotangent, needed) => {
+    const g = activation ? activationGradient[activation](cotangent, y) : cotangent;
     const again = isRecording() && (g.tracked || inputs.some((t) => t.tracked));
     const gradients = again
       ? composedGradient(g, x, gamma, p, eps, needed)
@@ -191,6 +200,7 @@ function normalise(
  * @param runningMean [C], written in training
  * @param runningVar [C], written in training
  * @param options.momentum share of the batch in the running statistics
+ * @param options.activation applied to the result, in the same pass
  * @throws ShapeError for other shapes, and for a training batch of one value per channel.
  * Source: Ioffe and Szegedy 2015; conventions of torch.nn.BatchNorm2d.
  */
@@ -200,17 +210,17 @@ export function batchNorm(
   beta: Tensor,
   runningMean: Tensor,
   runningVar: Tensor,
-  options: { training: boolean; momentum?: number; eps?: number },
+  options: { training: boolean; momentum?: number; eps?: number; activation?: Activation },
 ): Tensor {
-  const { training, momentum = 0.1, eps = 1e-5 } = options;
+  const { training, momentum = 0.1, eps = 1e-5, activation } = options;
   const p: Groups = { ...sizes('batchNorm', x), sets: 1, width: 1 };
   checkChannels('batchNorm', p.c, { gamma, beta, runningMean, runningVar });
-  if (!training) return frozenNorm(x, gamma, beta, p, runningMean, runningVar, eps);
+  if (!training) return frozenNorm(x, gamma, beta, p, runningMean, runningVar, eps, activation);
   checkCount('batchNorm', x, p);
-  return normalise('batchNorm', x, gamma, beta, p, eps, { runningMean, runningVar, momentum });
+  return normalise('batchNorm', x, gamma, beta, p, eps, { runningMean, runningVar, momentum }, activation);
 }
 
-/** Batch norm with constant statistics: linear in x. */
+/** Batch norm with constant statistics: linear in x, but for the activation. */
 function frozenNorm(
   x: Tensor,
   gamma: Tensor,
@@ -219,12 +229,14 @@ function frozenNorm(
   runningMean: Tensor,
   runningVar: Tensor,
   eps: number,
+  activation?: Activation,
 ): Tensor {
   const rstd = rsqrt(affine(runningVar, 1, eps));
   // A later training step would change the running mean under the gradient.
   const centre = isRecording() ? affine(runningMean, 1, 0) : runningMean;
-  const y = apply(x, gamma, beta, p, centre, rstd);
-  return record('batchNorm', [x, gamma, beta], y, (g, [needX, needGamma, needBeta]) => {
+  const y = apply(x, gamma, beta, p, centre, rstd, activation);
+  return record('batchNorm', [x, gamma, beta], y, (cotangent, [needX, needGamma, needBeta]) => {
+    const g = activation ? activationGradient[activation](cotangent, y) : cotangent;
     const positions = x.shape.map((_, axis) => axis).slice(0, -1);
     return [
       needX ? mul(g, mul(gamma, rstd)) : null,

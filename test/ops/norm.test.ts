@@ -62,6 +62,15 @@ const cases: Case[] = [
     c: [3],
     affine: true,
   },
+  ...([true, false] as const).flatMap((training) =>
+    (['relu', 'elu'] as const).map((activation) => ({
+      name: `batchNorm, ${training ? 'training' : 'frozen'}, ${activation}`,
+      fn: (x: Tensor, gamma: Tensor, beta: Tensor, rm: Tensor, rv: Tensor) =>
+        batchNorm(x, gamma, beta, rm, rv, { training, activation }),
+      c: [3, 8],
+      affine: true,
+    })),
+  ),
 ];
 
 const inputsOf = (one: Case, x: number[]) => {

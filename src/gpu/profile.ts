@@ -5,7 +5,7 @@ export interface DispatchTime {
   kernel: string;
   variant: string;
   params: Params;
-  /** Bytes handed out when it was asked for. */
+  /** Bytes handed out when it was asked for; of a replayed one, those of the tensors that live then. */
   live: number;
   /** Milliseconds on the adapter's own clock. */
   start: number;

@@ -107,7 +107,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
     },
     // A narrow range of depths: the ends of the sigmoid, where gradients die, stay within what a street shows.
     depth: {
-      steps: 600,
+      steps: 500,
       batch: 4,
       lr: 4e-3,
       minDepth: 0.05,
@@ -116,7 +116,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
       resolution: 'own',
     },
     segmentation: {
-      steps: 250,
+      steps: 200,
       batch: 2,
       optimizer: 'adam',
       lr: 2e-3,

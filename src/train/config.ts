@@ -116,7 +116,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
       resolution: 'own',
     },
     segmentation: {
-      steps: 200,
+      steps: 300,
       batch: 2,
       optimizer: 'adam',
       lr: 2e-3,

@@ -22,8 +22,12 @@ const pixels = (p: SsimParams) => p.n * p.h * p.w;
 // Pixels of a row that one invocation walks on a CPU adapter.
 const RUN = 16;
 
-/** The two variants of a kernel that walks windows along a row. */
-function alongRows<P extends SsimParams>(code: (p: P) => string, vec4: string[] = []): Variant<P>[] {
+/** The two variants of a kernel that walks along the rows of an image: n h of them, or what `rows` says. */
+export function alongRows<P extends SsimParams>(
+  code: (p: P) => string,
+  vec4: string[] = [],
+  rows: (p: P) => number = (p) => p.n * p.h,
+): Variant<P>[] {
   const walk = (name: string, summary: string, run: number, software: boolean): Variant<P> => ({
     name,
     summary,
@@ -31,7 +35,7 @@ function alongRows<P extends SsimParams>(code: (p: P) => string, vec4: string[] 
     vec4,
     code,
     constants: () => ({ RUN: run }),
-    workgroups: (p) => groupsFor(p.n * p.h * Math.ceil(p.w / run)),
+    workgroups: (p) => groupsFor(rows(p) * Math.ceil(p.w / run)),
   });
   return [
     walk('run', `one invocation walks ${RUN} pixels of a row and reads each column once`, RUN, true),
@@ -42,7 +46,7 @@ function alongRows<P extends SsimParams>(code: (p: P) => string, vec4: string[] 
 const mirror = (at: number, size: number) => (at < 0 ? -at : at >= size ? 2 * size - 2 - at : at);
 
 /** Pixels of the window around pixel k, with repetition. */
-function windowOf(p: SsimParams, k: number): number[] {
+export function windowOf(p: SsimParams, k: number): number[] {
   const px = k % p.w;
   const py = Math.floor(k / p.w) % p.h;
   const image = Math.floor(k / (p.h * p.w));
@@ -68,10 +72,36 @@ function moments(p: SsimParams, k: number, c: number, x: Numbers, y: Numbers) {
   };
 }
 
-function errorAt(p: SsimParams, k: number, c: number, x: Numbers, y: Numbers): number {
+/** SSIM error of the window around pixel k in channel c. */
+export function errorAt(p: SsimParams, k: number, c: number, x: Numbers, y: Numbers): number {
   const { mx, my, vx, vy, cov } = moments(p, k, c, x, y);
   const ssim = ((2 * mx * my + C1) * (2 * cov + C2)) / ((mx ** 2 + my ** 2 + C1) * (vx + vy + C2));
   return Math.min(Math.max((1 - ssim) / 2, 0), 1);
+}
+
+/** (ax, ay, b, e) of the window around pixel k in channel c, for the cotangent g of its error. */
+export function coefficientsAt(
+  p: SsimParams,
+  k: number,
+  c: number,
+  x: Numbers,
+  y: Numbers,
+  g: number,
+): [number, number, number, number] {
+  const { mx, my, vx, vy, cov } = moments(p, k, c, x, y);
+  const n1 = 2 * mx * my + C1;
+  const n2 = 2 * cov + C2;
+  const d1 = mx ** 2 + my ** 2 + C1;
+  const d2 = vx + vy + C2;
+  const s = (n1 * n2) / (d1 * d2);
+  const passes = (1 - s) / 2 >= 0 && (1 - s) / 2 <= 1;
+  const ninth = passes ? g / 9 : 0;
+  // error = (1 - s) / 2 through the means, through E[x^2] (slope b x) and through E[xy] (slope cross y).
+  const b = (ninth * s) / d2;
+  const cross = (-ninth * n1) / (d1 * d2);
+  const ax = ninth * ((s * mx) / d1 - (my * n2) / (d1 * d2)) - b * mx - cross * my;
+  const ay = ninth * ((s * my) / d1 - (mx * n2) / (d1 * d2)) - b * my - cross * mx;
+  return [ax, ay, b, b + cross];
 }
 
 export const ssim: Kernel<SsimParams> = {
@@ -127,20 +157,8 @@ export const ssimCoefficients: Kernel<CoefficientParams> = {
   reference: (p, { x, y, cotangent, coefficients }) => {
     for (let k = 0; k < pixels(p); k++) {
       for (let c = 0; c < p.c; c++) {
-        const { mx, my, vx, vy, cov } = moments(p, k, c, x, y);
-        const n1 = 2 * mx * my + C1;
-        const n2 = 2 * cov + C2;
-        const d1 = mx ** 2 + my ** 2 + C1;
-        const d2 = vx + vy + C2;
-        const s = (n1 * n2) / (d1 * d2);
-        const passes = (1 - s) / 2 >= 0 && (1 - s) / 2 <= 1;
-        const g = passes ? (cotangent[k * p.cotangents + (c % p.cotangents)] * p.scale) / 9 : 0;
-        // error = (1 - s) / 2 through the means, through E[x^2] (slope b x) and through E[xy] (slope cross y).
-        const b = (g * s) / d2;
-        const cross = (-g * n1) / (d1 * d2);
-        const ax = g * ((s * mx) / d1 - (my * n2) / (d1 * d2)) - b * mx - cross * my;
-        const ay = g * ((s * my) / d1 - (mx * n2) / (d1 * d2)) - b * my - cross * mx;
-        coefficients.set([ax, ay, b, b + cross], 4 * (k * p.c + c));
+        const g = cotangent[k * p.cotangents + (c % p.cotangents)] * p.scale;
+        coefficients.set(coefficientsAt(p, k, c, x, y, g), 4 * (k * p.c + c));
       }
     }
   },

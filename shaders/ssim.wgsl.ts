@@ -33,26 +33,25 @@ override RUN: u32;
 fn after(px: u32) -> u32 { return select(px + 1u, p.w - 2u, px + 1u == p.w); }
 `;
 
-const similarity = wgsl`
-${mirrored}
-// Of x, y and x - y in a column of three pixels: means and sums of squared deviations; x - y in the middle.
-struct Column { mean: vec3f, spread: vec3f, apart: f32 }
+/** SSIM of a window from its three columns, and a column from three pixels of each image. */
+export const similarity = wgsl`
+// Of x + y and x - y in a column of three pixels: means and sums of squared deviations; x - y in the middle.
+struct Column { mean: vec2f, spread: vec2f, apart: f32 }
 
-fn column(top: u32, middle: u32, bottom: u32) -> Column {
-  let a = vec2f(x[top], y[top]);
-  let b = vec2f(x[middle], y[middle]);
-  let c = vec2f(x[bottom], y[bottom]);
-  let a3 = vec3f(a, a.x - a.y);
-  let b3 = vec3f(b, b.x - b.y);
-  let c3 = vec3f(c, c.x - c.y);
-  let mean = (a3 + b3 + c3) * (1.0 / 3.0);
-  let da = a3 - mean;
-  let db = b3 - mean;
-  let dc = c3 - mean;
-  return Column(mean, da * da + db * db + dc * dc, b3.z);
+fn columnOf(x: vec3f, y: vec3f) -> Column {
+  let sum = x + y;
+  let apart = x - y;
+  let a = vec2f(sum.x, apart.x);
+  let b = vec2f(sum.y, apart.y);
+  let c = vec2f(sum.z, apart.z);
+  let mean = (a + b + c) * (1.0 / 3.0);
+  let da = a - mean;
+  let db = b - mean;
+  let dc = c - mean;
+  return Column(mean, da * da + db * db + dc * dc, apart.y);
 }
 
-struct Similarity { n1: f32, d1: f32, n2: f32, d2: f32, vd: f32, mean: vec3f }
+struct Similarity { n1: f32, d1: f32, n2: f32, d2: f32, vd: f32, mean: vec2f }
 
 fn similarity(left: Column, middle: Column, right: Column) -> Similarity {
   let mean = (left.mean + middle.mean + right.mean) * (1.0 / 3.0);
@@ -60,20 +59,27 @@ fn similarity(left: Column, middle: Column, right: Column) -> Similarity {
   let b = middle.mean - mean;
   let c = right.mean - mean;
   let v = (left.spread + middle.spread + right.spread) * (1.0 / 9.0) + (a * a + b * b + c * c) * (1.0 / 3.0);
-  let d1 = mean.x * mean.x + mean.y * mean.y + 1e-4;
-  let d2 = v.x + v.y + 9e-4;
-  return Similarity(d1 - mean.z * mean.z, d1, d2 - v.z, d2, v.z, mean);
+  let square = mean * mean;
+  let d1 = 0.5 * (square.x + square.y) + 1e-4;
+  let d2 = 0.5 * (v.x + v.y) + 9e-4;
+  return Similarity(d1 - square.y, d1, d2 - v.y, d2, v.y, mean);
 }
 
-// (1 - SSIM) / 2.
+// (1 - SSIM) / 2. It cannot fall below 0, and its definition says not above 1.
 fn dissimilarity(s: Similarity) -> f32 {
-  return (s.d1 * s.vd + s.n2 * s.mean.z * s.mean.z) / (2.0 * s.d1 * s.d2);
+  let value = (s.d1 * s.vd + s.n2 * s.mean.y * s.mean.y) / (2.0 * s.d1 * s.d2);
+  return select(value, 1.0, value > 1.0);
 }
 `;
 
 /** A kernel that does `body` for each channel c of each pixel k of its run; the body sees `s` and the middle column. */
 const eachWindow = (body: string) => wgsl`
+${mirrored}
 ${similarity}
+fn column(top: u32, middle: u32, bottom: u32) -> Column {
+  return columnOf(vec3f(x[top], x[middle], x[bottom]), vec3f(y[top], y[middle], y[bottom]));
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
   ${run}
@@ -94,7 +100,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 `;
 
 /** error[k, c] = clamp((1 - SSIM) / 2, 0, 1). */
-export const ssim = () => eachWindow('error[k * p.c + c] = clamp(dissimilarity(s), 0.0, 1.0);');
+export const ssim = () => eachWindow('error[k * p.c + c] = dissimilarity(s);');
 
 /** The same from the definition, one invocation per pixel and channel: means first, then central moments. */
 export const ssimNaive = () => wgsl`
@@ -139,28 +145,34 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 /** error[k] = alpha mean_c ssimError + (1 - alpha) mean_c |x - y|. */
 export const photometric = () =>
   eachWindow(wgsl`
-      let term = p.alpha * clamp(dissimilarity(s), 0.0, 1.0) + (1.0 - p.alpha) * abs(middle.apart);
+      let term = p.alpha * dissimilarity(s) + (1.0 - p.alpha) * abs(middle.apart);
       error[k] = select(error[k], 0.0, c == 0u) + term / f32(p.c);
 `);
+
+/** (ax, ay, b, e) of a window with similarity s, multiplied by g. */
+export const slopes = wgsl`
+fn slopes(s: Similarity, g: f32) -> vec4f {
+  let outer = g / (s.d1 * s.d2);
+  let b = outer * s.n1 * s.n2 / s.d2;
+  let e = -outer * s.n1 * s.vd / s.d2;
+  let m = s.mean.y;
+  let x = 0.5 * (s.mean.x + m);
+  let y = x - m;
+  let gap = m * m / s.d1;
+  let ax = outer * s.n2 * (m - x * gap) - b * m - e * y;
+  let ay = outer * s.n2 * (-m - y * gap) + b * m - e * x;
+  return vec4f(ax, ay, b, e);
+}
+`;
 
 /**
  * coefficients[k, c] = (ax, ay, b, e), for the window around k and each pixel q in it, multiplied by the cotangent:
  * d error / d x(q) = ax + b (x(q) - y(q)) + e y(q) and d error / d y(q) = ay + b (y(q) - x(q)) + e x(q).
  */
-export const ssimCoefficients = () =>
-  eachWindow(wgsl`
-      // clamp's gradient passes on its bounds.
-      let value = dissimilarity(s);
-      let g = select(0.0, cotangent[k * p.cotangents + c % p.cotangents] * p.scale / 9.0, value >= 0.0 && value <= 1.0);
-      let outer = g / (s.d1 * s.d2);
-      let b = outer * s.n1 * s.n2 / s.d2;
-      let e = -outer * s.n1 * s.vd / s.d2;
-      let m = s.mean;
-      let gap = m.z * m.z / s.d1;
-      let ax = outer * s.n2 * (m.z - m.x * gap) - b * m.z - e * m.y;
-      let ay = outer * s.n2 * (-m.z - m.y * gap) + b * m.z - e * m.x;
-      coefficients[k * p.c + c] = vec4f(ax, ay, b, e);
-`);
+export const ssimCoefficients = () => wgsl`
+${slopes}
+${eachWindow('coefficients[k * p.c + c] = slopes(s, cotangent[k * p.cotangents + c % p.cotangents] * p.scale / 9.0);')}
+`;
 
 /**
  * Sum over the windows that hold pixel k, twice where reflection puts it in a window twice, of the coefficients applied

@@ -17,6 +17,7 @@ import { reflectionPad2d } from '../ops/pad.ts';
 import { minReprojection, photometricError } from '../ops/photometric.ts';
 import * as pool from '../ops/pool.ts';
 import * as reduce from '../ops/reduce.ts';
+import { minPhotometricError, pixelProjection, synthesizeViews } from '../ops/reprojection.ts';
 import { resizeBilinear, resizeNearest } from '../ops/resize.ts';
 import { edgeAwareSmoothness } from '../ops/smoothness.ts';
 import { ssimError } from '../ops/ssim.ts';
@@ -410,6 +411,30 @@ add('projectGrid', '', (d, P, k) => geometry.projectGrid(d, k, P), [
   inverseK,
 ]);
 
+add(
+  'pixelProjection',
+  'two views',
+  (T, k, i) => pixelProjection(k, i, T),
+  [draw([4, 4, 4], 1), K, inverseK],
+  {
+    twice: true,
+  },
+);
+// A gentle motion, and a step so small that no place crosses from one pixel to the next.
+const motions = draw([4, 3, 4], 6, -0.01, 0.01);
+motions.data = Float64Array.from(motions.data, (v, k) =>
+  Math.fround(v + ((k % 12) % 5 === 0 ? 1 : 0) + (k % 4 === 3 ? 0.4 : 0)),
+);
+for (const channels of [3, 4]) {
+  add(
+    'synthesizeViews',
+    `two views, ${channels} channels`,
+    (d, P, sources) => synthesizeViews(sources, d, P, { minDepth: 0.5, maxDepth: 20 }),
+    [draw([2, 5, 19, 1], 1, 0.2, 0.6), motions, constant(draw([4, 5, 19, channels], 3, 0, 1))],
+    { eps: 1e-7 },
+  );
+}
+
 // --- photometry: images in [0, 1] that differ by 0.05 or more everywhere
 
 for (const channels of [1, 3, 4]) {
@@ -423,6 +448,21 @@ for (const channels of [1, 3, 4]) {
   const what = `${channels} channels`;
   add('ssimError', what, ssimError, [other, target]);
   add('photometricError', what, (x, y) => photometricError(x, y), [other, target]);
+}
+for (const [views, channels] of [
+  [1, 4],
+  [2, 3],
+  [3, 1],
+]) {
+  const frame = constant(draw([2, 5, 19, channels], 1, 0.3, 0.7));
+  const images = draw([2 * views, 5, 19, channels], 2, 0, 1);
+  const what = `${views} views, ${channels} channels`;
+  add('minPhotometricError', what, (x, y) => minPhotometricError(x, y).error, [images, frame]);
+  add('minPhotometricError', `${what}, bounded`, (x, y, b) => minPhotometricError(x, y, b).error, [
+    images,
+    frame,
+    constant(draw([2, 5, 19, 1], 3, 0.2, 0.6)),
+  ]);
 }
 add('minReprojection', '', (a, b) => minReprojection([a, b]).error, [
   distinct([2, 3, 5, 1], 1),

@@ -15,6 +15,7 @@ import * as pad from '../../kernels/pad.ts';
 import * as pool from '../../kernels/pool.ts';
 import * as random from '../../kernels/random.ts';
 import * as reduce from '../../kernels/reduce.ts';
+import * as reprojection from '../../kernels/reprojection.ts';
 import * as resize from '../../kernels/resize.ts';
 import * as smoothness from '../../kernels/smoothness.ts';
 import * as ssim from '../../kernels/ssim.ts';
@@ -37,6 +38,7 @@ export const kernelFamilies: Record<string, object> = {
   pool,
   random,
   reduce,
+  reprojection,
   resize,
   smoothness,
   ssim,

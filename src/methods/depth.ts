@@ -7,15 +7,14 @@ import { ShapeError, type Tensor } from '../autograd/tensor.ts';
 import { type FrameRef, pickFrames, type VideoBatch, videoBatch } from '../data/batch.ts';
 import { scaleIntrinsics } from '../data/resize.ts';
 import { intrinsicsMatrix, inverseIntrinsics } from '../geometry/camera.ts';
-import { dispToDepth, viewSynthesis } from '../geometry/viewSynthesis.ts';
 import type { DepthModel } from '../models/models.ts';
 import { add, affine } from '../ops/elementwise.ts';
 import { poseMatrix } from '../ops/geometry.ts';
 import { concat, slice } from '../ops/movement.ts';
-import { minReprojection, photometricError } from '../ops/photometric.ts';
 import { adaptiveAvgPool2d } from '../ops/pool.ts';
 import { randomNormal } from '../ops/random.ts';
 import { mean } from '../ops/reduce.ts';
+import { minPhotometricError, pixelProjection, synthesizeViews } from '../ops/reprojection.ts';
 import { resizeBilinear } from '../ops/resize.ts';
 import { edgeAwareSmoothness } from '../ops/smoothness.ts';
 import { Adam } from '../optim/optimizer.ts';
@@ -38,11 +37,11 @@ export interface DepthOptions {
   resolution: 'full' | 'own';
 }
 
-/** Three frames and their cameras at one size. */
+/** Frames, their neighbours and their cameras at one size. */
 export interface VideoView {
-  previous: Tensor;
   target: Tensor;
-  next: Tensor;
+  /** [2N,H,W,3]: the frames before, then the frames after. */
+  neighbours: Tensor;
   K: Tensor;
   inverseK: Tensor;
 }
@@ -55,13 +54,16 @@ export type VideoTensors = Uploaded<ReturnType<typeof videoInputs>>;
 
 /** What a step needs of a batch: images, and its cameras at each scale. */
 export function videoInputs(batch: VideoBatch) {
-  const image = (data: Float32Array) => new HostTensor(data, [batch.n, batch.height, batch.width, 3]);
+  const { n, height, width } = batch;
+  const image = (data: Float32Array) => new HostTensor(data, [n, height, width, 3]);
+  const neighbours = new Float32Array(2 * batch.target.length);
+  neighbours.set(batch.previous);
+  neighbours.set(batch.next, batch.previous.length);
   const cameras = (scale: number) =>
-    batch.cameras.map((one) => scaleIntrinsics(one, batch.width / 2 ** scale, batch.height / 2 ** scale));
+    batch.cameras.map((one) => scaleIntrinsics(one, width / 2 ** scale, height / 2 ** scale));
   return {
-    previous: image(batch.previous),
     target: image(batch.target),
-    next: image(batch.next),
+    neighbours: new HostTensor(neighbours, [2 * n, height, width, 3]),
     seen: {
       previous: image(batch.seen.previous),
       target: image(batch.seen.target),
@@ -75,30 +77,28 @@ export function videoInputs(batch: VideoBatch) {
 }
 
 /**
- * The frames averaged down to 1/2^scale of their size, and the cameras that see them so.
- * @param scale 0 to 3.
+ * The frames as they are, at half the size and so on: images averaged down, cameras scaled with them.
+ * @param halvings 0 to 3.
  * @throws ShapeError where halving leaves a remainder.
  */
-export function viewAt(video: VideoTensors, scale: number): VideoView {
-  const { previous, target, next } = video;
-  if (scale === 0) return { previous, target, next, ...video.cameras[0] };
-  const [height, width] = [target.shape[1] / 2 ** scale, target.shape[2] / 2 ** scale];
-  if (!Number.isInteger(height) || !Number.isInteger(width)) {
-    throw new ShapeError(`viewAt: ${target.shape[1]} x ${target.shape[2]} cannot be halved ${scale} times`);
+export function viewsOf({ target, neighbours, cameras }: VideoTensors, halvings: number): VideoView[] {
+  const views = [{ target, neighbours, ...cameras[0] }];
+  for (const camera of cameras.slice(1, 1 + halvings)) {
+    const finer = views[views.length - 1];
+    const [, height, width] = finer.target.shape;
+    if (height % 2 !== 0 || width % 2 !== 0)
+      throw new ShapeError(`viewsOf: ${height} x ${width} cannot be halved`);
+    const half = (image: Tensor) => noGrad(() => adaptiveAvgPool2d(image, [height / 2, width / 2]));
+    views.push({ target: half(finer.target), neighbours: half(finer.neighbours), ...camera });
   }
-  const small = (image: Tensor) => noGrad(() => adaptiveAvgPool2d(image, [height, width]));
-  return { previous: small(previous), target: small(target), next: small(next), ...video.cameras[scale] };
+  return views;
 }
 
 /**
- * Transforms from the target camera to the camera before and the camera after, [N,4,4] each. The network always sees
- * pairs in temporal order; the motion of the earlier pair is inverted.
+ * Transforms from the target camera to the cameras before, then to those after: [2N,4,4]. The network always sees pairs in
+ * temporal order; the motion of the earlier pair is inverted.
  */
-export function predictPoses(
-  model: DepthModel,
-  seen: VideoTensors['seen'],
-  training: boolean,
-): [Tensor, Tensor] {
+export function predictPoses(model: DepthModel, seen: VideoTensors['seen'], training: boolean): Tensor {
   const n = seen.target.shape[0];
   const { axisAngle, translation } = model.pose.apply(
     concat([seen.previous, seen.target], 0),
@@ -106,51 +106,55 @@ export function predictPoses(
     training,
   );
   const half = (x: Tensor, first: number) => slice(x, [first, 0], [first + n, 3]);
-  return [
-    poseMatrix(half(axisAngle, 0), half(translation, 0), { invert: true }),
-    poseMatrix(half(axisAngle, n), half(translation, n), { invert: false }),
-  ];
+  return concat(
+    [
+      poseMatrix(half(axisAngle, 0), half(translation, 0), { invert: true }),
+      poseMatrix(half(axisAngle, n), half(translation, n), { invert: false }),
+    ],
+    0,
+  );
 }
 
 /** What one scale's loss saw, for pictures. */
 export interface Reprojection {
-  warped: [Tensor, Tensor];
+  /** [2N,H,W,3]: the frames before, then the frames after. */
+  warped: Tensor;
   /** Least error per pixel, [N,H,W,1]. */
   error: Tensor;
-  /** 0, 1: a warped neighbour won; 2, 3: an unwarped one did, the pixel is automasked. i32 [N,H,W]. */
+  /** 0, 1: a warped neighbour won; 2: an unwarped one did, the pixel is automasked. i32 [N,H,W]. */
   winner: Tensor;
 }
 
 /**
  * Photometric error of the target against both neighbours warped through one disparity map, and against the unwarped
  * neighbours. Disparity, not depth, is brought to the view's size (Monodepth2 trainer.py, generate_images_pred, and issue 164).
+ * @param poses see `predictPoses`.
+ * @param identity see `identityError`.
  */
 export function reproject(
   disparity: Tensor,
   view: VideoView,
-  poses: readonly [Tensor, Tensor],
-  identity: readonly Tensor[],
-  options: Pick<DepthOptions, 'minDepth' | 'maxDepth'>,
+  poses: Tensor,
+  identity: Tensor,
+  range: Pick<DepthOptions, 'minDepth' | 'maxDepth'>,
 ): Reprojection {
   const [, height, width] = view.target.shape;
   const same = disparity.shape[1] === height && disparity.shape[2] === width;
   const full = same ? disparity : resizeBilinear(disparity, [height, width], { alignCorners: false });
-  const depth = dispToDepth(full, options.minDepth, options.maxDepth);
-  const warped = [view.previous, view.next].map((source, i) =>
-    viewSynthesis(source, depth, view.K, view.inverseK, poses[i]),
-  ) as [Tensor, Tensor];
-  const errors = warped.map((image) => photometricError(image, view.target));
-  return { warped, ...minReprojection([...errors, ...identity]) };
+  const projection = pixelProjection(view.K, view.inverseK, poses);
+  const warped = synthesizeViews(view.neighbours, full, projection, range);
+  return { warped, ...minPhotometricError(warped, view.target, identity) };
 }
 
-/** Errors of the unwarped neighbours, with a trace of noise that breaks ties (Monodepth2, trainer.py). */
-export function identityErrors(view: VideoView, key: Tensor): Tensor[] {
-  return noGrad(() =>
-    [view.previous, view.next].map((source, i) => {
-      const error = photometricError(source, view.target);
-      return add(error, affine(randomNormal(error.shape, key, i), 1e-5, 0));
-    }),
-  );
+/**
+ * The lesser error of the two unwarped neighbours, [N,H,W,1], with a trace of noise that breaks ties with a warped one
+ * (Monodepth2, trainer.py).
+ */
+export function identityError(view: VideoView, key: Tensor): Tensor {
+  return noGrad(() => {
+    const { error } = minPhotometricError(view.neighbours, view.target);
+    return add(error, affine(randomNormal(error.shape, key, 0), 1e-5, 0));
+  });
 }
 
 /** Mean over scales of photometric error plus smoothness. `key` is the step's random key. */
@@ -162,22 +166,21 @@ export function depthLoss(
 ): { loss: Tensor; photometric: Tensor; smoothness: Tensor } {
   const disparities = model.disparities(video.seen.target, true);
   const poses = predictPoses(model, video.seen, true);
+  const scales = disparities.map(({ shape }) => Math.round(Math.log2(video.target.shape[1] / shape[1])));
+  const views = viewsOf(video, Math.max(...scales));
   const own = options.resolution === 'own';
-  const full = viewAt(video, 0);
-  const identity = own ? null : identityErrors(full, key);
+  const identity = own ? null : identityError(views[0], key);
   let photometric: Tensor | null = null;
   let smoothness: Tensor | null = null;
-  for (const disparity of disparities) {
-    const [, h, w] = disparity.shape;
-    const scale = Math.round(Math.log2(video.target.shape[1] / h));
-    const view = own ? viewAt(video, scale) : full;
-    const still = identity ?? identityErrors(view, key);
-    const term = mean(reproject(disparity, view, poses, still, options).error);
-    const image = own ? view.target : noGrad(() => adaptiveAvgPool2d(video.target, [h, w]));
-    const smooth = affine(edgeAwareSmoothness(disparity, image), options.smoothness / 2 ** scale, 0);
+  disparities.forEach((disparity, i) => {
+    const scale = scales[i];
+    const view = views[own ? scale : 0];
+    const term = mean(reproject(disparity, view, poses, identity ?? identityError(view, key), options).error);
+    const edges = edgeAwareSmoothness(disparity, views[scale].target);
+    const smooth = affine(edges, options.smoothness / 2 ** scale, 0);
     photometric = photometric ? add(photometric, term) : term;
     smoothness = smoothness ? add(smoothness, smooth) : smooth;
-  }
+  });
   const share = (x: Tensor | null) => affine(x!, 1 / disparities.length, 0);
   const terms = { photometric: share(photometric), smoothness: share(smoothness) };
   return { loss: add(terms.photometric, terms.smoothness), ...terms };

@@ -5,9 +5,10 @@ import { step, type Tensor, tensor } from '../autograd/tensor.ts';
 import { toFloat } from '../data/augment.ts';
 import { allFrames, type FrameRef, videoBatch, videoFrames } from '../data/batch.ts';
 import type { ClassInfo, RgbImage, Split } from '../data/types.ts';
-import { identityErrors, predictPoses, reproject, videoInputs, viewAt } from '../methods/depth.ts';
+import { identityError, predictPoses, reproject, videoInputs, viewsOf } from '../methods/depth.ts';
 import { mixedInputs, type ThreeWaysPhase } from '../methods/threeWays.ts';
 import type { DepthModel, SegmentationModel } from '../models/models.ts';
+import { slice } from '../ops/movement.ts';
 import { argmax } from '../ops/reduce.ts';
 import {
   confidencePicture,
@@ -63,12 +64,13 @@ export async function depthGalleries(
       step(() =>
         noGrad(() => {
           const video = upload(videoInputs(host));
-          const view = viewAt(video, 0);
+          const [view] = viewsOf(video, 0);
           const [disparity] = model.disparities(video.seen.target, false);
           const poses = predictPoses(model, video.seen, false);
-          const identity = identityErrors(view, tensor([0, 0], [2], 'u32'));
+          const identity = identityError(view, tensor([0, 0], [2], 'u32'));
           const { warped, error, winner } = reproject(disparity, view, poses, identity, range);
-          return { disparity, warped: warped[0], error, winner };
+          const before = slice(warped, [0, 0, 0, 0], [1, height, width, 3]);
+          return { disparity, before, error, winner };
         }),
       ),
     );
@@ -86,7 +88,7 @@ export async function depthGalleries(
               },
             ]
           : []),
-        panel('frame before, warped', 'warped', rgbPicture(seen.warped, width, height)),
+        panel('frame before, warped', 'warped', rgbPicture(seen.before, width, height)),
         panel('photometric error', 'photometricError', greyPicture(seen.error, width, height, 0, 0.4)),
         panel(
           'automask',

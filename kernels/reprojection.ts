@@ -2,8 +2,8 @@
 //   x' = D H (x, y, 1) + h,  (H | h) = K (R K^-1 | t),  D = 1 / (least + slope d)          (`pixelProjection`)
 //   warped_s(x, y) = bilinear sample of source s at (x'_1, x'_2) / (x'_3 + 1e-7), border repeated
 //   error = min over s of alpha mean_c ssimError + (1 - alpha) mean_c |warped_s - image|, and of a bound
-// The ladder: the same from single kernels (projectGrid, gridSample, photometric, insert, argmin, pick) is 13 launches forward
-// and 24 backward for two views; here it is 3 and 5. Gradients are gathers; that to the projection is a sum in two passes.
+// The ladder: the same from single kernels (projectGrid, gridSample, photometric, argmin and others) takes 42 launches for two
+// views, forward and backward; here it is 13. Gradients are gathers; that to the projection is a sum in two passes.
 import * as shader from '../shaders/reprojection.wgsl.ts';
 import { groupsFor, type Kernel, type Numbers } from '../src/gpu/kernel.ts';
 import { alongRows, coefficientsAt, errorAt, windowOf } from './ssim.ts';

@@ -125,7 +125,7 @@ export const ssim: Kernel<SsimParams> = {
       workgroups: (p) => groupsFor(pixels(p) * p.c),
     },
   ],
-  cost: (p) => ({ flops: 110 * pixels(p) * p.c, bytes: 12 * pixels(p) * p.c }),
+  cost: (p) => ({ flops: 85 * pixels(p) * p.c, bytes: 12 * pixels(p) * p.c }),
   reference: (p, { x, y, error }) => {
     for (let k = 0; k < pixels(p); k++) {
       for (let c = 0; c < p.c; c++) error[k * p.c + c] = errorAt(p, k, c, x, y);
@@ -151,7 +151,7 @@ export const ssimCoefficients: Kernel<CoefficientParams> = {
   params: { ...params, cotangents: 'u32', scale: 'f32' },
   variants: alongRows(shader.ssimCoefficients, ['coefficients']),
   cost: (p) => ({
-    flops: 140 * pixels(p) * p.c,
+    flops: 110 * pixels(p) * p.c,
     bytes: 4 * pixels(p) * (6 * p.c + p.cotangents),
   }),
   reference: (p, { x, y, cotangent, coefficients }) => {
@@ -213,7 +213,7 @@ export const photometric: Kernel<PhotometricParams> = {
   bindings: ssim.bindings,
   params: { ...params, alpha: 'f32' },
   variants: alongRows(shader.photometric),
-  cost: (p) => ({ flops: 115 * pixels(p) * p.c, bytes: 4 * pixels(p) * (2 * p.c + 1) }),
+  cost: (p) => ({ flops: 90 * pixels(p) * p.c, bytes: 4 * pixels(p) * (2 * p.c + 1) }),
   reference: (p, { x, y, error }) => {
     for (let k = 0; k < pixels(p); k++) {
       let total = 0;

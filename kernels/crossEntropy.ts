@@ -130,6 +130,14 @@ export const crossEntropyGrad: Kernel<CrossEntropyGradParams> = {
   params: { pixels: 'u32', classes: 'u32' },
   variants: [
     {
+      name: 'row',
+      summary:
+        'all scores of one pixel per invocation: for CPU adapters, where index arithmetic costs more than distance',
+      applies: (_, { software }) => software,
+      code: shader.crossEntropyGradRow,
+      workgroups: (p) => groupsFor(p.pixels),
+    },
+    {
       name: 'vec4',
       summary: 'four scores of one pixel per invocation',
       applies: (p) => p.classes % 4 === 0,

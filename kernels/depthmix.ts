@@ -60,6 +60,14 @@ const mixOf = (type: Element): Kernel<MixParams> => ({
       workgroups: (p) => groupsFor((p.images * p.pixels * p.channels) / 4),
     },
     {
+      name: 'row',
+      summary:
+        'all channels of one pixel per invocation: for CPU adapters, where index arithmetic costs more than distance',
+      applies: (_, { software }) => software,
+      code: shader.mixByMaskRow,
+      workgroups: (p) => groupsFor(p.images * p.pixels),
+    },
+    {
       name: 'scalar',
       summary: 'one value per invocation, any number of channels',
       applies: () => true,
@@ -127,6 +135,14 @@ export const oneHot: Kernel<LabelParams> = {
   ],
   params: { pixels: 'u32', classes: 'u32', ignore: 'i32' },
   variants: [
+    {
+      name: 'row',
+      summary:
+        'all classes of one pixel per invocation: for CPU adapters, where index arithmetic costs more than distance',
+      applies: (_, { software }) => software,
+      code: shader.oneHotRow,
+      workgroups: (p) => groupsFor(p.pixels),
+    },
     {
       name: 'scalar',
       summary: 'one value per invocation',

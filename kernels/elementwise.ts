@@ -118,6 +118,9 @@ const isPlain = (p: BinaryParams) =>
   [p.a1, p.b1].every((s) => s === p.d2 * p.d3) &&
   [p.a0, p.b0].every((s) => s === p.d1 * p.d2 * p.d3);
 
+// Values of an axis that one invocation walks on a CPU adapter, where the four remainders cost more than a value does.
+const RUN = 32;
+
 function binary(
   name: string,
   formula: string,
@@ -129,6 +132,19 @@ function binary(
     (vector) => shader.binary(expression, vector),
     ['a', 'b', 'y'],
   ) as unknown as Variant<BinaryParams>[];
+  const broadcast = (
+    variant: string,
+    summary: string,
+    run: number,
+    applies: Variant<BinaryParams>['applies'],
+  ): Variant<BinaryParams> => ({
+    name: variant,
+    summary,
+    applies,
+    code: () => shader.binaryBroadcast(expression),
+    constants: () => ({ RUN: run }),
+    workgroups: (p) => groupsFor((p.n / p.d3) * Math.ceil(p.d3 / run)),
+  });
   return {
     name,
     summary: `${name} of two arrays, broadcast over up to four axes`,
@@ -158,13 +174,13 @@ function binary(
         ...v,
         applies: (p: BinaryParams, facts: { software: boolean }) => isPlain(p) && v.applies(p, facts),
       })),
-      {
-        name: 'broadcast',
-        summary: 'one element per invocation, strides of 0 along repeated axes',
-        applies: () => true,
-        code: () => shader.binaryBroadcast(expression),
-        workgroups: (p) => groupsFor(p.n),
-      },
+      broadcast(
+        'broadcast-run',
+        `${RUN} values of the last axis per invocation`,
+        RUN,
+        (_, { software }) => software,
+      ),
+      broadcast('broadcast', 'one value per invocation, strides of 0 along repeated axes', 1, () => true),
     ],
     cost: (p) => ({ flops: flops * p.n, bytes: 12 * p.n }),
     reference: (p, { a, b, y }) => {

@@ -38,9 +38,13 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   if (k >= p.pixels) { return; }
   let base = k * p.classes;
   var top = logits[base];
-  for (var c = 1u; c < p.classes; c++) { top = max(top, logits[base + c]); }
+  // Not max, whose care for NaN takes a CPU longer than the load.
+  for (var i = base + 1u; i < base + p.classes; i++) {
+    let value = logits[i];
+    top = select(top, value, value > top);
+  }
   var total = 0.0;
-  for (var c = 0u; c < p.classes; c++) { total += exp(logits[base + c] - top); }
+  for (var i = base; i < base + p.classes; i++) { total += exp(logits[i] - top); }
   ${finish(s)}
 }
 `;
@@ -116,5 +120,24 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   let c = 4 * i32(i % quads);
   let onehot = select(vec4f(0.0), vec4f(1.0), vec4i(c, c + 1, c + 2, c + 3) == vec4i(label[k]));
   dlogits[i] = scale * weight * (exp(logits[i] - rows[2u * k]) - onehot);
+}
+`;
+
+/** The same for all scores of one pixel: neighbours read apart, and nothing is worked out per score but the exponential. */
+export const crossEntropyGradRow = () => wgsl`
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let k = flat(gid, groups);
+  if (k >= p.pixels) { return; }
+  let weight = rows[2u * k + 1u];
+  let lse = rows[2u * k];
+  ${scale}
+  let first = k * p.classes;
+  let own = first + u32(max(label[k], 0));
+  for (var i = first; i < first + p.classes; i++) {
+    let value = scale * weight * (exp(logits[i] - lse) - select(0.0, 1.0, i == own));
+    // A pixel without weight has no gradient, whatever its scores are.
+    dlogits[i] = select(value, 0.0, weight == 0.0);
+  }
 }
 `;

@@ -25,6 +25,21 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 }
 `;
 
+/** The same for all channels of one pixel. */
+export const mixByMaskRow = () => wgsl`
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let k = flat(gid, groups);
+  let image = k / p.pixels;
+  if (image >= p.images) { return; }
+  let pixel = k - image * p.pixels;
+  let other = ((image + p.shift) % p.images * p.pixels + pixel) * p.channels;
+  let own = k * p.channels;
+  let keeps = mask[k] != 0.0;
+  for (var c = 0u; c < p.channels; c++) { y[own + c] = select(b[other + c], a[own + c], keeps); }
+}
+`;
+
 /** label = argmax over the classes, confidence = the greatest probability; an all-zero row is not labelled. */
 export const pseudoLabel = () => wgsl`
 @compute @workgroup_size(64)
@@ -50,5 +65,16 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   if (k >= p.pixels * p.classes) { return; }
   let own = label[k / p.classes];
   y[k] = select(0.0, 1.0, own == i32(k % p.classes) && own != p.ignore);
+}
+`;
+
+/** The same for all classes of one pixel. */
+export const oneHotRow = () => wgsl`
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let k = flat(gid, groups);
+  if (k >= p.pixels) { return; }
+  let own = select(label[k], -1, label[k] == p.ignore);
+  for (var c = 0u; c < p.classes; c++) { y[k * p.classes + c] = select(0.0, 1.0, own == i32(c)); }
 }
 `;

@@ -67,22 +67,34 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 }
 `;
 
-/** y[c] = f(a[c . sa], b[c . sb]) over up to four axes; a stride of 0 repeats an axis of length one. */
+/**
+ * y[c] = f(a[c . sa], b[c . sb]) over up to four axes; a stride of 0 repeats an axis of length one. An invocation walks RUN
+ * values of the last axis, so that places are computed once for all of them.
+ */
 export const binaryBroadcast = (expression: string) => wgsl`
+override RUN: u32;
 alias T = f32;
 fn sigmoid(x: T) -> T { return T(1.0) / (T(1.0) + exp(clamp(-x, T(-80.0), T(80.0)))); }
 fn f(a: T, b: T) -> T { return ${expression}; }
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = flat(gid, groups);
-  if (i >= p.n) { return; }
-  let c3 = i % p.d3;
-  let r2 = i / p.d3;
-  let c2 = r2 % p.d2;
+  let k = flat(gid, groups);
+  let runs = (p.d3 + RUN - 1u) / RUN;
+  let r2 = k / runs;
+  let first = (k - r2 * runs) * RUN;
+  if (r2 * p.d3 >= p.n) { return; }
   let r1 = r2 / p.d2;
-  let c1 = r1 % p.d1;
+  let c2 = r2 - r1 * p.d2;
   let c0 = r1 / p.d1;
-  y[i] = f(a[c0 * p.a0 + c1 * p.a1 + c2 * p.a2 + c3 * p.a3], b[c0 * p.b0 + c1 * p.b1 + c2 * p.b2 + c3 * p.b3]);
+  let c1 = r1 - c0 * p.d1;
+  var atA = c0 * p.a0 + c1 * p.a1 + c2 * p.a2 + first * p.a3;
+  var atB = c0 * p.b0 + c1 * p.b1 + c2 * p.b2 + first * p.b3;
+  let end = r2 * p.d3 + min(first + RUN, p.d3);
+  for (var i = r2 * p.d3 + first; i < end; i++) {
+    y[i] = f(a[atA], b[atB]);
+    atA += p.a3;
+    atB += p.b3;
+  }
 }
 `;

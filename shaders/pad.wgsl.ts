@@ -21,33 +21,27 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 /** dx = sum of g over the pixel's copy and its mirror images, at most one beyond each border. */
 export const reflectAdjoint = (vector: boolean) => wgsl`
 ${lanes(vector)}
-struct Images { count: u32, at: array<u32, 3> }
-fn images(i: u32, size: u32) -> Images {
-  var found = Images(1u, array<u32, 3>(i + p.pad, 0u, 0u));
-  if (i > 0u && i <= p.pad) {
-    found.at[found.count] = p.pad - i;
-    found.count++;
-  }
-  let fromLast = size - 1u - i;
-  if (fromLast > 0u && fromLast <= p.pad) {
-    found.at[found.count] = p.pad + size - 1u + fromLast;
-    found.count++;
-  }
-  return found;
+// Copies of pixel i: its own, then the one before the first pixel, then the one past the last, where there are such.
+fn before(i: u32) -> bool { return i > 0u && i <= p.pad; }
+fn past(i: u32, size: u32) -> bool { return i + 1u < size && i + 1u + p.pad >= size; }
+fn copies(i: u32, size: u32) -> u32 { return 1u + select(0u, 1u, before(i)) + select(0u, 1u, past(i, size)); }
+fn copy(i: u32, size: u32, which: u32) -> u32 {
+  let mirrored = select(p.pad + 2u * (size - 1u) - i, p.pad - i, which == 1u && before(i));
+  return select(mirrored, p.pad + i, which == 0u);
 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
   ${unpack('p.h', 'p.w')}
-  let rows = images(row, p.h);
-  let cols = images(col, p.w);
   let across = p.w + 2u * p.pad;
   let base = sample * (p.h + 2u * p.pad);
-  var total = T();
-  for (var r = 0u; r < rows.count; r++) {
-    for (var q = 0u; q < cols.count; q++) {
-      total += g[((base + rows.at[r]) * across + cols.at[q]) * width + c];
-    }
+  var total = g[((base + row + p.pad) * across + col + p.pad) * width + c];
+  // Away from the borders a pixel has its own copy only, and this loop no turns.
+  let cols = copies(col, p.w);
+  let all = copies(row, p.h) * cols;
+  for (var i = 1u; i < all; i++) {
+    let r = i / cols;
+    total += g[((base + copy(row, p.h, r)) * across + copy(col, p.w, i - r * cols)) * width + c];
   }
   dx[k] = total;
 }

@@ -88,17 +88,22 @@ export const softmax = () => wgsl`
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let k = flat(gid, groups);
   if (k >= p.outer * p.inner) { return; }
-  let base = (k / p.inner) * p.reduce * p.inner + k % p.inner;
-  var top = x[base];
-  for (var r = 1u; r < p.reduce; r++) { top = max(top, x[base + r * p.inner]); }
+  let first = (k / p.inner) * p.reduce * p.inner + k % p.inner;
+  let end = first + p.reduce * p.inner;
+  var top = x[first];
+  // Not max, whose care for NaN takes a CPU longer than the load.
+  for (var i = first; i < end; i += p.inner) {
+    let value = x[i];
+    top = select(top, value, value > top);
+  }
   var total = 0.0;
-  for (var r = 0u; r < p.reduce; r++) {
-    let e = exp(x[base + r * p.inner] - top);
-    y[base + r * p.inner] = e;
+  for (var i = first; i < end; i += p.inner) {
+    let e = exp(x[i] - top);
+    y[i] = e;
     total += e;
   }
   let scale = 1.0 / total;
-  for (var r = 0u; r < p.reduce; r++) { y[base + r * p.inner] *= scale; }
+  for (var i = first; i < end; i += p.inner) { y[i] *= scale; }
 }
 `;
 

@@ -123,6 +123,10 @@ const pairs: [number[], number[]][] = [
     [2, 3, 1, 5],
     [2, 1, 4, 5],
   ],
+  [
+    [3, 37],
+    [3, 1],
+  ],
 ];
 for (const [name, fn] of Object.entries(binary)) {
   for (const [a, b] of pairs) {

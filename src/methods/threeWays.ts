@@ -30,10 +30,10 @@ import {
   segmentationOptimizer,
   segmentationSchedule,
 } from './supervised.ts';
+import { type Transfer, transferWeights } from './transfer.ts';
 
 export interface ThreeWaysOptions extends SegmentationOptions {
-  /** What the segmentation networks start from. */
-  transfer: 'none' | 'encoder' | 'encoder-decoder';
+  transfer: Transfer;
   /** Images per step that are mixed in a ring: each with the next. At least two. */
   unlabelledBatch: number;
   /** A pixel of an image is kept when its disparity is at most this much below its partner's, both scaled to [0, 1]. */
@@ -165,16 +165,9 @@ export class ThreeWaysPhase implements Phase<Batch, ThreeWaysInputs> {
     this.optimizer = segmentationOptimizer(student, options);
   }
 
-  /** Transfer: encoder and decoder of the depth network become the segmentation network's start values. */
+  /** The student starts from the depth network, the teacher from the student. */
   async begin(): Promise<void> {
-    const { transfer } = this.#options;
-    const source = this.#depth.state();
-    const wanted = Object.entries(this.#student.state()).filter(
-      ([name]) =>
-        (transfer !== 'none' && name.startsWith('encoder.')) ||
-        (transfer === 'encoder-decoder' && name.startsWith('decoder.decoder.')),
-    );
-    await copyState(source, Object.fromEntries(wanted));
+    await transferWeights(this.#depth.state(), this.#student.state(), this.#options.transfer);
     await copyState(this.#student.state(), this.teacher.state());
   }
 

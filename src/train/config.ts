@@ -1,5 +1,6 @@
 // The configuration of a run: a preset, changed by a file and by single settings, checked as a whole.
 import * as z from 'zod';
+import { TRANSFERS } from '../methods/transfer.ts';
 
 /** A setting is unknown, of the wrong type or out of range. Exit code 2 of the command line. */
 export class ConfigError extends Error {
@@ -55,7 +56,8 @@ const schema = z.strictObject({
     clip: positive,
   }),
   method: z.strictObject({
-    transfer: z.enum(['none', 'encoder', 'encoder-decoder']),
+    /** What segmentation starts from. */
+    transfer: z.enum(TRANSFERS),
     unlabelledBatch: whole(2),
     margin: z.number().min(0).max(1),
     threshold: z.number().min(0).max(1),
@@ -195,14 +197,17 @@ const distance = (a: string, b: string): number => {
   return row[b.length];
 };
 
+const nearestTo = (name: string, known: readonly string[]): string =>
+  known.reduce((best, one) => (distance(one, name) < distance(best, name) ? one : best));
+
 function put(config: Tree, path: string, value: unknown, where: string): void {
   const keys = path.split('.');
   let at = config;
   for (const [i, key] of keys.entries()) {
     if (!Object.hasOwn(at, key) || (i < keys.length - 1 && !isTree(at[key]))) {
-      const known = pathsOf(config);
-      const nearest = known.reduce((best, one) => (distance(one, path) < distance(best, path) ? one : best));
-      throw new ConfigError(`${where}: unknown setting '${path}'; the nearest is '${nearest}'`);
+      throw new ConfigError(
+        `${where}: unknown setting '${path}'; the nearest is '${nearestTo(path, pathsOf(config))}'`,
+      );
     }
     if (i === keys.length - 1) at[key] = value;
     else at = at[key] as Tree;
@@ -258,7 +263,9 @@ export function checkConfig(value: unknown, where: string): Config {
   const lines = result.error.issues.map((issue) => {
     const path = issue.path.join('.');
     const given = issue.path.reduce<unknown>((at, key) => (at as Tree | undefined)?.[String(key)], value);
-    return `'${path}' is ${JSON.stringify(given)}: ${issue.message.replace(/^Invalid input: /, '')}`;
+    const near = issue.code === 'invalid_value' ? nearestTo(String(given), issue.values.map(String)) : null;
+    const hint = near === null ? '' : `; the nearest is '${near}'`;
+    return `'${path}' is ${JSON.stringify(given)}: ${issue.message.replace(/^Invalid (input|option): /, '')}${hint}`;
   });
   throw new ConfigError(`${where}: ${lines.join('; ')}`);
 }

@@ -13,21 +13,14 @@ import {
 } from '../../src/methods/strongAugment.ts';
 import { depthMix, targetProbabilities } from '../../src/methods/threeWays.ts';
 import { DepthModel, SegmentationModel } from '../../src/models/models.ts';
-import { copyState, Initializer } from '../../src/nn/module.ts';
+import { Initializer } from '../../src/nn/module.ts';
 import { poseMatrix } from '../../src/ops/geometry.ts';
 import { adaptiveAvgPool2d } from '../../src/ops/pool.ts';
 import { randoms, relativeError, testGpu } from '../device.ts';
 import { equal, is, ok, suite, throws } from '../suite.ts';
+import { smallModel as config } from './networks.ts';
 
 const test = suite('methods');
-
-const config = {
-  encoder: { widths: [4, 4, 8, 8, 8], blocks: [1, 1, 1, 1], stem: 'conv3' },
-  decoder: { widths: [4, 4, 4, 8, 8], norm: true },
-  pose: 4,
-  poseScale: 0.1,
-  scales: [0, 2],
-} as const;
 
 const numbers = async (x: Tensor) => Array.from(await x.data());
 
@@ -54,24 +47,6 @@ test('networks keep their sizes: five maps, disparities by scale, logits at full
   );
   const segmentation = new SegmentationModel(new Initializer(1), config, 5);
   equal(segmentation.logits(x, false).shape, [2, 64, 128, 5]);
-});
-
-test('transfer copies encoder and decoder by name and leaves the heads alone', async () => {
-  await testGpu();
-  const depth = new DepthModel(new Initializer(1), config);
-  const segmentation = new SegmentationModel(new Initializer(2), config, 5);
-  const head = await numbers(segmentation.decoder.classifier.weight);
-  const copied = await copyState(depth.state(), segmentation.state());
-  ok(
-    copied.includes('encoder.layer1.0.bn1.running_mean') &&
-      copied.includes('decoder.decoder.after.0.conv.weight'),
-  );
-  ok(!copied.some((name) => name.startsWith('pose') || name.includes('classifier')), copied.join(' '));
-  equal(
-    await numbers(segmentation.decoder.decoder.before[2].conv.weight),
-    await numbers(depth.decoder.decoder.before[2].conv.weight),
-  );
-  equal(await numbers(segmentation.decoder.classifier.weight), head);
 });
 
 test('saturation 1 and hue 0 change nothing; grey stays grey at any hue; saturation 0 leaves grey', () => {

@@ -1,5 +1,6 @@
 // The configuration of a run: a preset, changed by a file and by single settings, checked as a whole.
 import * as z from 'zod';
+import { MIXES } from '../methods/mixing.ts';
 import { TRANSFERS } from '../methods/transfer.ts';
 
 /** A setting is unknown, of the wrong type or out of range. Exit code 2 of the command line. */
@@ -58,6 +59,10 @@ const schema = z.strictObject({
   method: z.strictObject({
     /** What segmentation starts from. */
     transfer: z.enum(TRANSFERS),
+    /** Where mixed images are cut. */
+    mix: z.enum(MIXES),
+    /** Mix labelled frames too, with their truth; false: unlabelled ones only. */
+    mixTruth: z.boolean(),
     unlabelledBatch: whole(2),
     margin: z.number().min(0).max(1),
     threshold: z.number().min(0).max(1),
@@ -80,6 +85,8 @@ const paper = {
   overfit: null,
   method: {
     transfer: 'encoder-decoder' as const,
+    mix: 'depthmix' as const,
+    mixTruth: true,
     unlabelledBatch: 2,
     margin: 0.03,
     threshold: 0.968,

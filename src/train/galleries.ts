@@ -1,12 +1,13 @@
 // Pictures of what a trained model sees, for the report: a few fixed frames, chosen evenly over the split.
-import { upload } from '../autograd/program.ts';
+import { type Uploaded, upload } from '../autograd/program.ts';
 import { noGrad } from '../autograd/tape.ts';
 import { step, type Tensor, tensor } from '../autograd/tensor.ts';
 import { toFloat } from '../data/augment.ts';
 import { allFrames, type FrameRef, videoBatch, videoFrames } from '../data/batch.ts';
 import type { ClassInfo, RgbImage, Split } from '../data/types.ts';
 import { identityErrors, predictPoses, reproject, videoInputs, viewAt } from '../methods/depth.ts';
-import { mixedInputs, type ThreeWaysPhase } from '../methods/threeWays.ts';
+import type { Mix, Mixture } from '../methods/mixing.ts';
+import { type MixedBatch, mixedInputs } from '../methods/threeWays.ts';
 import type { DepthModel, SegmentationModel } from '../models/models.ts';
 import { argmax } from '../ops/reduce.ts';
 import {
@@ -133,9 +134,26 @@ export async function segmentationGalleries(
   return galleries;
 }
 
-/** DepthMix of two unlabelled images, as the last training steps made it. */
+const MIX_NAMES: Record<Mix, string> = {
+  depthmix: 'DepthMix',
+  classmix: 'ClassMix',
+  cutmix: 'CutMix',
+  none: 'Not mixed',
+};
+const MASK_CAPTIONS: Record<Mix, keyof typeof CAPTIONS> = {
+  depthmix: 'depthMixMask',
+  classmix: 'classMixMask',
+  cutmix: 'cutMixMask',
+  none: 'noMixMask',
+};
+
+/** Two mixtures, as the trained networks make them. */
 export async function mixtureGalleries(
-  phase: ThreeWaysPhase,
+  phase: {
+    load(step: number): Promise<MixedBatch>;
+    mixture(mixed: Uploaded<ReturnType<typeof mixedInputs>>): Mixture;
+  },
+  mix: Mix,
   classes: readonly ClassInfo[],
 ): Promise<Gallery[]> {
   const galleries: Gallery[] = [];
@@ -152,7 +170,7 @@ export async function mixtureGalleries(
     const part = (values: ArrayLike<number>, channels = 1) =>
       Array.prototype.slice.call(values, 0, channels * pixels) as number[];
     galleries.push({
-      title: `DepthMix ${at + 1}`,
+      title: `${MIX_NAMES[mix]} ${at + 1}`,
       panels: [
         panel('first image', 'mixFirst', rgbPicture(images.subarray(0, 3 * pixels), width, height)),
         panel(
@@ -160,7 +178,7 @@ export async function mixtureGalleries(
           'mixSecond',
           rgbPicture(images.subarray(3 * pixels, 6 * pixels), width, height),
         ),
-        panel('mask', 'depthMixMask', maskPicture(part(seen.mask), width, height)),
+        panel('mask', MASK_CAPTIONS[mix], maskPicture(part(seen.mask), width, height)),
         panel('mixture', 'mixture', rgbPicture(part(seen.mixed, 3), width, height)),
         panel('pseudo-label', 'mixedLabel', labelPicture(part(seen.label), width, height, classes)),
         panel('confidence', 'confidence', confidencePicture(part(seen.confidence), width, height)),

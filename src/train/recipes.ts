@@ -75,7 +75,8 @@ async function openVideo(config: Config): Promise<{ dataset: Dataset; refs: Fram
       : 'no camera intrinsics';
     throw new DataError(
       `${spec}: ${missing}; self-supervised depth needs video with a known camera, and at least ${config.depth.batch} ` +
-        `such frames. Name a video with --set video=SPEC, or train 'supervised'.`,
+        "such frames. Name a video with --set video=SPEC; without one 'supervised' works, and 'three-ways' with " +
+        '--set method.transfer=scratch --set method.mix=classmix, cutmix or none.',
     );
   }
   return { dataset, refs: trim(refs, config.overfit) };
@@ -132,49 +133,83 @@ export async function supervisedRecipe(config: Config): Promise<Plan> {
   };
 }
 
-/** Depth pre-training, transfer of encoder and decoder, mean teacher with DepthMix (Three Ways, first form). */
+/** What of `method` looks at depth; empty: nothing, and no video is needed. */
+function depthUsers({ transfer, mix }: Config['method']): string[] {
+  return [
+    ...(transfer === 'scratch' ? [] : [`method.transfer=${transfer}`]),
+    ...(mix === 'depthmix' ? ['method.mix=depthmix'] : []),
+  ];
+}
+
+/** @throws DataError when fewer frames than a batch can be mixed */
+function checkMixable(config: Config, { labelled, unlabelled }: Data): void {
+  const { mixTruth, unlabelledBatch } = config.method;
+  const count = unlabelled.length + (mixTruth ? labelled.length : 0);
+  if (count >= unlabelledBatch) return;
+  const what = mixTruth
+    ? 'images to mix'
+    : 'unlabelled images to mix (method.mixTruth=false leaves labelled ones out)';
+  throw new DataError(
+    `${config.unlabeled ?? config.data}: ${count} ${what}, fewer than the ${unlabelledBatch} of a batch ` +
+      `(method.unlabelledBatch). Ask for fewer labels, name unlabelled frames with --unlabeled SPEC, or train 'supervised'.`,
+  );
+}
+
+/** Depth pre-training, transfer, and a mean teacher with mixed images (Three Ways). */
 export async function threeWaysRecipe(config: Config): Promise<Plan> {
-  const video = await openVideo(config);
-  const { dataset, labelled, unlabelled } = await openLabelled(config);
-  if (labelled.length + unlabelled.length < config.method.unlabelledBatch) {
-    throw new DataError(
-      `${config.data}: ${labelled.length + unlabelled.length} images to mix, fewer than the ${config.method.unlabelledBatch} of a batch`,
-    );
-  }
+  const { method, seed } = config;
+  const video = depthUsers(method).length > 0 ? await openVideo(config) : null;
+  const data = await openLabelled(config);
+  const { dataset, labelled, unlabelled } = data;
+  checkMixable(config, data);
   const classes = dataset.classes;
-  const init = new Initializer(config.seed);
+  const init = new Initializer(seed);
   // The student is drawn first, so that it starts from the weights that `supervised` starts from at the same seed.
   const student = new SegmentationModel(init, config.model, classes.length);
   const teacher = new SegmentationModel(init, config.model, classes.length);
-  const depth = new DepthModel(init, config.model);
-  const depthPhase = new DepthPhase(depth, video.refs, config.depth, config.seed);
-  const options = { ...config.segmentation, ...config.method };
-  const mixPhase = new ThreeWaysPhase(student, teacher, depth, labelled, unlabelled, options, config.seed);
+  const depth = video && {
+    ...video,
+    model: new DepthModel(init, config.model),
+  };
+  const depthPhase = depth && new DepthPhase(depth.model, depth.refs, config.depth, seed);
+  const options = { ...config.segmentation, ...method };
+  const mixPhase = new ThreeWaysPhase(
+    student,
+    teacher,
+    depth?.model ?? null,
+    data,
+    classes.length,
+    options,
+    seed,
+  );
   return {
     pixels: config.pixels,
     about:
-      `Segmentation of ${dataset.title} from ${labelled.length} labelled and ${unlabelled.length} unlabelled images, ` +
-      `with networks pre-trained on depth from ${video.refs.length} video frames.`,
+      `Segmentation of ${dataset.title} from ${labelled.length} labelled and ${unlabelled.length} unlabelled images` +
+      `${depth ? `, with networks pre-trained on depth from ${depth.refs.length} video frames` : ''}.`,
     classes,
-    phases: [depthPhase, mixPhase],
+    phases: depthPhase ? [depthPhase, mixPhase] : [mixPhase],
     state: {
-      depth: depth.state(),
+      ...(depth && { depth: depth.model.state() }),
       segmentation: student.state(),
       teacher: teacher.state(),
-      'depth-optimizer': depthPhase.optimizer.state(),
+      ...(depthPhase && { 'depth-optimizer': depthPhase.optimizer.state() }),
       optimizer: mixPhase.optimizer.state(),
     },
     evaluate: async () => {
       const labels = segmentationOutcome(await evaluateSegmentation(student, dataset.val, classes));
-      if (!video.dataset.val.hasDepth) return labels;
-      const measured = depthOutcome(await evaluateDepth(depth, video.dataset.val, config.depth));
+      if (!depth?.dataset.val.hasDepth) return labels;
+      const measured = depthOutcome(await evaluateDepth(depth.model, depth.dataset.val, config.depth));
       return { ...labels, ...measured, metrics: { ...labels.metrics, ...measured.metrics } };
     },
-    predict: (x) => ({ logits: student.logits(x, false), disparity: depth.disparities(x, false)[0] }),
+    predict: (x) => ({
+      logits: student.logits(x, false),
+      ...(depth && { disparity: depth.model.disparities(x, false)[0] }),
+    }),
     galleries: async () => [
       ...(await segmentationGalleries(student, dataset.val, classes)),
-      ...(await mixtureGalleries(mixPhase, classes)),
-      ...(await depthGalleries(depth, video.dataset.val, config.depth)),
+      ...(await mixtureGalleries(mixPhase, method.mix, classes)),
+      ...(depth ? await depthGalleries(depth.model, depth.dataset.val, config.depth) : []),
     ],
   };
 }

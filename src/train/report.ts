@@ -122,8 +122,13 @@ export const CAPTIONS = {
   depthMixMask:
     'Bright pixels come from the first image: those where its surface is nearer than, or within a small margin of, the ' +
     'second’s. So objects occlude each other as they would in the street.',
+  classMixMask:
+    'Bright pixels come from the first image: half of its classes, drawn at random. The rest shows the second.',
+  cutMixMask: 'Bright pixels come from the first image, the dark box from the second.',
+  noMixMask: 'All bright: nothing is mixed, the first image stays whole.',
   mixture:
-    'The mixture that the student sees. Near things of one image stand before far things of the other.',
+    'The mixture that the student sees, before its colours are changed. After DepthMix near things of one image stand before ' +
+    'far things of the other.',
   mixedLabel:
     'Pseudo-labels of both images, cut along the same mask: what the student should say about the mixture.',
 } as const;

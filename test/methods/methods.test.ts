@@ -11,7 +11,6 @@ import {
   strongAugment,
   strongInputs,
 } from '../../src/methods/strongAugment.ts';
-import { depthMix, targetProbabilities } from '../../src/methods/threeWays.ts';
 import { DepthModel, SegmentationModel } from '../../src/models/models.ts';
 import { Initializer } from '../../src/nn/module.ts';
 import { poseMatrix } from '../../src/ops/geometry.ts';
@@ -71,46 +70,6 @@ test('blur keeps a constant image and the sum of its weights', async () => {
   ok(
     (await numbers(z)).every((v) => Math.abs(v - 0.36) < 2e-3),
     'contrast turns about the mean',
-  );
-});
-
-test('DepthMix: equal depths keep both images whole; a nearer partner replaces them; void says nothing', async () => {
-  await testGpu();
-  const images = tensor(randoms(2 * 4 * 2 * 3, 1, 0, 1), [2, 4, 2, 3]);
-  const ramp = [0, 0.1, 0.4, 0.5, 0.6, 0.8, 0.9, 1];
-  const options = { margin: 0.03, threshold: 0.968 };
-  const probabilities = tensor(
-    [...Array(8).fill([0.99, 0.01]).flat(), ...Array(8).fill([0, 0]).flat()],
-    [2, 4, 2, 2],
-  );
-  const same = depthMix(images, tensor([...ramp, ...ramp], [2, 4, 2, 1]), probabilities, options);
-  ok((await numbers(same.mask)).every((v) => v === 1));
-  equal(await numbers(same.images), await numbers(images));
-  equal(await numbers(same.label), [...Array(8).fill(0), ...Array(8).fill(255)]);
-  is(await same.q.item(), 0.5);
-  // The second image is nearer everywhere but at the ends, where both are normalised to 0 and 1.
-  const nearer = ramp.map((d) => (d > 0 && d < 1 ? Math.min(0.99, d + 0.08) : d));
-  const mixed = depthMix(images, tensor([...ramp, ...nearer], [2, 4, 2, 1]), probabilities, options);
-  equal((await numbers(mixed.mask)).slice(0, 8), [1, 0, 0, 0, 0, 0, 0, 1]);
-  ok(
-    (await numbers(mixed.mask)).slice(8).every((v) => v === 1),
-    'masks of the two directions are no complements',
-  );
-});
-
-test('truth takes the place of the teacher where an image has it, and void is all zero', async () => {
-  await testGpu();
-  const teacher = new SegmentationModel(new Initializer(1), config, 3);
-  const x = tensor(randoms(2 * 64 * 64 * 3, 1, 0, 1), [2, 64, 64, 3]);
-  const labels = new Int32Array(2 * 64 * 64).fill(2);
-  labels[0] = 255;
-  const p = targetProbabilities(teacher, x, tensor(labels, [2, 64, 64], 'i32'), tensor([1, 0], [2, 1, 1, 1]));
-  const values = await numbers(p);
-  equal(values.slice(0, 6), [0, 0, 0, 0, 0, 1]);
-  const second = values.slice(64 * 64 * 3, 64 * 64 * 3 + 3);
-  ok(
-    Math.abs(second.reduce((a, b) => a + b, 0) - 1) < 1e-5 && second.every((v) => v > 0 && v < 1),
-    `${second}`,
   );
 });
 

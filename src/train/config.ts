@@ -46,6 +46,9 @@ const schema = z.strictObject({
     maxDepth: positive,
     smoothness: z.number().min(0),
     resolution: z.enum(['full', 'own']),
+    frozenSteps: whole(0),
+    frozenLr: positive,
+    featureDistance: z.number().min(0),
   }),
   segmentation: z.strictObject({
     steps: whole(1),
@@ -96,7 +99,16 @@ const paper = {
   checkpointEvery: 500,
 };
 
-const monodepth2 = { minDepth: 0.1, maxDepth: 100, smoothness: 1e-3, resolution: 'full' as const };
+/** Two stages keep what an encoder knew; these networks start from random values and know nothing. */
+const oneStage = { frozenSteps: 0, frozenLr: 1e-4, featureDistance: 0 };
+
+const monodepth2 = {
+  minDepth: 0.1,
+  maxDepth: 100,
+  smoothness: 1e-3,
+  resolution: 'full' as const,
+  ...oneStage,
+};
 
 /**
  * `tiny` is for software adapters: minutes on two cores. `small` is for any GPU. `resnet18` has Monodepth2's networks and
@@ -123,6 +135,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
       maxDepth: 2,
       smoothness: 1e-3,
       resolution: 'own',
+      ...oneStage,
     },
     segmentation: {
       steps: 300,

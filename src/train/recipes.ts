@@ -3,7 +3,7 @@ import { allFrames, type FrameRef, videoFrames } from '../data/batch.ts';
 import { openDataset, workingSize } from '../data/open.ts';
 import { labelSubset } from '../data/sampler.ts';
 import { DataError, type Dataset } from '../data/types.ts';
-import { DepthPhase } from '../methods/depth.ts';
+import { depthStages } from '../methods/depthStages.ts';
 import { SupervisedPhase } from '../methods/supervised.ts';
 import { ThreeWaysPhase } from '../methods/threeWays.ts';
 import { DepthModel, SegmentationModel } from '../models/models.ts';
@@ -102,13 +102,13 @@ const segmentationOutcome = (segmentation: SegmentationEvaluation): Outcome => (
 export async function depthRecipe(config: Config): Promise<Plan> {
   const { dataset, refs } = await openVideo(config);
   const model = new DepthModel(new Initializer(config.seed), config.model);
-  const phase = new DepthPhase(model, refs, config.depth, config.seed);
+  const stages = depthStages(model, refs, config.depth, config.seed);
   return {
     pixels: config.pixels,
     about: `Self-supervised depth from ${refs.length} video frames of ${dataset.title}.`,
     classes: [],
-    phases: [phase],
-    state: { depth: model.state(), optimizer: phase.optimizer.state() },
+    phases: stages.phases,
+    state: { depth: model.state(), optimizer: stages.main.optimizer.state(), ...stages.state },
     evaluate: async () => depthOutcome(await evaluateDepth(model, dataset.val, config.depth)),
     predict: (x) => ({ disparity: model.disparities(x, false)[0] }),
     galleries: () => depthGalleries(model, dataset.val, config.depth),
@@ -171,7 +171,7 @@ export async function threeWaysRecipe(config: Config): Promise<Plan> {
     ...video,
     model: new DepthModel(init, config.model),
   };
-  const depthPhase = depth && new DepthPhase(depth.model, depth.refs, config.depth, seed);
+  const stages = depth && depthStages(depth.model, depth.refs, config.depth, seed);
   const options = { ...config.segmentation, ...method };
   const mixPhase = new ThreeWaysPhase(
     student,
@@ -188,12 +188,12 @@ export async function threeWaysRecipe(config: Config): Promise<Plan> {
       `Segmentation of ${dataset.title} from ${labelled.length} labelled and ${unlabelled.length} unlabelled images` +
       `${depth ? `, with networks pre-trained on depth from ${depth.refs.length} video frames` : ''}.`,
     classes,
-    phases: depthPhase ? [depthPhase, mixPhase] : [mixPhase],
+    phases: [...(stages?.phases ?? []), mixPhase],
     state: {
       ...(depth && { depth: depth.model.state() }),
       segmentation: student.state(),
       teacher: teacher.state(),
-      ...(depthPhase && { 'depth-optimizer': depthPhase.optimizer.state() }),
+      ...(stages && { 'depth-optimizer': stages.main.optimizer.state(), ...stages.state }),
       optimizer: mixPhase.optimizer.state(),
     },
     evaluate: async () => {

@@ -257,6 +257,7 @@ export const train = defineCommand({
     if (steps !== undefined) config[recipe.main].steps = steps;
     if (args['dry-run']) {
       config.depth.steps = 1;
+      config.depth.frozenSteps = Math.min(1, config.depth.frozenSteps);
       config.segmentation.steps = 1;
     }
     if (args['print-config']) {

@@ -32,3 +32,25 @@ export function transferWeights(
   );
   return copyState(depth, Object.fromEntries(wanted));
 }
+
+/**
+ * Both decoders of a multi-task network start from that of a depth network, which keeps its disparity heads; the encoder comes
+ * along. What the two tasks exchange is new.
+ * @param depth,multiTask states by name.
+ * @returns the names that were copied.
+ */
+export function transferToBoth(
+  depth: Record<string, Tensor>,
+  multiTask: Record<string, Tensor>,
+): Promise<string[]> {
+  const renamed = Object.entries(depth).flatMap(([name, x]): [string, Tensor][] => {
+    if (name.startsWith('encoder.')) return [[name, x]];
+    if (!name.startsWith('decoder.')) return [];
+    const inner = name.slice('decoder.'.length);
+    return [
+      [`depth.${inner}`, x],
+      [`segmentation.${inner}`, x],
+    ];
+  });
+  return copyState(Object.fromEntries(renamed), multiTask);
+}

@@ -66,6 +66,8 @@ const schema = z.strictObject({
     mix: z.enum(MIXES),
     /** Mix labelled frames too, with their truth; false: unlabelled ones only. */
     mixTruth: z.boolean(),
+    /** One network for depth and segmentation, which goes on learning depth. */
+    multitask: z.boolean(),
     unlabelledBatch: whole(2),
     margin: z.number().min(0).max(1),
     threshold: z.number().min(0).max(1),
@@ -90,6 +92,7 @@ const paper = {
     transfer: 'encoder-decoder' as const,
     mix: 'depthmix' as const,
     mixTruth: true,
+    multitask: false,
     unlabelledBatch: 2,
     margin: 0.03,
     threshold: 0.968,

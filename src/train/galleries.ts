@@ -5,10 +5,17 @@ import { step, type Tensor, tensor } from '../autograd/tensor.ts';
 import { toFloat } from '../data/augment.ts';
 import { allFrames, type FrameRef, videoBatch, videoFrames } from '../data/batch.ts';
 import type { ClassInfo, RgbImage, Split } from '../data/types.ts';
-import { identityErrors, predictPoses, reproject, videoInputs, viewAt } from '../methods/depth.ts';
+import {
+  type DepthNetworks,
+  identityErrors,
+  predictPoses,
+  reproject,
+  videoInputs,
+  viewAt,
+} from '../methods/depth.ts';
 import type { Mix, Mixture } from '../methods/mixing.ts';
 import { type MixedBatch, mixedInputs } from '../methods/threeWays.ts';
-import type { DepthModel, SegmentationModel } from '../models/models.ts';
+import type { SegmentationModel } from '../models/models.ts';
 import { argmax } from '../ops/reduce.ts';
 import {
   confidencePicture,
@@ -50,7 +57,7 @@ const panel = (title: string, kind: keyof typeof CAPTIONS, image: RgbImage) => (
 
 /** Disparity beside the true one, and what view synthesis makes of the neighbours. */
 export async function depthGalleries(
-  model: DepthModel,
+  model: DepthNetworks,
   split: Split,
   range: { minDepth: number; maxDepth: number },
 ): Promise<Gallery[]> {
@@ -106,7 +113,7 @@ export async function depthGalleries(
 
 /** Prediction beside truth. */
 export async function segmentationGalleries(
-  model: SegmentationModel,
+  model: Pick<SegmentationModel, 'logits'>,
   split: Split,
   classes: readonly ClassInfo[],
 ): Promise<Gallery[]> {

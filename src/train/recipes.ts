@@ -4,11 +4,13 @@ import { openDataset, workingSize } from '../data/open.ts';
 import { labelSubset } from '../data/sampler.ts';
 import { DataError, type Dataset } from '../data/types.ts';
 import { depthStages } from '../methods/depthStages.ts';
+import { MultiTaskPhase } from '../methods/multiTask.ts';
 import { SupervisedPhase } from '../methods/supervised.ts';
 import { ThreeWaysPhase } from '../methods/threeWays.ts';
 import { DepthModel, SegmentationModel } from '../models/models.ts';
+import { MultiTaskModel } from '../models/multiTask.ts';
 import { Initializer } from '../nn/module.ts';
-import type { Config } from './config.ts';
+import { type Config, ConfigError } from './config.ts';
 import {
   type DepthEvaluation,
   evaluateDepth,
@@ -133,12 +135,37 @@ export async function supervisedRecipe(config: Config): Promise<Plan> {
   };
 }
 
-/** What of `method` looks at depth; empty: nothing, and no video is needed. */
-function depthUsers({ transfer, mix }: Config['method']): string[] {
-  return [
-    ...(transfer === 'scratch' ? [] : [`method.transfer=${transfer}`]),
-    ...(mix === 'depthmix' ? ['method.mix=depthmix'] : []),
-  ];
+/** Whether anything of `method` looks at depth; otherwise no video is needed. */
+const needsDepth = ({ transfer, mix }: Config['method']): boolean =>
+  transfer !== 'scratch' || mix === 'depthmix';
+
+/**
+ * The multi-task network sees depth on every frame.
+ * @throws ConfigError or DataError naming what is missing and what would work
+ */
+function checkMultiTask(config: Config, { labelled, unlabelled }: Data): void {
+  if (config.method.transfer !== 'encoder-decoder') {
+    throw new ConfigError(
+      `method.multitask=true with method.transfer=${config.method.transfer}: both decoders start from the depth network; ` +
+        'set method.transfer=encoder-decoder',
+    );
+  }
+  const instead =
+    "Use data with video, or leave method.multitask=false: 'three-ways' then takes its video from --set video=SPEC.";
+  const frames = [...labelled, ...unlabelled];
+  const blind = frames.find(({ split }) => !split.intrinsics);
+  if (blind) {
+    const spec = labelled.includes(blind) ? config.data : (config.unlabeled ?? config.data);
+    throw new DataError(
+      `${spec}: no camera intrinsics; method.multitask learns depth on the same frames. ${instead}`,
+    );
+  }
+  if (videoFrames(labelled).length === 0) {
+    throw new DataError(
+      `${config.data}: none of the ${labelled.length} labelled frames has a neighbour before and after; method.multitask ` +
+        `learns depth on them. ${instead}`,
+    );
+  }
 }
 
 /** @throws DataError when fewer frames than a batch can be mixed */
@@ -155,61 +182,77 @@ function checkMixable(config: Config, { labelled, unlabelled }: Data): void {
   );
 }
 
+/** The last phase of Three Ways, with one network for both tasks or without. */
+function meanTeacher(config: Config, data: Data, init: Initializer, depthModel: () => DepthModel | null) {
+  const classes = data.dataset.classes.length;
+  const options = { ...config.segmentation, ...config.method };
+  // The student is drawn first, so that it starts from the weights that `supervised` starts from at the same seed.
+  if (config.method.multitask) {
+    const student = new MultiTaskModel(init, config.model, classes);
+    const teacher = new MultiTaskModel(init, config.model, classes);
+    const depth = depthModel()!;
+    const phase = new MultiTaskPhase(
+      student,
+      teacher,
+      depth,
+      data,
+      classes,
+      options,
+      config.depth,
+      config.seed,
+    );
+    const sees = { disparities: student.disparities.bind(student), pose: depth.pose };
+    return { depth, phase, student, teacher, sees };
+  }
+  const student = new SegmentationModel(init, config.model, classes);
+  const teacher = new SegmentationModel(init, config.model, classes);
+  const depth = depthModel();
+  const phase = new ThreeWaysPhase(student, teacher, depth, data, classes, options, config.seed);
+  return { depth, phase, student, teacher, sees: depth };
+}
+
 /** Depth pre-training, transfer, and a mean teacher with mixed images (Three Ways). */
 export async function threeWaysRecipe(config: Config): Promise<Plan> {
   const { method, seed } = config;
-  const video = depthUsers(method).length > 0 ? await openVideo(config) : null;
+  const video = needsDepth(method) ? await openVideo(config) : null;
   const data = await openLabelled(config);
   const { dataset, labelled, unlabelled } = data;
   checkMixable(config, data);
+  if (method.multitask) checkMultiTask(config, data);
   const classes = dataset.classes;
   const init = new Initializer(seed);
-  // The student is drawn first, so that it starts from the weights that `supervised` starts from at the same seed.
-  const student = new SegmentationModel(init, config.model, classes.length);
-  const teacher = new SegmentationModel(init, config.model, classes.length);
-  const depth = video && {
-    ...video,
-    model: new DepthModel(init, config.model),
-  };
-  const stages = depth && depthStages(depth.model, depth.refs, config.depth, seed);
-  const options = { ...config.segmentation, ...method };
-  const mixPhase = new ThreeWaysPhase(
-    student,
-    teacher,
-    depth?.model ?? null,
-    data,
-    classes.length,
-    options,
-    seed,
+  const { depth, phase, student, teacher, sees } = meanTeacher(config, data, init, () =>
+    video ? new DepthModel(init, config.model) : null,
   );
+  const stages = video && depth ? depthStages(depth, video.refs, config.depth, seed) : null;
   return {
     pixels: config.pixels,
     about:
       `Segmentation of ${dataset.title} from ${labelled.length} labelled and ${unlabelled.length} unlabelled images` +
-      `${depth ? `, with networks pre-trained on depth from ${depth.refs.length} video frames` : ''}.`,
+      `${video ? `, with networks pre-trained on depth from ${video.refs.length} video frames` : ''}.`,
     classes,
-    phases: [...(stages?.phases ?? []), mixPhase],
+    phases: [...(stages?.phases ?? []), phase],
     state: {
-      ...(depth && { depth: depth.model.state() }),
+      ...(depth && { depth: depth.state() }),
       segmentation: student.state(),
       teacher: teacher.state(),
       ...(stages && { 'depth-optimizer': stages.main.optimizer.state(), ...stages.state }),
-      optimizer: mixPhase.optimizer.state(),
+      optimizer: phase.optimizer.state(),
     },
     evaluate: async () => {
       const labels = segmentationOutcome(await evaluateSegmentation(student, dataset.val, classes));
-      if (!depth?.dataset.val.hasDepth) return labels;
-      const measured = depthOutcome(await evaluateDepth(depth.model, depth.dataset.val, config.depth));
+      if (!sees || !video?.dataset.val.hasDepth) return labels;
+      const measured = depthOutcome(await evaluateDepth(sees, video.dataset.val, config.depth));
       return { ...labels, ...measured, metrics: { ...labels.metrics, ...measured.metrics } };
     },
     predict: (x) => ({
       logits: student.logits(x, false),
-      ...(depth && { disparity: depth.model.disparities(x, false)[0] }),
+      ...(sees && { disparity: sees.disparities(x, false)[0] }),
     }),
     galleries: async () => [
       ...(await segmentationGalleries(student, dataset.val, classes)),
-      ...(await mixtureGalleries(mixPhase, method.mix, classes)),
-      ...(depth ? await depthGalleries(depth.model, depth.dataset.val, config.depth) : []),
+      ...(await mixtureGalleries(phase, method.mix, classes)),
+      ...(sees && video ? await depthGalleries(sees, video.dataset.val, config.depth) : []),
     ],
   };
 }

@@ -102,9 +102,15 @@ test('a recipe trained by replays has the bits of one trained op by op, log and 
   const gpu = await testGpu();
   const steps = { ...structuredClone(config), depth: { ...config.depth, steps: 5 } };
   steps.segmentation.steps = 5;
-  for (const recipe of [supervisedRecipe, threeWaysRecipe]) {
+  const variants = [
+    () => supervisedRecipe(steps),
+    () => threeWaysRecipe(steps),
+    () => threeWaysRecipe({ ...steps, method: { ...steps.method, threshold: 0.1, mix: 'classmix' } }),
+    () => threeWaysRecipe({ ...steps, method: { ...steps.method, threshold: 0.1, multitask: true } }),
+  ];
+  for (const open of variants) {
     const train = async (eager: boolean) => {
-      const plan = await recipe(steps);
+      const plan = await open();
       const before = gpu.dispatches;
       const { curves } = await trainPlan(plan, gpu, null, 0, {
         checkpointEvery: 1000,

@@ -75,7 +75,7 @@ export class MultiTaskPhase implements Phase<Batch, MultiTaskInputs> {
   readonly #student: MultiTaskModel;
   readonly #teacher: MultiTaskModel;
   readonly #depth: DepthModel;
-  readonly #frames: FrameSets;
+  readonly #frames: () => Promise<FrameSets>;
   readonly #classes: number;
   readonly #options: MeanTeacherOptions;
   readonly #depthOptions: DepthOptions;
@@ -83,13 +83,13 @@ export class MultiTaskPhase implements Phase<Batch, MultiTaskInputs> {
 
   /**
    * @param depth trained before: its encoder and decoder are the start values, its pose network goes on from where it is.
-   * @param frames with a known camera, all of them.
+   * @param frames with a known camera, all of them; asked for at every step, because they may be chosen only now.
    */
   constructor(
     student: MultiTaskModel,
     teacher: MultiTaskModel,
     depth: DepthModel,
-    frames: FrameSets,
+    frames: () => Promise<FrameSets>,
     classes: number,
     options: MeanTeacherOptions,
     depthOptions: DepthOptions,
@@ -118,7 +118,7 @@ export class MultiTaskPhase implements Phase<Batch, MultiTaskInputs> {
 
   async load(step: number): Promise<Batch> {
     const seed = this.#seed;
-    const batch = await loadMixed(this.#frames, this.#options, this.#classes, seed, step);
+    const batch = await loadMixed(await this.#frames(), this.#options, this.#classes, seed, step);
     // The clean images: mirrored as their labels are, and not recoloured.
     const clean = { step, augment: true, recolour: false };
     return {

@@ -134,19 +134,20 @@ export class ThreeWaysPhase implements Phase<MixedBatch, ThreeWaysInputs> {
   readonly teacher: SegmentationModel;
   readonly #student: SegmentationModel;
   readonly #depth: DepthModel | null;
-  readonly #frames: FrameSets;
+  readonly #frames: () => Promise<FrameSets>;
   readonly #classes: number;
   readonly #options: ThreeWaysOptions;
   readonly #seed: number;
 
   /**
    * @param depth trained before; gives the disparities that decide DepthMix, and the start values. Null where neither is wanted.
+   * @param frames asked for at every step, because they may be chosen only when the first one comes.
    */
   constructor(
     student: SegmentationModel,
     teacher: SegmentationModel,
     depth: DepthModel | null,
-    frames: FrameSets,
+    frames: () => Promise<FrameSets>,
     classes: number,
     options: ThreeWaysOptions,
     seed: number,
@@ -170,8 +171,8 @@ export class ThreeWaysPhase implements Phase<MixedBatch, ThreeWaysInputs> {
     await copyState(this.#student.state(), this.teacher.state());
   }
 
-  load(step: number): Promise<MixedBatch> {
-    return loadMixed(this.#frames, this.#options, this.#classes, this.#seed, step);
+  async load(step: number): Promise<MixedBatch> {
+    return loadMixed(await this.#frames(), this.#options, this.#classes, this.#seed, step);
   }
 
   /** The mixture of one batch, as the student will see it before augmentation. */

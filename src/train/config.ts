@@ -1,6 +1,7 @@
 // The configuration of a run: a preset, changed by a file and by single settings, checked as a whole.
 import * as z from 'zod';
 import { MIXES } from '../methods/mixing.ts';
+import { SELECTIONS } from '../methods/selection.ts';
 import { TRANSFERS } from '../methods/transfer.ts';
 
 /** A setting is unknown, of the wrong type or out of range. Exit code 2 of the command line. */
@@ -22,6 +23,8 @@ const schema = z.strictObject({
   video: z.string().nullable(),
   /** Labelled images; null: all. */
   labels: whole(1).nullable(),
+  /** Ids of the training images that are labelled, the first `labels` of them; null: chosen as `method.selection` says. */
+  labelIds: z.array(z.string()).min(1).nullable(),
   seed: whole(0),
   /** Pixels of the working size, which keeps the data's aspect in multiples of 32. */
   pixels: whole(4096),
@@ -68,11 +71,19 @@ const schema = z.strictObject({
     mixTruth: z.boolean(),
     /** One network for depth and segmentation, which goes on learning depth. */
     multitask: z.boolean(),
+    /** How the labelled images are chosen. */
+    selection: z.enum(SELECTIONS),
     unlabelledBatch: whole(2),
     margin: z.number().min(0).max(1),
     threshold: z.number().min(0).max(1),
     unlabelledWeight: z.number().min(0),
     momentum: z.number().min(0).max(1),
+  }),
+  selection: z.strictObject({
+    first: whole(1),
+    steps: whole(1),
+    batch: whole(1),
+    uncertaintyWeight: z.number().min(0),
   }),
   /** Steps between checkpoints. */
   checkpointEvery: whole(1),
@@ -86,6 +97,7 @@ const paper = {
   unlabeled: null,
   video: null,
   labels: null,
+  labelIds: null,
   seed: 0,
   overfit: null,
   method: {
@@ -93,6 +105,7 @@ const paper = {
     mix: 'depthmix' as const,
     mixTruth: true,
     multitask: false,
+    selection: 'random' as const,
     unlabelledBatch: 2,
     margin: 0.03,
     threshold: 0.968,
@@ -151,6 +164,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
     },
     // A few hundred steps: the teacher follows faster, and fewer of its answers would pass Three Ways' 0.968.
     method: { ...paper.method, threshold: 0.8, momentum: 0.95 },
+    selection: { first: 3, steps: 40, batch: 2, uncertaintyWeight: 1000 },
   },
   small: {
     ...paper,
@@ -172,6 +186,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
       weightDecay: 0,
       clip: 10,
     },
+    selection: { first: 6, steps: 400, batch: 4, uncertaintyWeight: 1000 },
   },
   resnet18: {
     ...paper,
@@ -193,6 +208,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
       weightDecay: 5e-4,
       clip: 10,
     },
+    selection: { first: 25, steps: 4000, batch: 2, uncertaintyWeight: 1000 },
   },
 };
 

@@ -14,14 +14,17 @@ import {
   viewAt,
 } from '../methods/depth.ts';
 import type { Mix, Mixture } from '../methods/mixing.ts';
+import type { SelectionMethod } from '../methods/selection.ts';
+import type { GrowingSelection } from '../methods/selectionPhase.ts';
 import { type MixedBatch, mixedInputs } from '../methods/threeWays.ts';
-import type { SegmentationModel } from '../models/models.ts';
+import type { DepthModel, SegmentationModel } from '../models/models.ts';
 import { argmax } from '../ops/reduce.ts';
 import {
   confidencePicture,
   disparityPicture,
   errorPicture,
   greyPicture,
+  grid,
   inverseDepth,
   labelPicture,
   maskPicture,
@@ -29,6 +32,7 @@ import {
 } from './pictures.ts';
 import type { Gallery } from './plan.ts';
 import { CAPTIONS } from './report.ts';
+import { reasonText } from './selecting.ts';
 
 /** `count` entries of a list, evenly spread. */
 const spread = <T>(list: readonly T[], count: number): T[] =>
@@ -193,4 +197,28 @@ export async function mixtureGalleries(
     });
   }
   return galleries;
+}
+
+/** The images that were chosen, in the order of choice, above what a depth network sees in them; and why they were chosen. */
+export async function selectionGallery(
+  selection: GrowingSelection,
+  method: SelectionMethod,
+  refs: readonly FrameRef[],
+  depth: Pick<DepthModel, 'disparities'> | null,
+): Promise<Gallery> {
+  const panels: Gallery['panels'] = [];
+  for (const [k, choice] of (await selection.choices()).entries()) {
+    const { split, index } = refs[choice.index];
+    const { image } = await split.load(index);
+    const seen = depth
+      ? await readAll(step(() => noGrad(() => ({ disparity: depth.disparities(image4(image), false)[0] }))))
+      : null;
+    const below = seen ? [disparityPicture(seen.disparity, image.width, image.height)] : [];
+    panels.push({
+      title: `${k + 1}. ${split.id(index)}`,
+      caption: `${reasonText(choice, method, refs)}.`,
+      image: grid([image, ...below].map((one) => [one])),
+    });
+  }
+  return { title: `Chosen by ${method}`, panels };
 }

@@ -198,7 +198,16 @@ test('a step keeps depth on labelled and mixed frames, on the pixels that the la
   const [student, teacher] = [0, 1].map(() => new MultiTaskModel(init, config, classes));
   const depth = new DepthModel(init, config);
   const settings = { ...presets.tiny.segmentation, ...presets.tiny.method, steps: 4, threshold: 0.1 };
-  const phase = new MultiTaskPhase(student, teacher, depth, frames, classes, settings, presets.tiny.depth, 1);
+  const phase = new MultiTaskPhase(
+    student,
+    teacher,
+    depth,
+    async () => frames,
+    classes,
+    settings,
+    presets.tiny.depth,
+    1,
+  );
   await phase.begin();
   const batch = await phase.load(2);
   equal(batch.video.labelled.target, batch.labelled.images);

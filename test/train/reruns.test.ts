@@ -6,6 +6,7 @@ import { type Config, presets } from '../../src/train/config.ts';
 import { InterruptedError, restore, trainPlan } from '../../src/train/loop.ts';
 import { supervisedRecipe, threeWaysRecipe } from '../../src/train/recipes.ts';
 import { RunFolder } from '../../src/train/run-folder.ts';
+import { streetPack } from '../data/fixtures.ts';
 import { testGpu } from '../device.ts';
 import { equal, not, ok, suite } from '../suite.ts';
 
@@ -94,6 +95,26 @@ test('same seed: the same bits in every tensor and log line; resumed: the same; 
     const other = await trainIn(join(home, 'd'), { ...config, seed: 4 });
     not.equal(other.log, first.log);
   } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+});
+
+test('a run that chooses its images resumes inside the choice with the same images and bits', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'warpmix-choice-'));
+  const data = await streetPack();
+  const settings: Config = { ...structuredClone(config), data: `pack:${data.root}`, labels: 5 };
+  settings.method.selection = 'both';
+  settings.selection = { ...settings.selection, first: 2, steps: 2 };
+  // Steps: 2 of depth, 2 and 4 of students, 3 of segmentation.
+  try {
+    const whole = await trainIn(join(home, 'a'), settings);
+    ok(whole.log.trim().split('\n').length === 11, whole.log);
+    for (const stop of [5, 10]) await trainIn(join(home, 'b'), settings, stop);
+    const resumed = await trainIn(join(home, 'b'), settings);
+    equal(resumed.log, whole.log);
+    equal(resumed.state, whole.state);
+  } finally {
+    data.remove();
     rmSync(home, { recursive: true, force: true });
   }
 });

@@ -302,7 +302,10 @@ export function checkConfig(value: unknown, where: string): Config {
   const lines = result.error.issues.map((issue) => {
     const path = issue.path.join('.');
     const given = issue.path.reduce<unknown>((at, key) => (at as Tree | undefined)?.[String(key)], value);
-    const near = issue.code === 'invalid_value' ? nearestTo(String(given), issue.values.map(String)) : null;
+    const near =
+      issue.code === 'invalid_value' && given !== undefined
+        ? nearestTo(String(given), issue.values.map(String))
+        : null;
     const hint = near === null ? '' : `; the nearest is '${near}'`;
     return `'${path}' is ${JSON.stringify(given)}: ${issue.message.replace(/^Invalid (input|option): /, '')}${hint}`;
   });

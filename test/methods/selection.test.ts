@@ -15,9 +15,10 @@ import {
   stageSizes,
   standardize,
 } from '../../src/methods/selection.ts';
-import type { GrowingSelection } from '../../src/methods/selectionPhase.ts';
+import { depthStudent, GrowingSelection } from '../../src/methods/selectionPhase.ts';
 import { DepthModel } from '../../src/models/models.ts';
 import { Initializer } from '../../src/nn/module.ts';
+import { mean } from '../../src/ops/reduce.ts';
 import { type Config, presets } from '../../src/train/config.ts';
 import { trainPlan } from '../../src/train/loop.ts';
 import { selectionBy } from '../../src/train/selecting.ts';
@@ -236,6 +237,44 @@ test('every method chooses the budget once, the same at every try; each grows th
   ok(
     found.both.join() !== found.diversity.join() || found.uncertainty.join() !== random.join(),
     'students have a say',
+  );
+});
+
+test('uncertainty weighs 1000 beside features of 8192 numbers, and less beside shorter ones by the root of their length', async () => {
+  await testGpu();
+  const { refs } = candidates();
+  const depth = new DepthModel(new Initializer(1), config.model);
+  // A student whose uncertainty is known: how bright an image is.
+  const brightness = (images: Tensor) => mean(images, [1, 2, 3]);
+  const student = { ...depthStudent(depth, config.model, 1e-3, 1), scores: brightness };
+  const selection = new GrowingSelection('both', refs, 6, config.selection, config.seed, depth, student);
+  await selection.grown(2);
+  await selection.grown(6);
+  const choices = await selection.choices();
+  const batch = await labelledBatch(refs, { seed: 0, step: 0, flip: false, labelled: () => false });
+  const images = tensor(batch.images, [refs.length, 64, 64, 3]);
+  const flat = await numbers(depthFeatures(depth, images));
+  const length = 4 * 8 * 8;
+  const rows = refs.map((_, i) => flat.slice(i * length, (i + 1) * length));
+  const bright = await numbers(brightness(images));
+  const weight = 1000 * Math.sqrt(length / 8192);
+  const start = choices.slice(0, 2).map(({ index }) => index);
+  const expected = furthestFirst(
+    standardize(rows, 8),
+    start,
+    4,
+    bright.map((v) => weight * v),
+  );
+  equal(
+    choices.slice(2).map(({ index, nearest }) => [index, nearest]),
+    expected.map(({ index, nearest }) => [index, nearest]),
+  );
+  const said = choices.slice(2).map(({ uncertainty }) => uncertainty!);
+  ok(
+    relativeError(
+      said,
+      expected.map(({ index }) => bright[index]),
+    ) < 1e-6,
   );
 });
 

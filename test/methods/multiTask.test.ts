@@ -139,11 +139,12 @@ test('gradients: each head reaches its decoder and the encoder; the final ones r
 
 test('cross-entropy is the mean of final and intermediate scores, those enlarged with aligned corners', async () => {
   await testGpu();
-  const labels = tensor([0, 1, 255, 1, 0, 0], [1, 2, 3], 'i32');
-  const logits = tensor(randoms(12, 3), [1, 2, 3, 2]);
-  // From one row of two pixels to three columns: aligned corners keep both and put their mean between them.
-  const intermediate = tensor([1, 0, 3, 5], [1, 1, 2, 2]);
-  const enlarged = tensor([1, 0, 2, 2.5, 3, 5, 1, 0, 2, 2.5, 3, 5], [1, 2, 3, 2]);
+  const labels = tensor([0, 1, 255, 1, 0, 0, 1, 1], [1, 2, 4], 'i32');
+  const logits = tensor(randoms(16, 3), [1, 2, 4, 2]);
+  // From one row of two pixels to four columns: aligned corners keep both ends and put thirds between them.
+  const intermediate = tensor([1, 0, 4, 6], [1, 1, 2, 2]);
+  const row = [1, 0, 2, 2, 3, 4, 4, 6];
+  const enlarged = tensor([...row, ...row], [1, 2, 4, 2]);
   const [a, b] = [await crossEntropy(logits, labels).item(), await crossEntropy(enlarged, labels).item()];
   const loss = await multiTaskCrossEntropy({ logits, intermediate }, labels).item();
   ok(Math.abs(loss - (a + b) / 2) < 1e-6, `${loss}, ${a}, ${b}`);

@@ -22,6 +22,7 @@ const commands: SubCommandsDef = {
   train: async () => (await import('./commands/train.ts')).train,
   eval: async () => (await import('./commands/eval.ts')).evaluate,
   bench: async () => (await import('./commands/bench.ts')).bench,
+  select: async () => (await import('./commands/select.ts')).select,
   predict: async () => (await import('./commands/predict.ts')).predict,
 };
 

@@ -112,6 +112,13 @@ function comparisonOf(runs: readonly Finished[]): ReportData['comparison'] {
   };
 }
 
+function labelsText({ labels, labelIds, method }: Config): string {
+  const count = labels ?? labelIds?.length ?? null;
+  if (count === null) return 'all';
+  if (labelIds) return `${count}, as listed`;
+  return method.selection === 'random' ? String(count) : `${count}, chosen by ${method.selection}`;
+}
+
 /** The report of a finished run, as one HTML page. */
 export function reportOf(run: Reported): string {
   const { recipe, config, command, gpu, plan, result, outcome, galleries, seconds, compare } = run;
@@ -128,7 +135,7 @@ export function reportOf(run: Reported): string {
     config,
     facts: [
       ['data', config.data],
-      ['labels', config.labels === null ? 'all' : String(config.labels)],
+      ['labels', labelsText(config)],
       ['steps', String(result.steps)],
     ],
     headline: headline(outcome),

@@ -1,5 +1,5 @@
 import { DataError } from '../data/types.ts';
-import { latestCheckpoint, readCheckpoint } from '../train/checkpoint.ts';
+import { type Checkpoint, latestCheckpoint, readCheckpoint } from '../train/checkpoint.ts';
 import { type Config, checkConfig } from '../train/config.ts';
 import { restore } from '../train/loop.ts';
 import type { Plan } from '../train/plan.ts';
@@ -8,7 +8,23 @@ import { note } from './output.ts';
 import { recipeNamed } from './recipes.ts';
 
 /**
- * The models of a finished (or interrupted) run, from its newest intact checkpoint.
+ * The settings and the newest intact checkpoint of a finished (or interrupted) run.
+ * @throws DataError when the folder holds no run or no checkpoint
+ */
+export function readRun(dir: string): { recipe: string; config: Config; checkpoint: Checkpoint } {
+  const stored = readConfig(dir);
+  if (!stored)
+    throw new DataError(`${dir}: holds no run (no config.json); name a folder that 'warpmix train' wrote`);
+  const { recipe, ...settings } = stored;
+  const config = checkConfig(settings, `${dir}/config.json`);
+  const { found, skipped } = latestCheckpoint(dir);
+  for (const { path, reason } of skipped) note(`skipped ${path}: ${reason}`);
+  if (!found) throw new DataError(`${dir}: has no intact checkpoint`);
+  return { recipe: String(recipe), config, checkpoint: readCheckpoint(found.path) };
+}
+
+/**
+ * The models of a run.
  * @param data evaluates on another data set than the run's own.
  * @throws DataError when the folder holds no run or no checkpoint
  */
@@ -16,18 +32,12 @@ export async function openRun(
   dir: string,
   data?: string,
 ): Promise<{ recipe: string; config: Config; plan: Plan }> {
-  const stored = readConfig(dir);
-  if (!stored)
-    throw new DataError(`${dir}: holds no run (no config.json); name a folder that 'warpmix train' wrote`);
-  const { recipe: name, ...settings } = stored;
-  const config = checkConfig(settings, `${dir}/config.json`);
-  const { found, skipped } = latestCheckpoint(dir);
-  for (const { path, reason } of skipped) note(`skipped ${path}: ${reason}`);
-  if (!found) throw new DataError(`${dir}: has no intact checkpoint`);
-  const recipe = recipeNamed(String(name));
-  const plan = await recipe.plan(
-    data === undefined ? config : { ...config, data, labels: null, video: data },
+  const { recipe, config, checkpoint } = readRun(dir);
+  // Other data are looked at, not trained on: no choice of labelled images applies to them.
+  const method = { ...config.method, selection: 'random' as const };
+  const plan = await recipeNamed(recipe).plan(
+    data === undefined ? config : { ...config, data, labels: null, labelIds: null, video: data, method },
   );
-  restore(plan, readCheckpoint(found.path));
-  return { recipe: String(name), config, plan };
+  restore(plan, checkpoint);
+  return { recipe, config, plan };
 }

@@ -113,11 +113,11 @@ interface Triple {
   camera: Intrinsics;
 }
 
-function augmentTriple(frames: readonly Frame[], camera: Intrinsics, draw: Draw): Triple {
+function augmentTriple(frames: readonly Frame[], camera: Intrinsics, draw: Draw, recolour: boolean): Triple {
   const mirrored = draw(FLIP) < 0.5;
   const plain = frames.map(({ image }) => (mirrored ? hflip(toFloat(image)) : toFloat(image)));
   // One set of factors for the three frames: a change of colour between them would be photometric error.
-  const jitter = draw(JITTER) < 0.5 ? randomJitter(STRENGTH, draw, JITTER_FACTORS) : null;
+  const jitter = recolour && draw(JITTER) < 0.5 ? randomJitter(STRENGTH, draw, JITTER_FACTORS) : null;
   return {
     plain,
     seen: jitter ? plain.map((image) => colorJitter(image, jitter)) : plain,
@@ -127,17 +127,24 @@ function augmentTriple(frames: readonly Frame[], camera: Intrinsics, draw: Draw)
 
 /**
  * Loads frames with their neighbours for self-supervised depth; `augment` mirrors half of them and recolours half of
- * what the networks see, never what the photometric loss compares (Monodepth2, mono_dataset.py).
+ * what the networks see, never what the photometric loss compares (Monodepth2, mono_dataset.py). With `recolour` false it only
+ * mirrors, and the same samples as `labelledBatch` does. A frame without neighbours stands in for them: it fits itself
+ * without any warping, so the automask takes it out.
  */
 export async function videoBatch(
   refs: readonly FrameRef[],
-  { seed, step, augment }: { seed: number; step: number; augment: boolean },
+  {
+    seed,
+    step,
+    augment,
+    recolour = true,
+  }: { seed: number; step: number; augment: boolean; recolour?: boolean },
 ): Promise<VideoBatch> {
   const triples = await Promise.all(
     refs.map(async ({ split, index }, b): Promise<Triple> => {
-      const [before, after] = split.neighbours(index)!;
+      const [before, after] = split.neighbours(index) ?? [index, index];
       const frames = await Promise.all([split.load(before), split.load(index), split.load(after)]);
-      if (augment) return augmentTriple(frames, split.intrinsics!, draws(seed, step, b));
+      if (augment) return augmentTriple(frames, split.intrinsics!, draws(seed, step, b), recolour);
       const plain = frames.map(({ image }) => toFloat(image));
       return { plain, seen: plain, camera: split.intrinsics! };
     }),

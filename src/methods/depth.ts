@@ -46,6 +46,9 @@ export interface VideoView {
   inverseK: Tensor;
 }
 
+/** What the depth loss asks: a `DepthModel`, or another network with disparities beside a pose network. */
+export type DepthNetworks = Pick<DepthModel, 'disparities' | 'pose'>;
+
 /** How many times the size may be halved, counted from none: the decoder has no more disparities. */
 const SCALES = [0, 1, 2, 3];
 
@@ -98,7 +101,11 @@ export function viewsOf({ target, neighbours, cameras }: VideoTensors, halvings:
  * Transforms from the target camera to the cameras before, then to those after: [2N,4,4]. The network always sees pairs in
  * temporal order; the motion of the earlier pair is inverted.
  */
-export function predictPoses(model: DepthModel, seen: VideoTensors['seen'], training: boolean): Tensor {
+export function predictPoses(
+  model: Pick<DepthNetworks, 'pose'>,
+  seen: VideoTensors['seen'],
+  training: boolean,
+): Tensor {
   const n = seen.target.shape[0];
   const { axisAngle, translation } = model.pose.apply(
     concat([seen.previous, seen.target], 0),
@@ -159,7 +166,7 @@ export function identityError(view: VideoView, key: Tensor): Tensor {
 
 /** Mean over scales of photometric error plus smoothness. `key` is the step's random key. */
 export function depthLoss(
-  model: DepthModel,
+  model: DepthNetworks,
   video: VideoTensors,
   key: Tensor,
   options: DepthOptions,
@@ -194,29 +201,56 @@ const depthInputs = (batch: VideoBatch, key: readonly [number, number]) => ({
   key: new HostTensor(key, [2], 'u32'),
 });
 
+/** A stretch of depth training: what is updated by which loss. */
+export interface DepthStage {
+  name: string;
+  steps: number;
+  lr: number;
+  params: readonly Tensor[];
+  /** @returns terms to log, `loss` among them: the one that is minimised. */
+  loss(video: VideoTensors, key: Tensor): Record<'loss', Tensor> & Record<string, Tensor>;
+  begin?(): Promise<void>;
+}
+
 /** Trains depth and pose on the frames of `refs`, all of which have neighbours and a known camera. */
 export class DepthPhase implements Phase<VideoBatch, DepthInputs> {
-  readonly name = 'depth';
+  readonly name: string;
   readonly steps: number;
   readonly imagesPerStep: number;
   readonly optimizer: Adam;
-  readonly #model: DepthModel;
   readonly #refs: readonly FrameRef[];
-  readonly #options: DepthOptions;
+  readonly #stage: DepthStage;
   readonly #seed: number;
 
-  constructor(model: DepthModel, refs: readonly FrameRef[], options: DepthOptions, seed: number) {
-    this.#model = model;
+  /** @param stage by default Monodepth2's only one: everything is trained. */
+  constructor(
+    model: DepthModel,
+    refs: readonly FrameRef[],
+    options: DepthOptions,
+    seed: number,
+    stage: DepthStage = {
+      name: 'depth',
+      steps: options.steps,
+      lr: options.lr,
+      params: Object.values(model.parameters()),
+      loss: (video, key) => depthLoss(model, video, key, options),
+    },
+  ) {
     this.#refs = refs;
-    this.#options = options;
+    this.#stage = stage;
     this.#seed = seed;
-    this.steps = options.steps;
+    this.name = stage.name;
+    this.steps = stage.steps;
     this.imagesPerStep = options.batch;
-    this.optimizer = new Adam([{ params: Object.values(model.parameters()), lr: options.lr }]);
+    this.optimizer = new Adam([{ params: stage.params, lr: stage.lr }]);
+  }
+
+  async begin(): Promise<void> {
+    await this.#stage.begin?.();
   }
 
   load(step: number): Promise<VideoBatch> {
-    const refs = pickFrames(this.#refs, this.#options.batch, this.#seed, 1, step);
+    const refs = pickFrames(this.#refs, this.imagesPerStep, this.#seed, 1, step);
     return videoBatch(refs, { seed: this.#seed, step, augment: true });
   }
 
@@ -227,9 +261,9 @@ export class DepthPhase implements Phase<VideoBatch, DepthInputs> {
   }
 
   train({ video, key }: Uploaded<DepthInputs>): Record<string, Tensor> {
-    let terms: ReturnType<typeof depthLoss> | null = null;
+    let terms: ReturnType<DepthStage['loss']> | null = null;
     const [, gradients] = valueAndGrad(() => {
-      terms = depthLoss(this.#model, video, key, this.#options);
+      terms = this.#stage.loss(video, key);
       return terms.loss;
     }, this.optimizer.params);
     this.optimizer.apply(gradients);

@@ -6,7 +6,7 @@ import { type FrameRef, type LabelledBatch, labelledBatch, pickFrames } from '..
 import type { SegmentationModel } from '../models/models.ts';
 import { crossEntropy } from '../ops/crossEntropy.ts';
 import { clipByGlobalNorm } from '../optim/clip.ts';
-import { Adam, Sgd } from '../optim/optimizer.ts';
+import { Adam, type ParameterGroup, Sgd } from '../optim/optimizer.ts';
 import { stepDecay } from '../optim/schedule.ts';
 import type { Phase } from './phase.ts';
 
@@ -32,8 +32,15 @@ export const labelledInputs = ({ n, height, width, images, labels }: LabelledBat
 
 export type LabelledInputs = ReturnType<typeof labelledInputs>;
 
-/** The optimiser of a segmentation model: one rate for the encoder, one for the decoder (Three Ways, experiments.py). */
-export function segmentationOptimizer(model: SegmentationModel, options: SegmentationOptions): Adam | Sgd {
+/**
+ * The optimiser of a segmentation model: one rate for the encoder, one for the rest (Three Ways, experiments.py).
+ * @param more groups with rates of their own.
+ */
+export function segmentationOptimizer(
+  model: Pick<SegmentationModel, 'parameters'>,
+  options: SegmentationOptions,
+  more: readonly ParameterGroup[] = [],
+): Adam | Sgd {
   const named = Object.entries(model.parameters());
   const part = (encoder: boolean) =>
     named.filter(([name]) => name.startsWith('encoder.') === encoder).map(([, p]) => p);
@@ -41,6 +48,7 @@ export function segmentationOptimizer(model: SegmentationModel, options: Segment
   const groups = [
     { params: part(true), lr: options.encoderLr, weightDecay },
     { params: part(false), lr: options.lr, weightDecay },
+    ...more,
   ];
   return options.optimizer === 'sgd' ? new Sgd(groups, { momentum: 0.9 }) : new Adam(groups);
 }

@@ -39,12 +39,18 @@ export class Decoder extends Module {
   /**
    * @param maps the encoder's five maps.
    * @param stop the finest level computed.
-   * @returns by level (level s has 1/2^s of the input's size), the finest first; levels below `stop` are missing.
+   * @param from the level above the first one computed, and its map: by default the encoder's deepest.
+   * @returns by level (level s has 1/2^s of the input's size), the finest first; levels that are not computed are missing.
    */
-  apply(maps: readonly Tensor[], training: boolean, stop = 0): Tensor[] {
+  apply(
+    maps: readonly Tensor[],
+    training: boolean,
+    stop = 0,
+    from: { level: number; map: Tensor } = { level: 5, map: maps[4] },
+  ): Tensor[] {
     const levels: Tensor[] = [];
-    let at = maps[4];
-    for (let level = 4; level >= stop; level--) {
+    let at = from.map;
+    for (let level = from.level - 1; level >= stop; level--) {
       at = double(this.before[level].apply(at, training, 'elu'));
       if (level > 0) at = concat([at, maps[level - 1]], 3);
       at = this.after[level].apply(at, training, 'elu');
@@ -69,7 +75,11 @@ export class DepthDecoder extends Module {
 
   /** @returns disparities in (0, 1), near = large, [N, H/2^s, W/2^s, 1] for each scale s, in the order of `scales`. */
   apply(maps: readonly Tensor[], training: boolean): Tensor[] {
-    const levels = this.decoder.apply(maps, training, Math.min(...this.#scales));
+    return this.disparities(this.decoder.apply(maps, training, Math.min(...this.#scales)), training);
+  }
+
+  /** What the heads say about the decoder's maps, by level. */
+  disparities(levels: readonly Tensor[], training: boolean): Tensor[] {
     return this.#scales.map((scale, i) => sigmoid(this.heads[i].apply(levels[scale], training)));
   }
 }

@@ -35,6 +35,23 @@ export class DepthModel extends Module {
   }
 }
 
+/** Disparity from one image at full size, with batch normalisation throughout: `dec9` of the released Three Ways. */
+export class DisparityModel extends Module {
+  readonly encoder: ResNetEncoder;
+  readonly decoder: DepthDecoder;
+
+  constructor(init: Initializer, config: ModelConfig) {
+    super();
+    this.encoder = new ResNetEncoder(init, config.encoder);
+    this.decoder = new DepthDecoder(init, config.encoder, { ...config.decoder, norm: true }, [0]);
+  }
+
+  /** [N,H,W,1] in (0, 1). @param x [N,H,W,3] in [0, 1]. */
+  disparity(x: Tensor, training: boolean): Tensor {
+    return this.decoder.apply(this.encoder.apply(x, training), training)[0];
+  }
+}
+
 /** Class scores from one image. */
 export class SegmentationModel extends Module {
   readonly encoder: ResNetEncoder;

@@ -1,5 +1,8 @@
 // The configuration of a run: a preset, changed by a file and by single settings, checked as a whole.
 import * as z from 'zod';
+import { MIXES } from '../methods/mixing.ts';
+import { SELECTIONS } from '../methods/selection.ts';
+import { TRANSFERS } from '../methods/transfer.ts';
 
 /** A setting is unknown, of the wrong type or out of range. Exit code 2 of the command line. */
 export class ConfigError extends Error {
@@ -20,6 +23,8 @@ const schema = z.strictObject({
   video: z.string().nullable(),
   /** Labelled images; null: all. */
   labels: whole(1).nullable(),
+  /** Ids of the training images that are labelled, the first `labels` of them; null: chosen as `method.selection` says. */
+  labelIds: z.array(z.string()).min(1).nullable(),
   seed: whole(0),
   /** Pixels of the working size, which keeps the data's aspect in multiples of 32. */
   pixels: whole(4096),
@@ -44,6 +49,9 @@ const schema = z.strictObject({
     maxDepth: positive,
     smoothness: z.number().min(0),
     resolution: z.enum(['full', 'own']),
+    frozenSteps: whole(0),
+    frozenLr: positive,
+    featureDistance: z.number().min(0),
   }),
   segmentation: z.strictObject({
     steps: whole(1),
@@ -55,12 +63,27 @@ const schema = z.strictObject({
     clip: positive,
   }),
   method: z.strictObject({
-    transfer: z.enum(['none', 'encoder', 'encoder-decoder']),
+    /** What segmentation starts from. */
+    transfer: z.enum(TRANSFERS),
+    /** Where mixed images are cut. */
+    mix: z.enum(MIXES),
+    /** Mix labelled frames too, with their truth; false: unlabelled ones only. */
+    mixTruth: z.boolean(),
+    /** One network for depth and segmentation, which goes on learning depth. */
+    multitask: z.boolean(),
+    /** How the labelled images are chosen. */
+    selection: z.enum(SELECTIONS),
     unlabelledBatch: whole(2),
     margin: z.number().min(0).max(1),
     threshold: z.number().min(0).max(1),
     unlabelledWeight: z.number().min(0),
     momentum: z.number().min(0).max(1),
+  }),
+  selection: z.strictObject({
+    first: whole(1),
+    steps: whole(1),
+    batch: whole(1),
+    uncertaintyWeight: z.number().min(0),
   }),
   /** Steps between checkpoints. */
   checkpointEvery: whole(1),
@@ -74,10 +97,15 @@ const paper = {
   unlabeled: null,
   video: null,
   labels: null,
+  labelIds: null,
   seed: 0,
   overfit: null,
   method: {
     transfer: 'encoder-decoder' as const,
+    mix: 'depthmix' as const,
+    mixTruth: true,
+    multitask: false,
+    selection: 'random' as const,
     unlabelledBatch: 2,
     margin: 0.03,
     threshold: 0.968,
@@ -87,7 +115,16 @@ const paper = {
   checkpointEvery: 500,
 };
 
-const monodepth2 = { minDepth: 0.1, maxDepth: 100, smoothness: 1e-3, resolution: 'full' as const };
+/** Two stages keep what an encoder knew; these networks start from random values and know nothing. */
+const oneStage = { frozenSteps: 0, frozenLr: 1e-4, featureDistance: 0 };
+
+const monodepth2 = {
+  minDepth: 0.1,
+  maxDepth: 100,
+  smoothness: 1e-3,
+  resolution: 'full' as const,
+  ...oneStage,
+};
 
 /**
  * `tiny` is for software adapters: minutes on two cores. `small` is for any GPU. `resnet18` has Monodepth2's networks and
@@ -114,6 +151,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
       maxDepth: 2,
       smoothness: 1e-3,
       resolution: 'own',
+      ...oneStage,
     },
     segmentation: {
       steps: 300,
@@ -126,6 +164,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
     },
     // A few hundred steps: the teacher follows faster, and fewer of its answers would pass Three Ways' 0.968.
     method: { ...paper.method, threshold: 0.8, momentum: 0.95 },
+    selection: { first: 3, steps: 40, batch: 2, uncertaintyWeight: 1000 },
   },
   small: {
     ...paper,
@@ -147,6 +186,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
       weightDecay: 0,
       clip: 10,
     },
+    selection: { first: 6, steps: 400, batch: 4, uncertaintyWeight: 1000 },
   },
   resnet18: {
     ...paper,
@@ -168,6 +208,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
       weightDecay: 5e-4,
       clip: 10,
     },
+    selection: { first: 25, steps: 4000, batch: 2, uncertaintyWeight: 1000 },
   },
 };
 
@@ -195,14 +236,17 @@ const distance = (a: string, b: string): number => {
   return row[b.length];
 };
 
+const nearestTo = (name: string, known: readonly string[]): string =>
+  known.reduce((best, one) => (distance(one, name) < distance(best, name) ? one : best));
+
 function put(config: Tree, path: string, value: unknown, where: string): void {
   const keys = path.split('.');
   let at = config;
   for (const [i, key] of keys.entries()) {
     if (!Object.hasOwn(at, key) || (i < keys.length - 1 && !isTree(at[key]))) {
-      const known = pathsOf(config);
-      const nearest = known.reduce((best, one) => (distance(one, path) < distance(best, path) ? one : best));
-      throw new ConfigError(`${where}: unknown setting '${path}'; the nearest is '${nearest}'`);
+      throw new ConfigError(
+        `${where}: unknown setting '${path}'; the nearest is '${nearestTo(path, pathsOf(config))}'`,
+      );
     }
     if (i === keys.length - 1) at[key] = value;
     else at = at[key] as Tree;
@@ -258,7 +302,12 @@ export function checkConfig(value: unknown, where: string): Config {
   const lines = result.error.issues.map((issue) => {
     const path = issue.path.join('.');
     const given = issue.path.reduce<unknown>((at, key) => (at as Tree | undefined)?.[String(key)], value);
-    return `'${path}' is ${JSON.stringify(given)}: ${issue.message.replace(/^Invalid input: /, '')}`;
+    const near =
+      issue.code === 'invalid_value' && given !== undefined
+        ? nearestTo(String(given), issue.values.map(String))
+        : null;
+    const hint = near === null ? '' : `; the nearest is '${near}'`;
+    return `'${path}' is ${JSON.stringify(given)}: ${issue.message.replace(/^Invalid (input|option): /, '')}${hint}`;
   });
   throw new ConfigError(`${where}: ${lines.join('; ')}`);
 }

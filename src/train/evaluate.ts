@@ -34,7 +34,7 @@ export interface SegmentationEvaluation {
 
 /** IoU of every class over a labelled split, at the working size. */
 export async function evaluateSegmentation(
-  model: SegmentationModel,
+  model: Pick<SegmentationModel, 'logits'>,
   split: Split,
   classes: readonly ClassInfo[],
 ): Promise<SegmentationEvaluation> {
@@ -74,7 +74,7 @@ export interface DepthEvaluation {
 
 /** Predicted depth of one frame, metres up to scale, [H,W]. */
 export async function predictDepth(
-  model: DepthModel,
+  model: Pick<DepthModel, 'disparities'>,
   image: { width: number; height: number; data: Uint8Array },
   range: { minDepth: number; maxDepth: number },
 ): Promise<Float32Array> {
@@ -92,7 +92,7 @@ export async function predictDepth(
 
 /** Depth errors over a split with measured depth, beside two predictions that do not look at the picture. */
 export async function evaluateDepth(
-  model: DepthModel,
+  model: Pick<DepthModel, 'disparities'>,
   split: Split,
   range: { minDepth: number; maxDepth: number },
 ): Promise<DepthEvaluation> {

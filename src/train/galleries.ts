@@ -1,12 +1,22 @@
 // Pictures of what a trained model sees, for the report: a few fixed frames, chosen evenly over the split.
-import { upload } from '../autograd/program.ts';
+import { type Uploaded, upload } from '../autograd/program.ts';
 import { noGrad } from '../autograd/tape.ts';
 import { step, type Tensor, tensor } from '../autograd/tensor.ts';
 import { toFloat } from '../data/augment.ts';
 import { allFrames, type FrameRef, videoBatch, videoFrames } from '../data/batch.ts';
 import type { ClassInfo, RgbImage, Split } from '../data/types.ts';
-import { identityError, predictPoses, reproject, videoInputs, viewsOf } from '../methods/depth.ts';
-import { mixedInputs, type ThreeWaysPhase } from '../methods/threeWays.ts';
+import {
+  type DepthNetworks,
+  identityError,
+  predictPoses,
+  reproject,
+  videoInputs,
+  viewsOf,
+} from '../methods/depth.ts';
+import type { Mix, Mixture } from '../methods/mixing.ts';
+import type { SelectionMethod } from '../methods/selection.ts';
+import type { GrowingSelection } from '../methods/selectionPhase.ts';
+import { type MixedBatch, mixedInputs } from '../methods/threeWays.ts';
 import type { DepthModel, SegmentationModel } from '../models/models.ts';
 import { slice } from '../ops/movement.ts';
 import { argmax } from '../ops/reduce.ts';
@@ -15,6 +25,7 @@ import {
   disparityPicture,
   errorPicture,
   greyPicture,
+  grid,
   inverseDepth,
   labelPicture,
   maskPicture,
@@ -22,6 +33,7 @@ import {
 } from './pictures.ts';
 import type { Gallery } from './plan.ts';
 import { CAPTIONS } from './report.ts';
+import { reasonText } from './selecting.ts';
 
 /** `count` entries of a list, evenly spread. */
 const spread = <T>(list: readonly T[], count: number): T[] =>
@@ -50,7 +62,7 @@ const panel = (title: string, kind: keyof typeof CAPTIONS, image: RgbImage) => (
 
 /** Disparity beside the true one, and what view synthesis makes of the neighbours. */
 export async function depthGalleries(
-  model: DepthModel,
+  model: DepthNetworks,
   split: Split,
   range: { minDepth: number; maxDepth: number },
 ): Promise<Gallery[]> {
@@ -107,7 +119,7 @@ export async function depthGalleries(
 
 /** Prediction beside truth. */
 export async function segmentationGalleries(
-  model: SegmentationModel,
+  model: Pick<SegmentationModel, 'logits'>,
   split: Split,
   classes: readonly ClassInfo[],
 ): Promise<Gallery[]> {
@@ -135,9 +147,26 @@ export async function segmentationGalleries(
   return galleries;
 }
 
-/** DepthMix of two unlabelled images, as the last training steps made it. */
+const MIX_NAMES: Record<Mix, string> = {
+  depthmix: 'DepthMix',
+  classmix: 'ClassMix',
+  cutmix: 'CutMix',
+  none: 'Not mixed',
+};
+const MASK_CAPTIONS: Record<Mix, keyof typeof CAPTIONS> = {
+  depthmix: 'depthMixMask',
+  classmix: 'classMixMask',
+  cutmix: 'cutMixMask',
+  none: 'noMixMask',
+};
+
+/** Two mixtures, as the trained networks make them. */
 export async function mixtureGalleries(
-  phase: ThreeWaysPhase,
+  phase: {
+    load(step: number): Promise<MixedBatch>;
+    mixture(mixed: Uploaded<ReturnType<typeof mixedInputs>>): Mixture;
+  },
+  mix: Mix,
   classes: readonly ClassInfo[],
 ): Promise<Gallery[]> {
   const galleries: Gallery[] = [];
@@ -154,7 +183,7 @@ export async function mixtureGalleries(
     const part = (values: ArrayLike<number>, channels = 1) =>
       Array.prototype.slice.call(values, 0, channels * pixels) as number[];
     galleries.push({
-      title: `DepthMix ${at + 1}`,
+      title: `${MIX_NAMES[mix]} ${at + 1}`,
       panels: [
         panel('first image', 'mixFirst', rgbPicture(images.subarray(0, 3 * pixels), width, height)),
         panel(
@@ -162,7 +191,7 @@ export async function mixtureGalleries(
           'mixSecond',
           rgbPicture(images.subarray(3 * pixels, 6 * pixels), width, height),
         ),
-        panel('mask', 'depthMixMask', maskPicture(part(seen.mask), width, height)),
+        panel('mask', MASK_CAPTIONS[mix], maskPicture(part(seen.mask), width, height)),
         panel('mixture', 'mixture', rgbPicture(part(seen.mixed, 3), width, height)),
         panel('pseudo-label', 'mixedLabel', labelPicture(part(seen.label), width, height, classes)),
         panel('confidence', 'confidence', confidencePicture(part(seen.confidence), width, height)),
@@ -170,4 +199,28 @@ export async function mixtureGalleries(
     });
   }
   return galleries;
+}
+
+/** The images that were chosen, in the order of choice, above what a depth network sees in them; and why they were chosen. */
+export async function selectionGallery(
+  selection: GrowingSelection,
+  method: SelectionMethod,
+  refs: readonly FrameRef[],
+  depth: Pick<DepthModel, 'disparities'> | null,
+): Promise<Gallery> {
+  const panels: Gallery['panels'] = [];
+  for (const [k, choice] of (await selection.choices()).entries()) {
+    const { split, index } = refs[choice.index];
+    const { image } = await split.load(index);
+    const seen = depth
+      ? await readAll(step(() => noGrad(() => ({ disparity: depth.disparities(image4(image), false)[0] }))))
+      : null;
+    const below = seen ? [disparityPicture(seen.disparity, image.width, image.height)] : [];
+    panels.push({
+      title: `${k + 1}. ${split.id(index)}`,
+      caption: `${reasonText(choice, method, refs)}.`,
+      image: grid([image, ...below].map((one) => [one])),
+    });
+  }
+  return { title: `Chosen by ${method}`, panels };
 }

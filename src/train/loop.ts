@@ -61,7 +61,7 @@ export interface LoopResult {
   curves: { phase: string; terms: Record<string, number[]>; imagesPerSecond: number; msPerStep: number }[];
 }
 
-async function readGroups(plan: Plan): Promise<Record<string, Record<string, SafeTensor>>> {
+async function readGroups(plan: Pick<Plan, 'state'>): Promise<Record<string, Record<string, SafeTensor>>> {
   const groups: Record<string, Record<string, SafeTensor>> = {};
   for (const [group, tensors] of Object.entries(plan.state)) {
     groups[group] = {};
@@ -77,7 +77,7 @@ async function readGroups(plan: Plan): Promise<Record<string, Record<string, Saf
 }
 
 /** Puts a checkpoint's tensors into a plan. @throws DataError when names or shapes differ. */
-export function restore(plan: Plan, checkpoint: Checkpoint, only?: readonly string[]): void {
+export function restore(plan: Pick<Plan, 'state'>, checkpoint: Checkpoint, only?: readonly string[]): void {
   for (const [group, tensors] of Object.entries(plan.state)) {
     if (only && !only.includes(group)) continue;
     const saved = checkpoint.groups[group];
@@ -115,7 +115,7 @@ async function readTerms(tensors: Record<string, Tensor>): Promise<Record<string
  * @param start steps done before; a resumed run's state must have been restored.
  */
 export async function trainPlan(
-  plan: Plan,
+  plan: Pick<Plan, 'phases' | 'state'>,
   gpu: Gpu | null,
   run: RunFolder | null,
   start: number,

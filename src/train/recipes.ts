@@ -1,85 +1,30 @@
 // Recipes: which networks, which data, which phases in which order. A method's own ideas are in src/methods.
-import { allFrames, type FrameRef, videoFrames } from '../data/batch.ts';
-import { openDataset, workingSize } from '../data/open.ts';
-import { labelSubset } from '../data/sampler.ts';
-import { DataError, type Dataset } from '../data/types.ts';
-import { DepthPhase } from '../methods/depth.ts';
+import { depthStages } from '../methods/depthStages.ts';
+import { MultiTaskPhase } from '../methods/multiTask.ts';
 import { SupervisedPhase } from '../methods/supervised.ts';
-import { ThreeWaysPhase } from '../methods/threeWays.ts';
+import { type FrameSets, ThreeWaysPhase } from '../methods/threeWays.ts';
 import { DepthModel, SegmentationModel } from '../models/models.ts';
+import { MultiTaskModel } from '../models/multiTask.ts';
 import { Initializer } from '../nn/module.ts';
-import type { Config } from './config.ts';
+import { type Config, ConfigError } from './config.ts';
 import {
   type DepthEvaluation,
   evaluateDepth,
   evaluateSegmentation,
   type SegmentationEvaluation,
 } from './evaluate.ts';
-import { depthGalleries, mixtureGalleries, segmentationGalleries } from './galleries.ts';
+import {
+  checkMixable,
+  checkMultiTask,
+  checkSelection,
+  type LabelledData,
+  needsDepth,
+  openLabelled,
+  openVideo,
+} from './frames.ts';
+import { depthGalleries, mixtureGalleries, segmentationGalleries, selectionGallery } from './galleries.ts';
 import type { Outcome, Plan } from './plan.ts';
-
-/** Opens a data set at the working size: about `pixels` pixels, the data's own aspect, multiples of 32. */
-export async function openAtWorkingSize(
-  spec: string,
-  config: Pick<Config, 'pixels' | 'seed'>,
-): Promise<Dataset> {
-  const stored = await openDataset(spec, {});
-  return openDataset(spec, workingSize(stored.width, stored.height, config.pixels));
-}
-
-interface Data {
-  dataset: Dataset;
-  /** Frames whose labels may be used, and frames without (or with hidden) labels. */
-  labelled: FrameRef[];
-  unlabelled: FrameRef[];
-}
-
-const trim = <T>(list: T[], most: number | null): T[] => (most === null ? list : list.slice(0, most));
-
-async function openLabelled(config: Config): Promise<Data> {
-  const dataset = await openAtWorkingSize(config.data, config);
-  if (!dataset.train.hasLabels) {
-    throw new DataError(`${config.data}: has no labels; segmentation needs them. 'depth' trains without.`);
-  }
-  const frames = allFrames(dataset.train);
-  const count = config.labels ?? frames.length;
-  if (count > frames.length) {
-    throw new DataError(
-      `${config.data}: --labels ${count}, but the training split has ${frames.length} labelled images`,
-    );
-  }
-  const { labelled, rest } = labelSubset(frames.length, count, config.seed);
-  const other = config.unlabeled
-    ? (await openAtWorkingSize(config.unlabeled, config)).unlabelled
-    : dataset.unlabelled;
-  // Where a data set has no unlabelled frames of its own, its training frames stand in; they are in `rest` already.
-  const extra = other === dataset.train ? [] : allFrames(other);
-  return {
-    dataset,
-    labelled: trim(
-      labelled.map((i) => frames[i]),
-      config.overfit,
-    ),
-    unlabelled: [...rest.map((i) => frames[i]), ...extra],
-  };
-}
-
-async function openVideo(config: Config): Promise<{ dataset: Dataset; refs: FrameRef[] }> {
-  const spec = config.video ?? config.data;
-  const dataset = await openAtWorkingSize(spec, config);
-  const splits = [...new Set([dataset.train, dataset.unlabelled])];
-  const refs = splits.flatMap((split) => (split.intrinsics ? videoFrames(allFrames(split)) : []));
-  if (refs.length < config.depth.batch) {
-    const missing = dataset.train.intrinsics
-      ? `only ${refs.length} frames with a neighbour before and after`
-      : 'no camera intrinsics';
-    throw new DataError(
-      `${spec}: ${missing}; self-supervised depth needs video with a known camera, and at least ${config.depth.batch} ` +
-        `such frames. Name a video with --set video=SPEC, or train 'supervised'.`,
-    );
-  }
-  return { dataset, refs: trim(refs, config.overfit) };
-}
+import { selectionBy } from './selecting.ts';
 
 const depthOutcome = (evaluation: DepthEvaluation): Outcome => ({
   metrics: {
@@ -101,13 +46,13 @@ const segmentationOutcome = (segmentation: SegmentationEvaluation): Outcome => (
 export async function depthRecipe(config: Config): Promise<Plan> {
   const { dataset, refs } = await openVideo(config);
   const model = new DepthModel(new Initializer(config.seed), config.model);
-  const phase = new DepthPhase(model, refs, config.depth, config.seed);
+  const stages = depthStages(model, refs, config.depth, config.seed);
   return {
     pixels: config.pixels,
     about: `Self-supervised depth from ${refs.length} video frames of ${dataset.title}.`,
     classes: [],
-    phases: [phase],
-    state: { depth: model.state(), optimizer: phase.optimizer.state() },
+    phases: stages.phases,
+    state: { depth: model.state(), optimizer: stages.main.optimizer.state(), ...stages.state },
     evaluate: async () => depthOutcome(await evaluateDepth(model, dataset.val, config.depth)),
     predict: (x) => ({ disparity: model.disparities(x, false)[0] }),
     galleries: () => depthGalleries(model, dataset.val, config.depth),
@@ -116,6 +61,12 @@ export async function depthRecipe(config: Config): Promise<Plan> {
 
 /** Cross-entropy on the labelled images, from random weights. */
 export async function supervisedRecipe(config: Config): Promise<Plan> {
+  if (config.method.selection !== 'random') {
+    throw new ConfigError(
+      `method.selection=${config.method.selection}: 'supervised' has nothing to choose by; run 'warpmix select' and give its ` +
+        'list with --labels-file',
+    );
+  }
   const { dataset, labelled } = await openLabelled(config);
   const classes = dataset.classes;
   const model = new SegmentationModel(new Initializer(config.seed), config.model, classes.length);
@@ -132,49 +83,95 @@ export async function supervisedRecipe(config: Config): Promise<Plan> {
   };
 }
 
-/** Depth pre-training, transfer of encoder and decoder, mean teacher with DepthMix (Three Ways, first form). */
-export async function threeWaysRecipe(config: Config): Promise<Plan> {
-  const video = await openVideo(config);
-  const { dataset, labelled, unlabelled } = await openLabelled(config);
-  if (labelled.length + unlabelled.length < config.method.unlabelledBatch) {
-    throw new DataError(
-      `${config.data}: ${labelled.length + unlabelled.length} images to mix, fewer than the ${config.method.unlabelledBatch} of a batch`,
-    );
-  }
-  const classes = dataset.classes;
-  const init = new Initializer(config.seed);
-  // The student is drawn first, so that it starts from the weights that `supervised` starts from at the same seed.
-  const student = new SegmentationModel(init, config.model, classes.length);
-  const teacher = new SegmentationModel(init, config.model, classes.length);
-  const depth = new DepthModel(init, config.model);
-  const depthPhase = new DepthPhase(depth, video.refs, config.depth, config.seed);
+/** The last phase of Three Ways, with one network for both tasks or one for each. */
+function meanTeacher(
+  config: Config,
+  { dataset }: LabelledData,
+  init: Initializer,
+  depthModel: () => DepthModel | null,
+  frames: () => Promise<FrameSets>,
+) {
+  const classes = dataset.classes.length;
   const options = { ...config.segmentation, ...config.method };
-  const mixPhase = new ThreeWaysPhase(student, teacher, depth, labelled, unlabelled, options, config.seed);
+  // The student is drawn first, so that it starts from the weights that `supervised` starts from at the same seed.
+  if (config.method.multitask) {
+    const student = new MultiTaskModel(init, config.model, classes);
+    const teacher = new MultiTaskModel(init, config.model, classes);
+    const depth = depthModel()!;
+    const { depth: depthOptions, seed } = config;
+    const phase = new MultiTaskPhase(student, teacher, depth, frames, classes, options, depthOptions, seed);
+    // What predicts depth in the end.
+    const sees = { disparities: student.disparities.bind(student), pose: depth.pose };
+    return { depth, phase, student, teacher, sees };
+  }
+  const student = new SegmentationModel(init, config.model, classes);
+  const teacher = new SegmentationModel(init, config.model, classes);
+  const depth = depthModel();
+  const phase = new ThreeWaysPhase(student, teacher, depth, frames, classes, options, config.seed);
+  return { depth, phase, student, teacher, sees: depth };
+}
+
+/** Depth pre-training, choice of the labelled images, transfer, and a mean teacher with mixed images (Three Ways). */
+export async function threeWaysRecipe(config: Config): Promise<Plan> {
+  const { method, seed } = config;
+  checkSelection(config);
+  const video = needsDepth(method) ? await openVideo(config) : null;
+  const data = await openLabelled(config);
+  const { dataset, labelled, unlabelled, candidates } = data;
+  checkMixable(config, data);
+  if (method.multitask) checkMultiTask(config, data);
+  const classes = dataset.classes;
+  const init = new Initializer(seed);
+  let chosen: Promise<FrameSets> | null = null;
+  const frames = () => {
+    chosen ??= selection
+      ? selection.grown().then((refs) => data.among(refs.map(({ index }) => index)))
+      : Promise.resolve(data);
+    return chosen;
+  };
+  const { depth, phase, student, teacher, sees } = meanTeacher(
+    config,
+    data,
+    init,
+    () => (video ? new DepthModel(init, config.model) : null),
+    frames,
+  );
+  const stages = video && depth ? depthStages(depth, video.refs, config.depth, seed) : null;
+  const selection =
+    method.selection === 'random'
+      ? null
+      : selectionBy(method.selection, candidates, config.labels!, config, depth, classes.length);
   return {
     pixels: config.pixels,
     about:
-      `Segmentation of ${dataset.title} from ${labelled.length} labelled and ${unlabelled.length} unlabelled images, ` +
-      `with networks pre-trained on depth from ${video.refs.length} video frames.`,
+      `Segmentation of ${dataset.title} from ${labelled.length} labelled and ${unlabelled.length} unlabelled images` +
+      `${selection ? `, chosen by ${method.selection}` : ''}` +
+      `${video ? `, with networks pre-trained on depth from ${video.refs.length} video frames` : ''}.`,
     classes,
-    phases: [depthPhase, mixPhase],
+    phases: [...(stages?.phases ?? []), ...(selection?.stages ?? []), phase],
     state: {
-      depth: depth.state(),
+      ...(depth && { depth: depth.state() }),
       segmentation: student.state(),
       teacher: teacher.state(),
-      'depth-optimizer': depthPhase.optimizer.state(),
-      optimizer: mixPhase.optimizer.state(),
+      ...(stages && { 'depth-optimizer': stages.main.optimizer.state(), ...stages.state }),
+      optimizer: phase.optimizer.state(),
+      ...selection?.state(),
     },
     evaluate: async () => {
       const labels = segmentationOutcome(await evaluateSegmentation(student, dataset.val, classes));
-      if (!video.dataset.val.hasDepth) return labels;
-      const measured = depthOutcome(await evaluateDepth(depth, video.dataset.val, config.depth));
+      if (!sees || !video?.dataset.val.hasDepth) return labels;
+      const measured = depthOutcome(await evaluateDepth(sees, video.dataset.val, config.depth));
       return { ...labels, ...measured, metrics: { ...labels.metrics, ...measured.metrics } };
     },
-    predict: (x) => ({ logits: student.logits(x, false), disparity: depth.disparities(x, false)[0] }),
+    predict: (x) => ({
+      logits: student.logits(x, false),
+      ...(sees && { disparity: sees.disparities(x, false)[0] }),
+    }),
     galleries: async () => [
       ...(await segmentationGalleries(student, dataset.val, classes)),
-      ...(await mixtureGalleries(mixPhase, classes)),
-      ...(await depthGalleries(depth, video.dataset.val, config.depth)),
+      ...(await mixtureGalleries(phase, method.mix, classes)),
+      ...(selection ? [await selectionGallery(selection, method.selection, candidates, depth)] : []),
+      ...(sees && video ? await depthGalleries(sees, video.dataset.val, config.depth) : []),
     ],
   };
 }

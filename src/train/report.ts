@@ -122,8 +122,13 @@ export const CAPTIONS = {
   depthMixMask:
     'Bright pixels come from the first image: those where its surface is nearer than, or within a small margin of, the ' +
     'second’s. So objects occlude each other as they would in the street.',
+  classMixMask:
+    'Bright pixels come from the first image: half of its classes, drawn at random. The rest shows the second.',
+  cutMixMask: 'Bright pixels come from the first image, the dark box from the second.',
+  noMixMask: 'All bright: nothing is mixed, the first image stays whole.',
   mixture:
-    'The mixture that the student sees. Near things of one image stand before far things of the other.',
+    'The mixture that the student sees, before its colours are changed. After DepthMix near things of one image stand before ' +
+    'far things of the other.',
   mixedLabel:
     'Pseudo-labels of both images, cut along the same mask: what the student should say about the mixture.',
 } as const;
@@ -262,7 +267,8 @@ learnt no depth.${note && ` ${note}`}</p>`,
     ),
   );
 
-const figure = ({ title, caption, image, wide }: Figure) => {
+/** A picture, inline, with its title and caption. */
+export const figure = ({ title, caption, image, wide }: Figure): Html => {
   // Enlarged pixels should look like pixels; pictures near their own size should not.
   const kind = `${wide ? 'wide ' : ''}${image.width < (wide ? 1000 : 340) ? 'pixels' : ''}`.trim();
   return html`<figure class="${kind}"><img src="data:image/png;base64,${base64(encodePng(image))}" alt="${title}"
@@ -325,7 +331,17 @@ checksums), <code>pictures/</code> and <code>summary.json</code>.</p>
 <details><summary>Configuration, in full</summary><pre><code>${JSON.stringify(data.config, null, 2)}</code></pre></details>`,
   );
 
-/** One self-contained HTML file. Every text in `data` is shown as text, whatever it holds. */
+/** One self-contained HTML file: no script, no network, the style inline. */
+export const page = (title: string, body: readonly (Html | null)[]): string =>
+  html`<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
+<title>${title}</title><style>${new Html(REPORT_STYLE)}</style></head>
+<body><main>${body}</main></body></html>
+`.text;
+
+/** The report of a run. Every text in `data` is shown as text, whatever it holds. */
 export function renderReport(data: ReportData): string {
   const classes = data.classes ?? [];
   const { comparison } = data;
@@ -349,13 +365,12 @@ export function renderReport(data: ReportData): string {
     ['reproduce', 'Run it again', reproduce(data)],
   ];
   const shown = parts.filter(([, , body]) => body) as [string, string, Html][];
-  return html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
-<title>${data.title}</title><style>${new Html(REPORT_STYLE)}</style></head>
-<body><main>${head(data)}${headline(data.headline)}
+  return page(data.title, [
+    head(data),
+    headline(data.headline),
+    html`
 <nav>${shown.map(([id, name]) => html`<a href="#${id}">${name}</a>`)}</nav>
-${shown.map(([, , body]) => body)}</main></body></html>
-`.text;
+`,
+    ...shown.map(([, , body]) => body),
+  ]);
 }

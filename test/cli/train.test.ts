@@ -214,6 +214,26 @@ test('depth on still images, and more labels than there are: exit 4, with what w
     ]);
     is(still.code, 4, still.stderr);
     ok(/intrinsics|video/.test(still.stderr) && still.stderr.includes('supervised'), still.stderr);
+    const threeWays = ['train', 'three-ways', '--data', `pack:${data.root}`, '--dry-run', ...SMALL];
+    const byDepth = await warpmix([...threeWays, '--labels', '2']);
+    is(byDepth.code, 4, byDepth.stderr);
+    ok(
+      /no camera intrinsics.*method\.transfer=scratch.*method\.mix=classmix/s.test(byDepth.stderr),
+      byDepth.stderr,
+    );
+    const byClass = ['--set', 'method.transfer=scratch', '--set', 'method.mix=classmix'];
+    const mixed = await warpmix([...threeWays, '--labels', '2', ...byClass]);
+    is(mixed.code, 0, mixed.stderr);
+    const both = [...threeWays, '--labels', '2', '--set', 'video=street', '--set', 'method.multitask=true'];
+    const blind = await warpmix(both);
+    is(blind.code, 4, blind.stderr);
+    ok(/no camera intrinsics.*method\.multitask=false/s.test(blind.stderr), blind.stderr);
+    const odd = await warpmix([...both, '--set', 'method.transfer=encoder']);
+    is(odd.code, 2, odd.stderr);
+    ok(/method\.transfer=encoder-decoder/.test(odd.stderr), odd.stderr);
+    const few = await warpmix([...threeWays, '--labels', '3', ...byClass, '--set', 'method.mixTruth=false']);
+    is(few.code, 4, few.stderr);
+    ok(/: 1 unlabelled images.*the 2 of a batch.*supervised/s.test(few.stderr), few.stderr);
     const many = await warpmix([
       'train',
       'supervised',

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
 import jpeg from 'jpeg-js';
+import { openStreet } from '../../src/data/street/index.ts';
+import { writePack } from '../../src/data/write-pack.ts';
 
 export function chunk(type: string, data: Uint8Array): Uint8Array {
   const out = Buffer.alloc(12 + data.length);
@@ -108,4 +110,15 @@ export async function messageOf(run: () => unknown, kind = 'DataError'): Promise
     throw error;
   }
   throw new Error('nothing was thrown');
+}
+
+/** A street of two short snippets in each split, as a pack: a data set with labels and video that opens in no time. */
+export async function streetPack(): Promise<{ root: string; remove: () => void }> {
+  const files: Record<string, Uint8Array | string> = {};
+  const snippets = { train: 2, val: 1, unlabelled: 1 };
+  const street = openStreet({ width: 96, height: 64, snippets, framesPerSnippet: 6 });
+  await writePack(street, (path, bytes) => {
+    files[path] = bytes;
+  });
+  return folderOf(files);
 }

@@ -11,24 +11,16 @@ import {
   strongAugment,
   strongInputs,
 } from '../../src/methods/strongAugment.ts';
-import { depthMix, targetProbabilities } from '../../src/methods/threeWays.ts';
 import { DepthModel, SegmentationModel } from '../../src/models/models.ts';
-import { copyState, Initializer } from '../../src/nn/module.ts';
+import { Initializer } from '../../src/nn/module.ts';
 import { poseMatrix } from '../../src/ops/geometry.ts';
 import { slice } from '../../src/ops/movement.ts';
 import { adaptiveAvgPool2d } from '../../src/ops/pool.ts';
 import { randoms, relativeError, testGpu } from '../device.ts';
 import { equal, is, ok, suite, throws } from '../suite.ts';
+import { smallModel as config } from './networks.ts';
 
 const test = suite('methods');
-
-const config = {
-  encoder: { widths: [4, 4, 8, 8, 8], blocks: [1, 1, 1, 1], stem: 'conv3' },
-  decoder: { widths: [4, 4, 4, 8, 8], norm: true },
-  pose: 4,
-  poseScale: 0.1,
-  scales: [0, 2],
-} as const;
 
 const numbers = async (x: Tensor) => Array.from(await x.data());
 
@@ -57,24 +49,6 @@ test('networks keep their sizes: five maps, disparities by scale, logits at full
   equal(segmentation.logits(x, false).shape, [2, 64, 128, 5]);
 });
 
-test('transfer copies encoder and decoder by name and leaves the heads alone', async () => {
-  await testGpu();
-  const depth = new DepthModel(new Initializer(1), config);
-  const segmentation = new SegmentationModel(new Initializer(2), config, 5);
-  const head = await numbers(segmentation.decoder.classifier.weight);
-  const copied = await copyState(depth.state(), segmentation.state());
-  ok(
-    copied.includes('encoder.layer1.0.bn1.running_mean') &&
-      copied.includes('decoder.decoder.after.0.conv.weight'),
-  );
-  ok(!copied.some((name) => name.startsWith('pose') || name.includes('classifier')), copied.join(' '));
-  equal(
-    await numbers(segmentation.decoder.decoder.before[2].conv.weight),
-    await numbers(depth.decoder.decoder.before[2].conv.weight),
-  );
-  equal(await numbers(segmentation.decoder.classifier.weight), head);
-});
-
 test('saturation 1 and hue 0 change nothing; grey stays grey at any hue; saturation 0 leaves grey', () => {
   const apply = (m: number[], rgb: number[]) =>
     [0, 1, 2].map((o) => rgb.reduce((sum, v, i) => sum + v * m[3 * i + o], 0));
@@ -97,46 +71,6 @@ test('blur keeps a constant image and the sum of its weights', async () => {
   ok(
     (await numbers(z)).every((v) => Math.abs(v - 0.36) < 2e-3),
     'contrast turns about the mean',
-  );
-});
-
-test('DepthMix: equal depths keep both images whole; a nearer partner replaces them; void says nothing', async () => {
-  await testGpu();
-  const images = tensor(randoms(2 * 4 * 2 * 3, 1, 0, 1), [2, 4, 2, 3]);
-  const ramp = [0, 0.1, 0.4, 0.5, 0.6, 0.8, 0.9, 1];
-  const options = { margin: 0.03, threshold: 0.968 };
-  const probabilities = tensor(
-    [...Array(8).fill([0.99, 0.01]).flat(), ...Array(8).fill([0, 0]).flat()],
-    [2, 4, 2, 2],
-  );
-  const same = depthMix(images, tensor([...ramp, ...ramp], [2, 4, 2, 1]), probabilities, options);
-  ok((await numbers(same.mask)).every((v) => v === 1));
-  equal(await numbers(same.images), await numbers(images));
-  equal(await numbers(same.label), [...Array(8).fill(0), ...Array(8).fill(255)]);
-  is(await same.q.item(), 0.5);
-  // The second image is nearer everywhere but at the ends, where both are normalised to 0 and 1.
-  const nearer = ramp.map((d) => (d > 0 && d < 1 ? Math.min(0.99, d + 0.08) : d));
-  const mixed = depthMix(images, tensor([...ramp, ...nearer], [2, 4, 2, 1]), probabilities, options);
-  equal((await numbers(mixed.mask)).slice(0, 8), [1, 0, 0, 0, 0, 0, 0, 1]);
-  ok(
-    (await numbers(mixed.mask)).slice(8).every((v) => v === 1),
-    'masks of the two directions are no complements',
-  );
-});
-
-test('truth takes the place of the teacher where an image has it, and void is all zero', async () => {
-  await testGpu();
-  const teacher = new SegmentationModel(new Initializer(1), config, 3);
-  const x = tensor(randoms(2 * 64 * 64 * 3, 1, 0, 1), [2, 64, 64, 3]);
-  const labels = new Int32Array(2 * 64 * 64).fill(2);
-  labels[0] = 255;
-  const p = targetProbabilities(teacher, x, tensor(labels, [2, 64, 64], 'i32'), tensor([1, 0], [2, 1, 1, 1]));
-  const values = await numbers(p);
-  equal(values.slice(0, 6), [0, 0, 0, 0, 0, 1]);
-  const second = values.slice(64 * 64 * 3, 64 * 64 * 3 + 3);
-  ok(
-    Math.abs(second.reduce((a, b) => a + b, 0) - 1) < 1e-5 && second.every((v) => v > 0 && v < 1),
-    `${second}`,
   );
 });
 

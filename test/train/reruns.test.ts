@@ -6,6 +6,7 @@ import { type Config, presets } from '../../src/train/config.ts';
 import { InterruptedError, restore, trainPlan } from '../../src/train/loop.ts';
 import { supervisedRecipe, threeWaysRecipe } from '../../src/train/recipes.ts';
 import { RunFolder } from '../../src/train/run-folder.ts';
+import { streetPack } from '../data/fixtures.ts';
 import { testGpu } from '../device.ts';
 import { equal, not, ok, suite } from '../suite.ts';
 
@@ -98,13 +99,39 @@ test('same seed: the same bits in every tensor and log line; resumed: the same; 
   }
 });
 
+test('a run that chooses its images resumes inside the choice with the same images and bits', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'warpmix-choice-'));
+  const data = await streetPack();
+  const settings: Config = { ...structuredClone(config), data: `pack:${data.root}`, labels: 5 };
+  settings.method.selection = 'both';
+  settings.selection = { ...settings.selection, first: 2, steps: 2 };
+  // Steps: 2 of depth, 2 and 4 of students, 3 of segmentation.
+  try {
+    const whole = await trainIn(join(home, 'a'), settings);
+    ok(whole.log.trim().split('\n').length === 11, whole.log);
+    for (const stop of [5, 10]) await trainIn(join(home, 'b'), settings, stop);
+    const resumed = await trainIn(join(home, 'b'), settings);
+    equal(resumed.log, whole.log);
+    equal(resumed.state, whole.state);
+  } finally {
+    data.remove();
+    rmSync(home, { recursive: true, force: true });
+  }
+});
+
 test('a recipe trained by replays has the bits of one trained op by op, log and parameters', async () => {
   const gpu = await testGpu();
   const steps = { ...structuredClone(config), depth: { ...config.depth, steps: 5 } };
   steps.segmentation.steps = 5;
-  for (const recipe of [supervisedRecipe, threeWaysRecipe]) {
+  const variants = [
+    () => supervisedRecipe(steps),
+    () => threeWaysRecipe(steps),
+    () => threeWaysRecipe({ ...steps, method: { ...steps.method, threshold: 0.1, mix: 'classmix' } }),
+    () => threeWaysRecipe({ ...steps, method: { ...steps.method, threshold: 0.1, multitask: true } }),
+  ];
+  for (const open of variants) {
     const train = async (eager: boolean) => {
-      const plan = await recipe(steps);
+      const plan = await open();
       const before = gpu.dispatches;
       const { curves } = await trainPlan(plan, gpu, null, 0, {
         checkpointEvery: 1000,

@@ -28,6 +28,11 @@ const args = {
   data: { type: 'string', description: 'street[:VARIANT], pack:DIR or cityscapes:DIR', valueHint: 'SPEC' },
   unlabeled: { type: 'string', description: 'where unlabelled frames come from', valueHint: 'SPEC' },
   labels: { type: 'string', description: 'labelled images; the rest train unlabelled', valueHint: 'N' },
+  'labels-file': {
+    type: 'string',
+    description: "images to label, a list that 'select' wrote; with --labels its first N",
+    valueHint: 'FILE',
+  },
   steps: { type: 'string', description: "length of the recipe's last phase", valueHint: 'N' },
   seed: { type: 'string', description: 'of start values, order and augmentation', valueHint: 'N' },
   config: { type: 'string', description: 'JSON file of settings', valueHint: 'FILE' },
@@ -64,18 +69,28 @@ function presetNamed(name: string): PresetName {
   throw new UsageError(`--preset '${name}': expected one of ${Object.keys(presets).join(', ')}`);
 }
 
-function readSettings(path: string): { name: string; settings: unknown } {
+function readJson(option: string, path: string): unknown {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new DataError(`--config ${path}: ${(error as Error).message}`);
+    throw new DataError(`${option} ${path}: ${(error as Error).message}`);
   }
   try {
-    return { name: path, settings: JSON.parse(text) };
+    return JSON.parse(text);
   } catch (error) {
-    throw new UsageError(`--config ${path}: ${(error as Error).message}`);
+    throw new UsageError(`${option} ${path}: ${(error as Error).message}`);
   }
+}
+
+/** The ids in a list that 'select' wrote. They go into the configuration, so that the run does not depend on the file. */
+function readLabelIds(path: string): string[] {
+  const list = readJson('--labels-file', path) as { images?: { id?: unknown }[] } | null;
+  const ids = Array.isArray(list?.images) ? list.images.map((one) => one?.id) : [];
+  if (ids.length > 0 && ids.every((id) => typeof id === 'string')) return ids;
+  throw new DataError(
+    `--labels-file ${path}: expected { "images": [{ "id": "..." }, ...] }, as 'select' writes it`,
+  );
 }
 
 const duration = (seconds: number): string =>
@@ -243,11 +258,12 @@ export const train = defineCommand({
     }
     const config = resolveConfig(
       presetNamed(args.preset),
-      args.config ? readSettings(args.config) : null,
+      args.config ? { name: args.config, settings: readJson('--config', args.config) } : null,
       {
         data: args.data,
         unlabeled: args.unlabeled,
         labels: wholeNumber('labels', args.labels, 1),
+        labelIds: args['labels-file'] === undefined ? undefined : readLabelIds(args['labels-file']),
         seed: wholeNumber('seed', args.seed),
         overfit: wholeNumber('overfit', args.overfit, 1),
       },
@@ -257,7 +273,9 @@ export const train = defineCommand({
     if (steps !== undefined) config[recipe.main].steps = steps;
     if (args['dry-run']) {
       config.depth.steps = 1;
+      config.depth.frozenSteps = Math.min(1, config.depth.frozenSteps);
       config.segmentation.steps = 1;
+      config.selection.steps = 1;
     }
     if (args['print-config']) {
       print(JSON.stringify({ recipe: args.recipe, ...config }, null, 2));

@@ -1,0 +1,176 @@
+// The frames of a run: which data sets are opened, whose labels may be used, and what is refused.
+import { allFrames, type FrameRef, videoFrames } from '../data/batch.ts';
+import { openDataset, workingSize } from '../data/open.ts';
+import { labelSubset } from '../data/sampler.ts';
+import { DataError, type Dataset } from '../data/types.ts';
+import type { SelectionMethod } from '../methods/selection.ts';
+import type { FrameSets } from '../methods/threeWays.ts';
+import { type Config, ConfigError } from './config.ts';
+
+/** Opens a data set at the working size: about `pixels` pixels, the data's own aspect, multiples of 32. */
+export async function openAtWorkingSize(
+  spec: string,
+  config: Pick<Config, 'pixels' | 'seed'>,
+): Promise<Dataset> {
+  const stored = await openDataset(spec, {});
+  return openDataset(spec, workingSize(stored.width, stored.height, config.pixels));
+}
+
+/** Labelled and unlabelled frames as the configuration names them, or else as chance picks them. */
+export interface LabelledData extends FrameSets {
+  dataset: Dataset;
+  /** Every training frame: what a choice of images to annotate chooses from. */
+  candidates: FrameRef[];
+  /** The sets when these of `candidates` are labelled. */
+  among(chosen: readonly number[]): FrameSets;
+}
+
+const trim = <T>(list: T[], most: number | null): T[] => (most === null ? list : list.slice(0, most));
+
+/** Some of n indices, in their order, and the others. */
+function partition(n: number, labelled: readonly number[]): { labelled: number[]; rest: number[] } {
+  const taken = new Set(labelled);
+  return {
+    labelled: [...labelled],
+    rest: Array.from({ length: n }, (_, i) => i).filter((i) => !taken.has(i)),
+  };
+}
+
+/** @throws DataError on an id that is not a training frame, or that comes twice */
+function indicesOf(ids: readonly string[], { train, spec }: Dataset): number[] {
+  const index = new Map(Array.from({ length: train.length }, (_, i) => [train.id(i), i]));
+  return ids.map((id, k) => {
+    const found = index.get(id);
+    if (found === undefined) {
+      throw new DataError(
+        `${spec}: labelIds names '${id}', which is none of the ${train.length} training frames; the first is '${train.id(0)}'`,
+      );
+    }
+    if (ids.indexOf(id) !== k) throw new DataError(`${spec}: labelIds names '${id}' twice`);
+    return found;
+  });
+}
+
+export async function openLabelled(config: Config): Promise<LabelledData> {
+  const dataset = await openAtWorkingSize(config.data, config);
+  if (!dataset.train.hasLabels) {
+    throw new DataError(`${config.data}: has no labels; segmentation needs them. 'depth' trains without.`);
+  }
+  const frames = allFrames(dataset.train);
+  const named = config.labelIds && indicesOf(config.labelIds, dataset);
+  const most = named?.length ?? frames.length;
+  const count = config.labels ?? most;
+  if (count > most) {
+    throw new DataError(
+      `${config.data}: --labels ${count}, but ` +
+        (named ? `labelIds names ${most} images` : `the training split has ${most} labelled images`),
+    );
+  }
+  const { labelled, rest } = named
+    ? partition(frames.length, named.slice(0, count))
+    : labelSubset(frames.length, count, config.seed);
+  const other = config.unlabeled
+    ? (await openAtWorkingSize(config.unlabeled, config)).unlabelled
+    : dataset.unlabelled;
+  // Where a data set has no unlabelled frames of its own, its training frames stand in; they are in `rest` already.
+  const extra = other === dataset.train ? [] : allFrames(other);
+  const sets = (labelled: readonly number[], rest: readonly number[]): FrameSets => ({
+    labelled: trim(
+      labelled.map((i) => frames[i]),
+      config.overfit,
+    ),
+    unlabelled: [...rest.map((i) => frames[i]), ...extra],
+  });
+  return {
+    dataset,
+    ...sets(labelled, rest),
+    candidates: frames,
+    among(chosen) {
+      const { labelled, rest } = partition(frames.length, chosen);
+      return sets(labelled, rest);
+    },
+  };
+}
+
+export async function openVideo(config: Config): Promise<{ dataset: Dataset; refs: FrameRef[] }> {
+  const spec = config.video ?? config.data;
+  const dataset = await openAtWorkingSize(spec, config);
+  const splits = [...new Set([dataset.train, dataset.unlabelled])];
+  const refs = splits.flatMap((split) => (split.intrinsics ? videoFrames(allFrames(split)) : []));
+  if (refs.length < config.depth.batch) {
+    const missing = dataset.train.intrinsics
+      ? `only ${refs.length} frames with a neighbour before and after`
+      : 'no camera intrinsics';
+    throw new DataError(
+      `${spec}: ${missing}; self-supervised depth needs video with a known camera, and at least ${config.depth.batch} ` +
+        "such frames. Name a video with --set video=SPEC; without one 'supervised' works, and 'three-ways' with " +
+        '--set method.transfer=scratch --set method.mix=classmix, cutmix or none.',
+    );
+  }
+  return { dataset, refs: trim(refs, config.overfit) };
+}
+
+/** Whether anything of `method` looks at depth; otherwise no video is needed. */
+export const needsDepth = ({ transfer, mix, selection }: Config['method']): boolean =>
+  transfer !== 'scratch' || mix === 'depthmix' || looksAtDepth(selection);
+
+/** Whether images are chosen by what a depth network sees in them. */
+export const looksAtDepth = (selection: SelectionMethod): boolean =>
+  selection === 'diversity' || selection === 'uncertainty' || selection === 'both';
+
+/** @throws ConfigError where there is nothing to choose, or a choice already */
+export function checkSelection({ method, labels, labelIds }: Config): void {
+  const { selection } = method;
+  if (selection === 'random') return;
+  if (labelIds) {
+    throw new ConfigError(
+      `method.selection=${selection} with labelIds (--labels-file): the images are chosen already; leave one of them out`,
+    );
+  }
+  if (labels === null) {
+    throw new ConfigError(`method.selection=${selection}: how many images are to be chosen? Give --labels N`);
+  }
+}
+
+/**
+ * The multi-task network sees depth on every frame.
+ * @throws ConfigError or DataError naming what is missing and what would work
+ */
+export function checkMultiTask(config: Config, { labelled, unlabelled }: LabelledData): void {
+  if (config.method.transfer !== 'encoder-decoder') {
+    throw new ConfigError(
+      `method.multitask=true with method.transfer=${config.method.transfer}: both decoders start from the depth network; ` +
+        'set method.transfer=encoder-decoder',
+    );
+  }
+  const instead =
+    "Use data with video, or leave method.multitask=false: 'three-ways' then takes its video from --set video=SPEC.";
+  const frames = [...labelled, ...unlabelled];
+  const blind = frames.find(({ split }) => !split.intrinsics);
+  if (blind) {
+    const spec = labelled.includes(blind) ? config.data : (config.unlabeled ?? config.data);
+    throw new DataError(
+      `${spec}: no camera intrinsics; method.multitask learns depth on the same frames. ${instead}`,
+    );
+  }
+  if (videoFrames(labelled).length === 0) {
+    throw new DataError(
+      `${config.data}: none of the ${labelled.length} labelled frames has a neighbour before and after; method.multitask ` +
+        `learns depth on them. ${instead}`,
+    );
+  }
+}
+
+/** @throws DataError when fewer frames than a batch can be mixed */
+export function checkMixable(config: Config, { labelled, unlabelled }: LabelledData): void {
+  const { mixTruth, unlabelledBatch } = config.method;
+  const count = unlabelled.length + (mixTruth ? labelled.length : 0);
+  if (count >= unlabelledBatch) return;
+  const what = mixTruth
+    ? 'images to mix'
+    : 'unlabelled images to mix (method.mixTruth=false leaves labelled ones out)';
+  throw new DataError(
+    `${config.unlabeled ?? config.data}: ${count} ${what}, fewer than the ${unlabelledBatch} of a batch ` +
+      `(method.unlabelledBatch). Ask for fewer labels, name unlabelled frames with --unlabeled SPEC, or train 'supervised'.`,
+  );
+}

@@ -1,0 +1,28 @@
+import { type Config, checkConfig, presets, resolveConfig } from '../../src/train/config.ts';
+import { equal, is, ok, suite, throws } from '../suite.ts';
+
+const test = suite('config');
+
+const withSet = (...sets: string[]): Config => resolveConfig('tiny', null, {}, sets);
+
+test('presets are valid as they are, and --set reaches every method setting by name', () => {
+  for (const preset of Object.values(presets)) equal(checkConfig(preset, 'preset'), preset);
+  for (const transfer of ['scratch', 'encoder', 'encoder-decoder'])
+    is(withSet(`method.transfer=${transfer}`).method.transfer, transfer);
+  for (const mix of ['depthmix', 'classmix', 'cutmix', 'none'])
+    is(withSet(`method.mix=${mix}`).method.mix, mix);
+  is(withSet('method.mixTruth=false').method.mixTruth, false);
+});
+
+test('a value that is none of the known ones is refused, with those and the nearest', () => {
+  const wrong = (set: string, message: RegExp) => throws(() => withSet(set), message);
+  wrong(
+    'method.transfer=encoder_decoder',
+    /'method\.transfer' is "encoder_decoder": .*the nearest is 'encoder-decoder'/,
+  );
+  wrong('method.transfer=none', /expected one of "scratch"/);
+  wrong('method.mix=clasmix', /'method\.mix' is "clasmix": .*the nearest is 'classmix'/);
+  wrong('method.transfer=3', /'method\.transfer' is 3/);
+  wrong('method.transfers=scratch', /unknown setting 'method\.transfers'; the nearest is 'method\.transfer'/);
+  ok(withSet().method.transfer === 'encoder-decoder', 'the default is the whole method');
+});

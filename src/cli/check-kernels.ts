@@ -13,6 +13,7 @@ import { uniform } from '../gpu/threefry.ts';
 import * as depthmix from '../ops/depthmix.ts';
 import { countConfusions } from '../ops/metrics.ts';
 import * as movement from '../ops/movement.ts';
+import { opticalFlow } from '../ops/opticalFlow.ts';
 import * as random from '../ops/random.ts';
 import * as reduce from '../ops/reduce.ts';
 import { clipByGlobalNorm } from '../optim/clip.ts';
@@ -140,6 +141,11 @@ const withoutGradient: (() => void)[] = [
       launch(anomaly.nonFiniteScan, { n: x.size, walkers }, { x, found });
       launch(anomaly.nonFiniteFirst, { walkers }, { found, first });
     }
+  },
+  () => {
+    opticalFlow(draw([2, 9, 15, 3], 1), draw([2, 9, 15, 3], 2), 3);
+    opticalFlow(draw([1, 4, 8, 1], 3), draw([1, 4, 8, 1], 4), 4);
+    opticalFlow(draw([3, 3, 2, 2], 5), draw([3, 3, 2, 2], 6), 1);
   },
   () => {
     const key = tensor([7, 12], [2], 'u32');

@@ -509,6 +509,7 @@ export const notDifferentiable: Record<string, string> = {
   pseudoLabel: 'gives labels',
   confidentShare: 'constant to the gradient',
   oneHot: 'takes labels',
+  opticalFlow: 'constant to the gradient',
   countConfusions: 'counts',
   randomBits: 'random',
   randomUniform: 'random',

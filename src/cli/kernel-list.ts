@@ -10,6 +10,7 @@ import * as matmul from '../../kernels/matmul.ts';
 import * as metrics from '../../kernels/metrics.ts';
 import * as movement from '../../kernels/movement.ts';
 import * as norm from '../../kernels/norm.ts';
+import * as opticalFlow from '../../kernels/opticalFlow.ts';
 import * as optim from '../../kernels/optim.ts';
 import * as pad from '../../kernels/pad.ts';
 import * as pool from '../../kernels/pool.ts';
@@ -33,6 +34,7 @@ export const kernelFamilies: Record<string, object> = {
   metrics,
   movement,
   norm,
+  opticalFlow,
   optim,
   pad,
   pool,

@@ -7,7 +7,7 @@ import { vjp } from '../autograd/tape.ts';
 import { launch, onDevice, step, type Tensor, tensor } from '../autograd/tensor.ts';
 import type { Device, Storage } from '../gpu/device.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import type { Kernel, Numbers, Params, Variant } from '../gpu/kernel.ts';
+import { available, canRun, type Kernel, type Numbers, type Params, type Variant } from '../gpu/kernel.ts';
 import { ReferenceDevice } from '../gpu/reference.ts';
 import { uniform } from '../gpu/threefry.ts';
 import * as depthmix from '../ops/depthmix.ts';
@@ -31,13 +31,6 @@ export interface Launch {
 
 /** Enough parameter sets for each kernel to meet its edge cases, few enough for a check of a minute. */
 const LAUNCHES_PER_VARIANT = 3;
-
-const CPU = { software: true };
-const GPU = { software: false };
-
-/** A variant may be meant for the other sort of adapter; it must be right on this one all the same. */
-export const canRun = (variant: Variant<Params>, params: Params): boolean =>
-  variant.applies(params, CPU) || variant.applies(params, GPU);
 
 /** Runs kernels as their references and keeps the launches that bring something new. */
 class NotingDevice extends ReferenceDevice {
@@ -291,6 +284,12 @@ export async function checkKernels(
         continue;
       }
       const done: CheckCase = { name, op: kernel.name, ok: true, maxAbsErr: 0, maxRelErr: 0 };
+      if (!available(variant, gpu.adapter)) {
+        const note = `needs ${variant.needs}, which this adapter does not offer`;
+        results.push({ ...done, ok: false, unsupported: true, note });
+        report(results[results.length - 1]);
+        continue;
+      }
       const notes: string[] = [];
       for (const launch of fitting) {
         try {

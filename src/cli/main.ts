@@ -23,6 +23,7 @@ const commands: SubCommandsDef = {
   eval: async () => (await import('./commands/eval.ts')).evaluate,
   bench: async () => (await import('./commands/bench.ts')).bench,
   predict: async () => (await import('./commands/predict.ts')).predict,
+  tune: async () => (await import('./commands/tune.ts')).tune,
 };
 
 const warpmix = defineCommand({

@@ -7,6 +7,7 @@ import type { LoopResult } from '../train/loop.ts';
 import type { Gallery, Outcome, Plan } from '../train/plan.ts';
 import { type DepthRow, type Headline, type ReportData, renderReport } from '../train/report.ts';
 import { readConfig } from '../train/run-folder.ts';
+import type { RunVariants } from './variants.ts';
 
 /** Another run, as its folder tells of it. */
 export interface Finished {
@@ -42,6 +43,7 @@ export interface Reported {
   galleries: readonly Gallery[];
   seconds: number;
   compare: readonly Finished[];
+  variants: RunVariants | undefined;
 }
 
 const percent = (value: number | null) => (value === null ? 'n/a' : `${(100 * value).toFixed(1)} %`);
@@ -112,9 +114,16 @@ function comparisonOf(runs: readonly Finished[]): ReportData['comparison'] {
   };
 }
 
+const variantsText = ({ pinned, measured }: RunVariants): string =>
+  [
+    ...Object.entries(pinned).map((pair) => `${pair.join('=')} pinned`),
+    ...(measured ? [`${Object.keys(measured).length} launches by measurement`] : []),
+    'the others by the rule',
+  ].join(', ');
+
 /** The report of a finished run, as one HTML page. */
 export function reportOf(run: Reported): string {
-  const { recipe, config, command, gpu, plan, result, outcome, galleries, seconds, compare } = run;
+  const { recipe, config, command, gpu, plan, result, outcome, galleries, seconds, compare, variants } = run;
   const { vendor, architecture, description, software } = gpu.adapter;
   const rows = depthRows(outcome);
   const data: ReportData = {
@@ -130,6 +139,7 @@ export function reportOf(run: Reported): string {
       ['data', config.data],
       ['labels', config.labels === null ? 'all' : String(config.labels)],
       ['steps', String(result.steps)],
+      ...(variants ? [['kernel variants', variantsText(variants)] as const] : []),
     ],
     headline: headline(outcome),
     phases: result.curves.map(({ phase, terms }) => ({

@@ -1,4 +1,5 @@
 import { DataError } from '../data/types.ts';
+import type { Gpu } from '../gpu/gpu.ts';
 import { latestCheckpoint, readCheckpoint } from '../train/checkpoint.ts';
 import { type Config, checkConfig } from '../train/config.ts';
 import { restore } from '../train/loop.ts';
@@ -6,24 +7,29 @@ import type { Plan } from '../train/plan.ts';
 import { readConfig } from '../train/run-folder.ts';
 import { note } from './output.ts';
 import { recipeNamed } from './recipes.ts';
+import { applyVariants, runVariants } from './variants.ts';
 
 /**
- * The models of a finished (or interrupted) run, from its newest intact checkpoint.
+ * The models of a finished (or interrupted) run, from its newest intact checkpoint. `gpu` runs the kernel variants that it was trained with.
  * @param data evaluates on another data set than the run's own.
  * @throws DataError when the folder holds no run or no checkpoint
  */
 export async function openRun(
+  gpu: Gpu,
   dir: string,
   data?: string,
 ): Promise<{ recipe: string; config: Config; plan: Plan }> {
   const stored = readConfig(dir);
   if (!stored)
     throw new DataError(`${dir}: holds no run (no config.json); name a folder that 'warpmix train' wrote`);
-  const { recipe: name, ...settings } = stored;
+  const { recipe: name, variants, ...settings } = stored;
   const config = checkConfig(settings, `${dir}/config.json`);
   const { found, skipped } = latestCheckpoint(dir);
   for (const { path, reason } of skipped) note(`skipped ${path}: ${reason}`);
   if (!found) throw new DataError(`${dir}: has no intact checkpoint`);
+  const ran = runVariants.optional().safeParse(variants);
+  if (!ran.success) throw new DataError(`${dir}/config.json: 'variants' is not what 'warpmix train' writes`);
+  if (ran.data) applyVariants(gpu, ran.data);
   const recipe = recipeNamed(String(name));
   const plan = await recipe.plan(
     data === undefined ? config : { ...config, data, labels: null, video: data },

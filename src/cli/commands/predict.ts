@@ -67,9 +67,9 @@ export const predict = defineCommand({
   meta: { description: 'label, overlay and disparity pictures of new images' },
   args,
   run: ({ args }) =>
-    withGpu(async () => {
+    withGpu(async (gpu) => {
       const files = imagesAt(args.input);
-      const { plan } = await openRun(args.run);
+      const { plan } = await openRun(gpu, args.run);
       mkdirSync(args.out, { recursive: true });
       for (const file of files) {
         const image = decodeImage(readFileSync(file), file);

@@ -1,0 +1,210 @@
+// `warpmix tune`: which variant of a kernel is fastest on this adapter, at the parameters and on the numbers of training steps.
+
+import { profiled } from '../../bench/limits.ts';
+import { median } from '../../bench/measure.ts';
+import type { Storage } from '../gpu/device.ts';
+import { DeviceLostError } from '../gpu/errors.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import {
+  available,
+  canRun,
+  chooseVariant,
+  type Kernel,
+  launchKey,
+  type Numbers,
+  type Params,
+} from '../gpu/kernel.ts';
+import type { PresetName } from '../train/config.ts';
+import { deviation, TOLERANCE } from './check-case.ts';
+import { type KernelLaunch, TrainingSteps } from './kernel-launches.ts';
+import type { Measurement } from './variants.ts';
+
+/** Samples of a launch, one in each round; the first round is not among them. */
+const ROUNDS = 5;
+/** Milliseconds after which a launch gets no further round, but for two. */
+const BUDGET = 400;
+/** A variant that took this many times the fastest one's time in the first round runs no more. */
+const HOPELESS = 2;
+/** A variant replaces the one that the rule gives where it takes at most this share of its time. */
+const WORTH = 0.95;
+
+/** A variant that is out, and why. */
+export interface Rejected {
+  kernel: string;
+  variant: string;
+  params: Params;
+  reason: string;
+}
+
+/** What became of one kernel. */
+export interface Tuned {
+  kernel: string;
+  measurements: Measurement[];
+  rejected: Rejected[];
+  /** Measurements won by another variant than the rule's. */
+  changed: number;
+  /** Milliseconds of a step of each kind, added, by the rule and as measured. */
+  ruleMs: number;
+  bestMs: number;
+}
+
+/** Writes `storage` full of what nothing computes, or of what was there. */
+const filled = ({ length, type }: Storage): Numbers =>
+  type === 'f32' ? new Float32Array(length).fill(1e30) : new Uint32Array(length).fill(7);
+
+/**
+ * The variants that give the result of the last one that can run, which is the naive one. What fails to compile or to run, or gives
+ * something else, goes to `reject`.
+ */
+async function agreeing(
+  gpu: Gpu,
+  kernel: Kernel,
+  params: Params,
+  held: Record<string, Storage>,
+  scratch: Record<string, Storage>,
+  reject: (variant: string, reason: string) => void,
+): Promise<string[]> {
+  const outputs = kernel.bindings.filter(({ access }) => access !== 'read');
+  const start: Record<string, Numbers> = {};
+  for (const { name, access } of outputs)
+    start[name] = access === 'update' ? await gpu.read(held[name]) : filled(held[name]);
+  const candidates = kernel.variants
+    .filter((one) => canRun(one, params) && available(one, gpu.adapter))
+    .reverse();
+  let expected: Record<string, Numbers> | null = null;
+  const good: string[] = [];
+  for (const { name: variant } of candidates) {
+    gpu.pins.set(kernel.name, variant);
+    try {
+      for (const { name } of outputs) gpu.write(scratch[name], start[name]);
+      gpu.run(kernel, params, { ...held, ...scratch });
+      const found: Record<string, Numbers> = {};
+      for (const { name } of outputs) found[name] = await gpu.read(scratch[name]);
+      const wrong = outputs.filter(
+        ({ name, type }) =>
+          expected && !(deviation(found[name], expected[name]).rel <= (type === 'f32' ? TOLERANCE : 0)),
+      );
+      expected ??= found;
+      if (wrong.length === 0) good.push(variant);
+      else reject(variant, `'${wrong[0].name}' is not what ${candidates[0].name} gives`);
+    } catch (error) {
+      if (error instanceof DeviceLostError) throw error;
+      reject(variant, (error as Error).message);
+    } finally {
+      gpu.pins.delete(kernel.name);
+    }
+  }
+  return good.reverse();
+}
+
+/** Median milliseconds of each variant, taken in turns. */
+async function timed(
+  gpu: Gpu,
+  kernel: Kernel,
+  params: Params,
+  buffers: Record<string, Storage>,
+  variants: readonly string[],
+): Promise<Map<string, number>> {
+  const round = async (names: readonly string[]): Promise<number[]> => {
+    const times = await profiled(gpu, () => {
+      for (const name of names) {
+        gpu.pins.set(kernel.name, name);
+        gpu.run(kernel, params, buffers);
+        gpu.pins.delete(kernel.name);
+      }
+    });
+    return times.map(({ ms }) => ms);
+  };
+  const first = await round(variants);
+  const result = new Map(variants.map((name, i) => [name, first[i]]));
+  const least = Math.min(...first);
+  const rest = variants.filter((_, i) => first[i] <= HOPELESS * least);
+  if (rest.length < 2) return result;
+  const samples = rest.map((): number[] => []);
+  const start = performance.now();
+  for (let k = 0; k < ROUNDS && (k < 2 || performance.now() - start < BUDGET); k++) {
+    for (const [i, ms] of (await round(rest)).entries()) samples[i].push(ms);
+  }
+  for (const [i, name] of rest.entries()) result.set(name, median(samples[i]));
+  return result;
+}
+
+/** The variant to run: the fastest, or the one that the rule gives where that is nearly as fast. */
+export function winner(ms: ReadonlyMap<string, number>, rule: string): string {
+  const [best, least] = [...ms].reduce((a, b) => (b[1] < a[1] ? b : a));
+  const own = ms.get(rule);
+  return own !== undefined && least > WORTH * own ? rule : best;
+}
+
+async function tuneKernel(
+  gpu: Gpu,
+  steps: TrainingSteps,
+  kernel: Kernel,
+  launches: readonly KernelLaunch[],
+): Promise<Tuned> {
+  const tuned: Tuned = {
+    kernel: kernel.name,
+    measurements: [],
+    rejected: [],
+    changed: 0,
+    ruleMs: 0,
+    bestMs: 0,
+  };
+  const done = new Map<string, { rule: number; best: number }>();
+  for (const from of new Set(launches.map((one) => one.from))) {
+    const own = launches.filter((one) => one.from === from);
+    const fresh = own.filter(({ params }) => !done.has(launchKey(kernel, params)));
+    const { found, release } = await steps.hold(gpu, fresh);
+    for (const [{ params }, held] of found) {
+      const scratch: Record<string, Storage> = {};
+      for (const { name, type, access } of kernel.bindings)
+        if (access !== 'read') scratch[name] = gpu.alloc(held[name].length, type);
+      const buffers = { ...held, ...scratch };
+      const good = await agreeing(gpu, kernel, params, held, scratch, (variant, reason) =>
+        tuned.rejected.push({ kernel: kernel.name, variant, params, reason }),
+      );
+      if (good.length > 0) {
+        const ms = await timed(gpu, kernel, params, buffers, good);
+        const rule = chooseVariant(kernel, params, gpu.adapter).name;
+        const variant = winner(ms, rule);
+        if (variant !== rule) tuned.changed += 1;
+        tuned.measurements.push({ kernel: kernel.name, params, variant, ms: Object.fromEntries(ms) });
+        done.set(launchKey(kernel, params), { rule: ms.get(rule) ?? Number.NaN, best: ms.get(variant)! });
+      }
+      for (const storage of Object.values(scratch)) gpu.free(storage);
+    }
+    release();
+    for (const { params, times } of own) {
+      const { rule, best } = done.get(launchKey(kernel, params)) ?? { rule: 0, best: 0 };
+      tuned.ruleMs += times * rule;
+      tuned.bestMs += times * best;
+    }
+  }
+  return tuned;
+}
+
+/**
+ * Measures every kernel of the training steps of a preset that has a choice of variants. Takes minutes.
+ * @param wanted whether to measure a kernel of this name
+ * @param each told of each kernel when it is done
+ * @throws where the adapter has no timestamp queries
+ */
+export async function tuneKernels(
+  gpu: Gpu,
+  preset: PresetName,
+  wanted: (name: string) => boolean,
+  each: (tuned: Tuned, done: number, all: number) => void,
+): Promise<void> {
+  const steps = await TrainingSteps.list(preset);
+  const byKernel = new Map<Kernel, KernelLaunch[]>();
+  for (const launch of steps.launches) {
+    const { kernel, params } = launch;
+    const choice = kernel.variants.filter((one) => canRun(one, params) && available(one, gpu.adapter));
+    if (choice.length < 2 || !wanted(kernel.name)) continue;
+    byKernel.set(kernel, [...(byKernel.get(kernel) ?? []), launch]);
+  }
+  let done = 0;
+  for (const [kernel, launches] of byKernel) {
+    each(await tuneKernel(gpu, steps, kernel, launches), ++done, byKernel.size);
+  }
+}

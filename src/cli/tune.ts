@@ -105,6 +105,7 @@ async function timed(
   buffers: Record<string, Storage>,
   variants: readonly string[],
 ): Promise<Map<string, number>> {
+  if (variants.length === 0) return new Map();
   const round = async (names: readonly string[]): Promise<number[]> => {
     const times = await profiled(gpu, () => {
       for (const name of names) {
@@ -130,10 +131,33 @@ async function timed(
 }
 
 /** The variant to run: the fastest, or the one that the rule gives where that is nearly as fast. */
-export function winner(ms: ReadonlyMap<string, number>, rule: string): string {
+function winner(ms: ReadonlyMap<string, number>, rule: string): string {
   const [best, least] = [...ms].reduce((a, b) => (b[1] < a[1] ? b : a));
   const own = ms.get(rule);
   return own !== undefined && least > WORTH * own ? rule : best;
+}
+
+/**
+ * Measures the variants of a kernel that have the right result. Null where there is none.
+ * @param held buffers to read from; what the kernel writes goes elsewhere
+ * @param reject told of the others
+ */
+export async function measureLaunch(
+  gpu: Gpu,
+  kernel: Kernel,
+  params: Params,
+  held: Record<string, Storage>,
+  reject: (variant: string, reason: string) => void,
+): Promise<Measurement | null> {
+  const scratch: Record<string, Storage> = {};
+  for (const { name, type, access } of kernel.bindings)
+    if (access !== 'read') scratch[name] = gpu.alloc(held[name].length, type);
+  const good = await agreeing(gpu, kernel, params, held, scratch, reject);
+  const ms = await timed(gpu, kernel, params, { ...held, ...scratch }, good);
+  for (const storage of Object.values(scratch)) gpu.free(storage);
+  if (good.length === 0) return null;
+  const rule = chooseVariant(kernel, params, gpu.adapter).name;
+  return { kernel: kernel.name, params, variant: winner(ms, rule), ms: Object.fromEntries(ms) };
 }
 
 async function tuneKernel(
@@ -150,36 +174,32 @@ async function tuneKernel(
     ruleMs: 0,
     bestMs: 0,
   };
-  const done = new Map<string, { rule: number; best: number }>();
+  const done = new Map<string, Measurement | null>();
   for (const from of new Set(launches.map((one) => one.from))) {
     const own = launches.filter((one) => one.from === from);
-    const fresh = own.filter(({ params }) => !done.has(launchKey(kernel, params)));
-    const { found, release } = await steps.hold(gpu, fresh);
+    const { found, release } = await steps.hold(
+      gpu,
+      own.filter(({ params }) => !done.has(launchKey(kernel, params))),
+    );
     for (const [{ params }, held] of found) {
-      const scratch: Record<string, Storage> = {};
-      for (const { name, type, access } of kernel.bindings)
-        if (access !== 'read') scratch[name] = gpu.alloc(held[name].length, type);
-      const buffers = { ...held, ...scratch };
-      const good = await agreeing(gpu, kernel, params, held, scratch, (variant, reason) =>
+      const measured = await measureLaunch(gpu, kernel, params, held, (variant, reason) =>
         tuned.rejected.push({ kernel: kernel.name, variant, params, reason }),
       );
-      if (good.length > 0) {
-        const ms = await timed(gpu, kernel, params, buffers, good);
-        const rule = chooseVariant(kernel, params, gpu.adapter).name;
-        const variant = winner(ms, rule);
-        if (variant !== rule) tuned.changed += 1;
-        tuned.measurements.push({ kernel: kernel.name, params, variant, ms: Object.fromEntries(ms) });
-        done.set(launchKey(kernel, params), { rule: ms.get(rule) ?? Number.NaN, best: ms.get(variant)! });
-      }
-      for (const storage of Object.values(scratch)) gpu.free(storage);
+      done.set(launchKey(kernel, params), measured);
+      if (measured) tuned.measurements.push(measured);
     }
     release();
     for (const { params, times } of own) {
-      const { rule, best } = done.get(launchKey(kernel, params)) ?? { rule: 0, best: 0 };
-      tuned.ruleMs += times * rule;
+      const measured = done.get(launchKey(kernel, params));
+      if (!measured) continue;
+      const best = measured.ms[measured.variant];
       tuned.bestMs += times * best;
+      tuned.ruleMs += times * (measured.ms[chooseVariant(kernel, params, gpu.adapter).name] ?? best);
     }
   }
+  tuned.changed = tuned.measurements.filter(
+    ({ params, variant }) => variant !== chooseVariant(kernel, params, gpu.adapter).name,
+  ).length;
   return tuned;
 }
 

@@ -91,7 +91,10 @@ const withoutGradient: (() => void)[] = [
   () => {
     const x = draw([3, 7, 5], 1);
     reduce.argmin(x, 1);
-    for (const extreme of [reduce.maxValue, reduce.minValue]) extreme(draw([2, 7, 12], 10, -1), [1]);
+    for (const extreme of [reduce.maxValue, reduce.minValue]) {
+      extreme(draw([2, 7, 12], 10, -1), [1]);
+      extreme(draw([3, 37, 2], 13, -1), [1]);
+    }
     for (const dtype of ['i32', 'u32'] as const) {
       movement.permute(count([2, 3, 5], 9, dtype), [2, 0, 1]);
       movement.permute(count([4, 3, 5], 9, dtype), [2, 1, 0]);

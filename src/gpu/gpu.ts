@@ -25,8 +25,6 @@ import { BufferPool } from './pool.ts';
 import { type DispatchTime, Profile } from './profile.ts';
 import { type Dispatch, type GpuStorage, Recorder, type Recording, type Words } from './recording.ts';
 
-export type { DispatchTime, Recording };
-
 /** What has been asked of the device and not been encoded yet, in order. */
 type Command =
   | Dispatch

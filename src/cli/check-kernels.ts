@@ -19,9 +19,10 @@ import { clipByGlobalNorm } from '../optim/clip.ts';
 import { emaUpdate } from '../optim/ema.ts';
 import { Adam, Sgd } from '../optim/optimizer.ts';
 import { type CheckCase, type Deviation, deviation, TOLERANCE } from './check-case.ts';
-import { expressions, opCases } from './check-ops.ts';
+import { opCases } from './check-ops.ts';
 import { breathe } from './interrupt.ts';
 import { kernelList } from './kernel-list.ts';
+import { expressions } from './op-case.ts';
 
 /** One use of a kernel: parameters, and what every buffer held before it ran. */
 export interface Launch {

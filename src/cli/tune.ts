@@ -19,13 +19,13 @@ import { deviation, TOLERANCE } from './check-case.ts';
 import { type KernelLaunch, TrainingSteps } from './kernel-launches.ts';
 import type { Measurement } from './variants.ts';
 
-/** Samples of a launch, one in each round; the first round is not among them. */
-const ROUNDS = 5;
-/** Milliseconds after which a launch gets no further round, but for two. */
-const BUDGET = 400;
-/** A variant that took this many times the fastest one's time in the first round runs no more. */
+/** Samples of a launch, one in each round; the first two rounds are not among them. */
+const ROUNDS = 7;
+/** Milliseconds after which a launch gets no further round, but for three. */
+const BUDGET = 500;
+/** A variant that took this many times the fastest one's time in both of the first two rounds runs no more. */
 const HOPELESS = 2;
-/** A variant replaces the one that the rule gives where it takes at most this share of its time. */
+/** Another variant than the rule's must take at most this share of its time. */
 const WORTH = 0.95;
 
 /** A variant that is out, and why. */
@@ -97,15 +97,18 @@ async function agreeing(
   return good.reverse();
 }
 
-/** Median milliseconds of each variant, taken in turns. */
-async function timed(
+/**
+ * Milliseconds of each variant, taken in turns, and the variant to run: the one that the rule gives, unless another is faster in all
+ * rounds but one and by more than it matters.
+ */
+async function race(
   gpu: Gpu,
   kernel: Kernel,
   params: Params,
   buffers: Record<string, Storage>,
   variants: readonly string[],
-): Promise<Map<string, number>> {
-  if (variants.length === 0) return new Map();
+  rule: string,
+): Promise<{ variant: string; ms: Record<string, number> }> {
   const round = async (names: readonly string[]): Promise<number[]> => {
     const times = await profiled(gpu, () => {
       for (const name of names) {
@@ -116,25 +119,27 @@ async function timed(
     });
     return times.map(({ ms }) => ms);
   };
-  const first = await round(variants);
-  const result = new Map(variants.map((name, i) => [name, first[i]]));
+  const [once, twice] = [await round(variants), await round(variants)];
+  const first = variants.map((_, i) => Math.min(once[i], twice[i]));
   const least = Math.min(...first);
-  const rest = variants.filter((_, i) => first[i] <= HOPELESS * least);
-  if (rest.length < 2) return result;
-  const samples = rest.map((): number[] => []);
+  const samples = new Map<string, number[]>();
+  for (const [i, name] of variants.entries())
+    if (name === rule || first[i] <= HOPELESS * least) samples.set(name, []);
   const start = performance.now();
-  for (let k = 0; k < ROUNDS && (k < 2 || performance.now() - start < BUDGET); k++) {
-    for (const [i, ms] of (await round(rest)).entries()) samples[i].push(ms);
+  for (let k = 0; k < ROUNDS && (k < 3 || performance.now() - start < BUDGET); k++) {
+    const times = await round([...samples.keys()]);
+    for (const [i, one] of [...samples.values()].entries()) one.push(times[i]);
   }
-  for (const [i, name] of rest.entries()) result.set(name, median(samples[i]));
-  return result;
-}
-
-/** The variant to run: the fastest, or the one that the rule gives where that is nearly as fast. */
-function winner(ms: ReadonlyMap<string, number>, rule: string): string {
-  const [best, least] = [...ms].reduce((a, b) => (b[1] < a[1] ? b : a));
-  const own = ms.get(rule);
-  return own !== undefined && least > WORTH * own ? rule : best;
+  const ms = Object.fromEntries(
+    variants.map((name, i) => [name, samples.has(name) ? median(samples.get(name)!) : first[i]]),
+  );
+  const own = samples.get(rule);
+  const better = [...samples].filter(([name, times]) => {
+    const lost = own ? times.filter((time, k) => time >= own[k]).length : 0;
+    return name === rule || !own || (lost <= 1 && ms[name] <= WORTH * ms[rule]);
+  });
+  const [variant] = better.reduce((a, b) => (ms[b[0]] < ms[a[0]] ? b : a));
+  return { variant, ms };
 }
 
 /**
@@ -153,11 +158,10 @@ export async function measureLaunch(
   for (const { name, type, access } of kernel.bindings)
     if (access !== 'read') scratch[name] = gpu.alloc(held[name].length, type);
   const good = await agreeing(gpu, kernel, params, held, scratch, reject);
-  const ms = await timed(gpu, kernel, params, { ...held, ...scratch }, good);
-  for (const storage of Object.values(scratch)) gpu.free(storage);
-  if (good.length === 0) return null;
   const rule = chooseVariant(kernel, params, gpu.adapter).name;
-  return { kernel: kernel.name, params, variant: winner(ms, rule), ms: Object.fromEntries(ms) };
+  const raced = good.length > 0 ? await race(gpu, kernel, params, { ...held, ...scratch }, good, rule) : null;
+  for (const storage of Object.values(scratch)) gpu.free(storage);
+  return raced && { kernel: kernel.name, params, ...raced };
 }
 
 async function tuneKernel(

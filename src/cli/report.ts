@@ -116,10 +116,10 @@ function comparisonOf(runs: readonly Finished[]): ReportData['comparison'] {
 
 const variantsText = ({ pinned, measured }: RunVariants): string =>
   [
-    ...Object.entries(pinned).map((pair) => `${pair.join('=')} pinned`),
-    ...(measured ? [`${Object.keys(measured).length} launches by measurement`] : []),
-    'the others by the rule',
-  ].join(', ');
+    ...Object.entries(pinned).map(([kernel, variant]) => `${kernel}: ${variant}, pinned`),
+    ...(measured ? [`by measurement: ${Object.keys(measured).length}`] : []),
+    'others by the rule',
+  ].join('; ');
 
 /** The report of a finished run, as one HTML page. */
 export function reportOf(run: Reported): string {

@@ -204,7 +204,7 @@ test('train --tuned runs what was measured, and goes on with it after the cache 
     ),
   );
   is(variant, 'rows');
-  ok(readFileSync(join(dir, 'report.html'), 'utf8').includes('1 launches by measurement'));
+  ok(readFileSync(join(dir, 'report.html'), 'utf8').includes('by measurement: 1; others by the rule'));
 
   const scored = await warpmix(['eval', '--run', dir, '--json'], { env });
   is(scored.code, 0, scored.stderr);

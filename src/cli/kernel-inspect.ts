@@ -54,6 +54,8 @@ const SAMPLES = 9;
 /** Milliseconds after which no further sample of a variant is taken. */
 const BUDGET = 1500;
 
+const MEASURED = '; fastest by tune, taken by --tuned';
+
 const OTHER = { software: 'GPUs', gpu: 'software adapters' } as const;
 
 function whyOf(gpu: Gpu, kernel: Kernel, variant: Variant<Params>, params: Params, chosen: string): string {
@@ -61,7 +63,7 @@ function whyOf(gpu: Gpu, kernel: Kernel, variant: Variant<Params>, params: Param
   if (variant.name === chosen) {
     return gpu.pinned.get(kernel.name) === chosen
       ? 'runs: pinned by WARPMIX_VARIANTS'
-      : 'runs by the rule: the first of the list that applies to these parameters here';
+      : 'runs by the rule: the first that applies to these parameters here';
   }
   if (!canRun(variant, params)) return 'does not fit these parameters';
   if (variant.needs) {
@@ -150,7 +152,7 @@ export async function inspectKernel(
   const measured = readMeasurements(gpu.adapter).find(
     (one) => one.kernel === kernel.name && launchKey(kernel, one.params) === launchKey(kernel, params),
   );
-  const fastest = measured?.variant;
+  const fastest = gpu.pinned.has(kernel.name) ? undefined : measured?.variant;
   const variants: Measured[] = [];
   for (const variant of kernel.variants) {
     const { name, summary } = variant;
@@ -164,9 +166,7 @@ export async function inspectKernel(
     variants.push({
       variant: name,
       summary,
-      why:
-        whyOf(gpu, kernel, variant, params, chosen) +
-        (name === fastest ? "; measured fastest by 'warpmix tune', runs with --tuned" : ''),
+      why: whyOf(gpu, kernel, variant, params, chosen) + (name === fastest ? MEASURED : ''),
       wgsl: runs ? header(kernel, variant) + variant.code(params) : null,
       workgroups,
       grid: workgroups === null ? null : foldGroups(workgroups),

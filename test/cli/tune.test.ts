@@ -107,6 +107,9 @@ test('tune: a file for this adapter, which the inspector reads; a damaged one is
   const measured = readMeasurements(adapter);
   ok(measured.length > 0 && measured.every((one) => one.kernel === 'matmul' && one.ms[one.variant] > 0));
 
+  const shown = await warpmix(['kernels', 'matmul'], { env });
+  ok(/fastest by tune, taken by --tuned/.test(shown.stdout), shown.stdout);
+
   const again = await warpmix(['tune', 'ssimCoefficients', '--json'], { env });
   is(again.code, 0, again.stderr);
   const { kernels } = JSON.parse(again.stdout);

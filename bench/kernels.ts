@@ -3,7 +3,7 @@
 import { conv2d, conv2dInputGrad, conv2dWeightGrad, weightGradSplits } from '../kernels/conv2d.ts';
 import type { Storage } from '../src/gpu/device.ts';
 import type { Gpu } from '../src/gpu/gpu.ts';
-import type { Kernel, Params } from '../src/gpu/kernel.ts';
+import { canRun, type Kernel, type Params } from '../src/gpu/kernel.ts';
 import type { PresetName } from '../src/train/config.ts';
 import { type Limits, measureLimits, profiled } from './limits.ts';
 import { alone, filler, median, type Row } from './measure.ts';
@@ -55,7 +55,7 @@ async function convolutions(gpu: Gpu, n: number, h: number, w: number, c: number
   ];
   const entries = launches.flatMap((one) =>
     one.kernel.variants
-      .filter((variant) => [true, false].some((software) => variant.applies(one.params, { software })))
+      .filter((variant) => canRun(variant, one.params))
       .map((variant) => ({ ...one, variant: variant.name, ms: [] as number[] })),
   );
   for (let round = 0; round <= ROUNDS; round++) {
@@ -71,7 +71,7 @@ async function convolutions(gpu: Gpu, n: number, h: number, w: number, c: number
   }
   for (const storage of [x, y, weights, parts]) gpu.free(storage);
   return entries.map(({ kernel, params, variant, ms }) => {
-    const chosen = gpu.source(kernel, params).variant === variant;
+    const chosen = gpu.variant(kernel, params).name === variant;
     return alone(`${kernel.name} 3x3 ${c} to ${c}, ${n}x${h}x${w}, ${variant}${chosen ? ' *' : ''}`, {
       ms: median(ms),
       ...rated(kernel, params, median(ms), limits),

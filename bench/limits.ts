@@ -1,8 +1,9 @@
 // What the adapter can do at most: multiply-adds in registers, copies, and what a dispatch costs that does nothing. A
 // share of a limit means nothing without the loop that the limit was measured with, so every candidate is listed.
 import type { Storage } from '../src/gpu/device.ts';
-import type { DispatchTime, Gpu } from '../src/gpu/gpu.ts';
+import type { Gpu } from '../src/gpu/gpu.ts';
 import { groupsFor, type Kernel } from '../src/gpu/kernel.ts';
+import type { DispatchTime } from '../src/gpu/profile.ts';
 import { alone, interleaved, median, type Row, timed } from './measure.ts';
 import { PEAK_OUTPUTS, peakCandidates } from './peak.ts';
 

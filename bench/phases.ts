@@ -1,7 +1,8 @@
 // The training steps that the tables `kernels` and `step` time, as the recipes build them.
 import { Program, upload } from '../src/autograd/program.ts';
 import { step as scope, type Tensor, useDevice } from '../src/autograd/tensor.ts';
-import type { DispatchTime, Gpu } from '../src/gpu/gpu.ts';
+import type { Gpu } from '../src/gpu/gpu.ts';
+import type { DispatchTime } from '../src/gpu/profile.ts';
 import type { Phase } from '../src/methods/phase.ts';
 import { type PresetName, presets } from '../src/train/config.ts';
 import type { Plan } from '../src/train/plan.ts';

@@ -1,6 +1,7 @@
 // A training step of each recipe: time, dispatches, what the host and each kernel take of it, and memory against the least
 // that its tensors need.
-import type { DispatchTime, Gpu } from '../src/gpu/gpu.ts';
+import type { Gpu } from '../src/gpu/gpu.ts';
+import type { DispatchTime } from '../src/gpu/profile.ts';
 import type { PresetName } from '../src/train/config.ts';
 import { alone, interleaved, median, type Row } from './measure.ts';
 import { BenchPhase, phaseNames } from './phases.ts';

@@ -1,5 +1,5 @@
 import * as shader from '../shaders/elementwise.wgsl.ts';
-import { groupsFor, type Kernel, type Variant } from '../src/gpu/kernel.ts';
+import { type AdapterFacts, groupsFor, type Kernel, type Variant } from '../src/gpu/kernel.ts';
 
 export type UnaryParams = { n: number; a: number; b: number };
 
@@ -172,7 +172,7 @@ function binary(
     variants: [
       ...equal.map((v) => ({
         ...v,
-        applies: (p: BinaryParams, facts: { software: boolean }) => isPlain(p) && v.applies(p, facts),
+        applies: (p: BinaryParams, facts: AdapterFacts) => isPlain(p) && v.applies(p, facts),
       })),
       broadcast(
         'broadcast-run',

@@ -16,6 +16,7 @@ function reduction(
   formula: string,
   start: string,
   fold: string,
+  across: string,
   begin: number,
   plain: (total: number, value: number) => number,
 ): Kernel<ReduceParams> {
@@ -37,6 +38,14 @@ function reduction(
         vec4: ['x', 'y'],
         code: () => shader.reduce(start, fold, true),
         workgroups: (p) => groupsFor((p.outer * chunksOf(p) * p.inner) / 4),
+      },
+      {
+        name: 'subgroups',
+        summary: 'one workgroup per chunk of few lines, folded by subgroups: for GPUs, other bits of a sum',
+        needs: 'subgroups',
+        applies: (p) => p.inner < 8 && p.chunk >= 16,
+        code: () => shader.reduceSubgroups(start, fold, across),
+        workgroups: (p) => p.outer * chunksOf(p) * p.inner,
       },
       {
         name: 'walk',
@@ -69,12 +78,21 @@ function reduction(
 
 const LARGEST = 3.4028234663852886e38;
 
-export const reduceSum = reduction('reduceSum', 'y = sum_r x', '0.0', 'total + value', 0, (t, v) => t + v);
+export const reduceSum = reduction(
+  'reduceSum',
+  'y = sum_r x',
+  '0.0',
+  'total + value',
+  'subgroupAdd',
+  0,
+  (t, v) => t + v,
+);
 export const reduceMax = reduction(
   'reduceMax',
   'y = max_r x',
   `f32(-${LARGEST})`,
   'max(total, value)',
+  'subgroupMax',
   -Infinity,
   Math.max,
 );
@@ -83,6 +101,7 @@ export const reduceMin = reduction(
   'y = min_r x',
   `f32(${LARGEST})`,
   'min(total, value)',
+  'subgroupMin',
   Infinity,
   Math.min,
 );

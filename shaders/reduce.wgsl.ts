@@ -43,6 +43,46 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 `;
 };
 
+/**
+ * The same with a workgroup per chunk: neighbouring invocations read neighbouring values, and `across` folds what the
+ * invocations of a subgroup have. WGSL does not say which invocations of a workgroup form a subgroup; each subgroup leaves its
+ * result under the least index among its own. Other order of additions than `reduce`.
+ */
+export const reduceSubgroups = (start: string, fold: string, across: string) => wgsl`
+var<workgroup> parts: array<f32, 64>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
+        @builtin(local_invocation_index) lane: u32) {
+  let k = group.x + group.y * groups.x;
+  let chunks = (p.reduce + p.chunk - 1u) / p.chunk;
+  let inside = k < p.outer * chunks * p.inner;
+  var total = ${start};
+  if (inside) {
+    let first = ((k / p.inner) % chunks) * p.chunk;
+    let base = (k / (p.inner * chunks)) * p.reduce * p.inner + k % p.inner;
+    let end = base + min(first + p.chunk, p.reduce) * p.inner;
+    for (var at = base + (first + lane) * p.inner; at < end; at += 64u * p.inner) {
+      let value = x[at];
+      total = ${fold};
+    }
+  }
+  parts[lane] = ${start};
+  workgroupBarrier();
+  let folded = ${across}(total);
+  if (subgroupMin(lane) == lane) { parts[lane] = folded; }
+  workgroupBarrier();
+  if (lane == 0u && inside) {
+    total = parts[0];
+    for (var part = 1u; part < 64u; part++) {
+      let value = parts[part];
+      total = ${fold};
+    }
+    y[k] = total;
+  }
+}
+`;
+
 /** y[o, i] = first r with the greatest (or least) x[o, r, i]. */
 export const argReduce = (better: string) => wgsl`
 @compute @workgroup_size(64)

@@ -1,6 +1,6 @@
 // Bundles every test file, runs what each declares, prints one line per failure and a last line
 // `N passed, N failed`. Exits 1 when anything failed or when nothing ran.
-//   node test/run.mjs [--long] [--grep TEXT] [--root DIR] [FILE-PART ...]
+//   node test/run.mjs [--grep TEXT] [--root DIR] [FILE-PART ...]
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -24,12 +24,11 @@ function* find(folder, ending) {
 }
 
 const args = process.argv.slice(2);
-const long = args.includes('--long');
 const option = (name) => (args.includes(name) ? args[args.indexOf(name) + 1] : undefined);
 const grep = option('--grep');
 const root = option('--root') ?? 'test';
 const parts = args.filter((a, i) => !a.startsWith('--') && !['--grep', '--root'].includes(args[i - 1]));
-const files = [...find(root, long ? '.long.ts' : '.test.ts')].filter(
+const files = [...find(root, '.test.ts')].filter(
   (file) => parts.length === 0 || parts.some((part) => file.includes(part)),
 );
 

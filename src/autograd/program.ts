@@ -1,7 +1,8 @@
 // Step programs: a function of tensors is recorded once and replayed, with no work in JavaScript per op.
 import type { Storage } from '../gpu/device.ts';
-import type { Gpu, Recording } from '../gpu/gpu.ts';
+import type { Gpu } from '../gpu/gpu.ts';
 import type { Element } from '../gpu/kernel.ts';
+import type { Recording } from '../gpu/recording.ts';
 import { empty, keep, type Shape, shapeText, step, type Tensor, tensor } from './tensor.ts';
 
 /** Values on the host, in row-major order, and the tensor that they become. */

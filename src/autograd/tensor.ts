@@ -176,7 +176,12 @@ export function tensor(
 
 export const scalar = (value: number): Tensor => tensor([value], []);
 
-type Watcher = (kernel: Kernel, params: Params, tensors: Record<string, Tensor>, done: boolean) => void;
+export type Watcher = (
+  kernel: Kernel,
+  params: Params,
+  tensors: Record<string, Tensor>,
+  done: boolean,
+) => void;
 
 let watcher: Watcher | null = null;
 

@@ -7,7 +7,7 @@ import { vjp } from '../autograd/tape.ts';
 import { launch, onDevice, step, type Tensor, tensor } from '../autograd/tensor.ts';
 import type { Device, Storage } from '../gpu/device.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import type { Kernel, Numbers, Params, Variant } from '../gpu/kernel.ts';
+import { available, canRun, type Kernel, type Numbers, type Params, type Variant } from '../gpu/kernel.ts';
 import { ReferenceDevice } from '../gpu/reference.ts';
 import { uniform } from '../gpu/threefry.ts';
 import * as depthmix from '../ops/depthmix.ts';
@@ -20,9 +20,10 @@ import { clipByGlobalNorm } from '../optim/clip.ts';
 import { emaUpdate } from '../optim/ema.ts';
 import { Adam, Sgd } from '../optim/optimizer.ts';
 import { type CheckCase, type Deviation, deviation, TOLERANCE } from './check-case.ts';
-import { expressions, opCases } from './check-ops.ts';
+import { opCases } from './check-ops.ts';
 import { breathe } from './interrupt.ts';
 import { kernelList } from './kernel-list.ts';
+import { expressions } from './op-case.ts';
 
 /** One use of a kernel: parameters, and what every buffer held before it ran. */
 export interface Launch {
@@ -32,13 +33,6 @@ export interface Launch {
 
 /** Enough parameter sets for each kernel to meet its edge cases, few enough for a check of a minute. */
 const LAUNCHES_PER_VARIANT = 3;
-
-const CPU = { software: true };
-const GPU = { software: false };
-
-/** A variant may be meant for the other sort of adapter; it must be right on this one all the same. */
-export const canRun = (variant: Variant<Params>, params: Params): boolean =>
-  variant.applies(params, CPU) || variant.applies(params, GPU);
 
 /** Runs kernels as their references and keeps the launches that bring something new. */
 class NotingDevice extends ReferenceDevice {
@@ -99,7 +93,10 @@ const withoutGradient: (() => void)[] = [
   () => {
     const x = draw([3, 7, 5], 1);
     reduce.argmin(x, 1);
-    for (const extreme of [reduce.maxValue, reduce.minValue]) extreme(draw([2, 7, 12], 10, -1), [1]);
+    for (const extreme of [reduce.maxValue, reduce.minValue]) {
+      extreme(draw([2, 7, 12], 10, -1), [1]);
+      extreme(draw([3, 37, 2], 13, -1), [1]);
+    }
     for (const dtype of ['i32', 'u32'] as const) {
       movement.permute(count([2, 3, 5], 9, dtype), [2, 0, 1]);
       movement.permute(count([4, 3, 5], 9, dtype), [2, 1, 0]);
@@ -297,6 +294,12 @@ export async function checkKernels(
         continue;
       }
       const done: CheckCase = { name, op: kernel.name, ok: true, maxAbsErr: 0, maxRelErr: 0 };
+      if (!available(variant, gpu.adapter)) {
+        const note = `needs ${variant.needs}, which this adapter does not offer`;
+        results.push({ ...done, ok: false, unsupported: true, note });
+        report(results[results.length - 1]);
+        continue;
+      }
       const notes: string[] = [];
       for (const launch of fitting) {
         try {

@@ -1,9 +1,5 @@
-// Every op against finite differences: sizes are odd or small, values stay away from kinks.
-import { type GradcheckInput, gradcheck } from '../autograd/gradcheck.ts';
-import { grad } from '../autograd/tape.ts';
-import { sizeOf, type Tensor, tensor } from '../autograd/tensor.ts';
-import type { Device } from '../gpu/device.ts';
-import { uniform } from '../gpu/threefry.ts';
+// The cases in which ops are checked against finite differences: sizes are odd or small, values stay away from kinks.
+import type { GradcheckInput } from '../autograd/gradcheck.ts';
 import { conv2d, convTranspose2d } from '../ops/conv2d.ts';
 import * as crossEntropyOps from '../ops/crossEntropy.ts';
 import * as elementwise from '../ops/elementwise.ts';
@@ -22,65 +18,15 @@ import { resizeBilinear, resizeNearest } from '../ops/resize.ts';
 import { edgeAwareSmoothness } from '../ops/smoothness.ts';
 import { ssimError } from '../ops/ssim.ts';
 import { broadcastTo, sum, sumTo } from '../ops/sum.ts';
-import { type CheckCase, TOLERANCE } from './check-case.ts';
-import { breathe } from './interrupt.ts';
-
-export interface OpCase {
-  /** Exported name. */
-  op: string;
-  /** What is special about this case. */
-  what: string;
-  fn: (...inputs: Tensor[]) => Tensor;
-  inputs: readonly GradcheckInput[];
-  /** The gradient is differentiated again. */
-  twice: boolean;
-  /** Step of the finite differences. */
-  eps?: number;
-}
+import { constant, distinct, draw, type Fn, integers, nonzero, type OpCase } from './op-case.ts';
 
 const cases: OpCase[] = [];
 
-type Fn = OpCase['fn'];
 type More = Partial<Pick<OpCase, 'twice' | 'eps'>>;
 
 const add = (op: string, what: string, fn: Fn, inputs: readonly GradcheckInput[], more: More = {}) => {
   cases.push({ op, what, fn, inputs, twice: false, ...more });
 };
-
-/** Random f32 numbers in [low, high), the same for the same stream. */
-function draw(shape: readonly number[], stream: number, low = -1, high = 1): GradcheckInput {
-  const data = Float64Array.from({ length: sizeOf(shape) }, (_, k) =>
-    Math.fround(low + (high - low) * uniform(20, stream, k)),
-  );
-  return { shape, data };
-}
-
-/** Random numbers at least 0.05 from zero. */
-function nonzero(shape: readonly number[], stream: number): GradcheckInput {
-  const { data } = draw(shape, stream);
-  return { shape, data: Float64Array.from(data, (v) => Math.fround(v < 0 ? v - 0.05 : v + 0.05)) };
-}
-
-/** Numbers at least 0.01 apart, in a random order. */
-function distinct(shape: readonly number[], stream: number): GradcheckInput {
-  const count = sizeOf(shape);
-  const order = Array.from({ length: count }, (_, i) => i).sort(
-    (a, b) => uniform(20, stream, a) - uniform(20, stream, b),
-  );
-  const data = new Float64Array(count);
-  order.forEach((at, rank) => {
-    data[at] = Math.fround((rank - count / 2) * 0.01);
-  });
-  return { shape, data };
-}
-
-const constant = (input: GradcheckInput): GradcheckInput => ({ ...input, differentiate: false });
-
-const integers = (shape: readonly number[], value: (k: number) => number): GradcheckInput => ({
-  shape,
-  data: Int32Array.from({ length: sizeOf(shape) }, (_, k) => value(k)),
-  dtype: 'i32',
-});
 
 // --- elementwise
 
@@ -515,73 +461,3 @@ export const notDifferentiable: Record<string, string> = {
   randomUniform: 'random',
   randomNormal: 'random',
 };
-
-export const caseName = ({ op, what }: OpCase): string => (what ? `${op}: ${what}` : op);
-
-/** The op, and where a case is checked twice the gradient of a weighted sum of y^2 + y. */
-export function expressions(one: OpCase): [string, Fn][] {
-  if (!one.twice) return [['first', one.fn]];
-  const wrt = one.inputs.findIndex((input) => input.differentiate ?? (input.dtype ?? 'f32') === 'f32');
-  const gradient = (...xs: Tensor[]) => {
-    const loss = () => {
-      const y = one.fn(...xs);
-      // Weighted, because the sum of squares of a normalised tensor is a constant.
-      const weights = tensor(draw(y.shape, 8).data, y.shape);
-      return sum(elementwise.mul(weights, elementwise.add(elementwise.square(y), y)));
-    };
-    return grad(loss, [xs[wrt]])[0];
-  };
-  return [
-    ['first', one.fn],
-    ['second', gradient],
-  ];
-}
-
-async function runOpCase(device: Device, one: OpCase): Promise<CheckCase> {
-  const name = caseName(one);
-  const done: CheckCase = { name, op: one.op, ok: true, maxAbsErr: 0, maxRelErr: 0 };
-  const notes: string[] = [];
-  for (const [order, fn] of expressions(one)) {
-    const check = await gradcheck(fn, one.inputs, {
-      device,
-      eps: one.eps,
-      deviceTolerance: TOLERANCE,
-      samples: 12,
-    });
-    done.maxAbsErr = Math.max(done.maxAbsErr, check.deviceAbsoluteError);
-    done.maxRelErr = Math.max(done.maxRelErr, check.deviceError, check.referenceError);
-    if (!check.ok) notes.push(`${order} derivative: ${check.message}`);
-  }
-  return { ...done, ok: notes.length === 0, ...(notes.length > 0 && { note: notes.join('; ') }) };
-}
-
-/** Runs the ops of which `chosen` says so. */
-export async function checkOps(
-  device: Device,
-  chosen: (name: string, op: string) => boolean = () => true,
-  report: (done: CheckCase) => void = () => {},
-): Promise<CheckCase[]> {
-  const results: CheckCase[] = [];
-  for (const one of opCases) {
-    const name = caseName(one);
-    if (!chosen(name, one.op)) continue;
-    let done: CheckCase;
-    try {
-      done = await runOpCase(device, one);
-    } catch (error) {
-      const none = Number.POSITIVE_INFINITY;
-      done = {
-        name,
-        op: one.op,
-        ok: false,
-        maxAbsErr: none,
-        maxRelErr: none,
-        note: (error as Error).message,
-      };
-    }
-    results.push(done);
-    report(done);
-    await breathe();
-  }
-  return results;
-}

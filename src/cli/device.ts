@@ -1,13 +1,31 @@
 import { useDevice } from '../autograd/tensor.ts';
+import { PinError } from '../gpu/errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { releaseInstances } from '../gpu/node-adapter.ts';
 import { openGpu } from '../gpu/open.ts';
+import { kernelList } from './kernel-list.ts';
 import { errColors, note } from './output.ts';
+import { didYouMean } from './usage.ts';
+
+/** @throws PinError where a pin of WARPMIX_VARIANTS names no kernel, or none of its variants */
+function checkPins(pinned: ReadonlyMap<string, string>): void {
+  for (const [name, variant] of pinned) {
+    const entry = kernelList.find(({ kernel }) => kernel.name === name);
+    const names = (entry?.kernel.variants ?? []).map((one) => one.name);
+    if (names.includes(variant)) continue;
+    const known = kernelList.map(({ kernel }) => kernel.name);
+    throw new PinError(
+      entry
+        ? `WARPMIX_VARIANTS: ${name} has no variant '${variant}'; it has ${names.join(', ')}`
+        : `WARPMIX_VARIANTS: no kernel '${name}'${didYouMean(name, known)}; 'warpmix kernels' lists them`,
+    );
+  }
+}
 
 /**
  * Runs `work` with the machine's GPU as current device and closes it afterwards, so that the process can end.
- * A software adapter is announced on stderr.
- * @throws NoAdapterError
+ * A software adapter is announced on stderr, and so are pinned variants.
+ * @throws NoAdapterError, PinError
  */
 export async function withGpu<T>(work: (gpu: Gpu) => Promise<T>): Promise<T> {
   const { gpu } = await openGpu();
@@ -19,6 +37,10 @@ export async function withGpu<T>(work: (gpu: Gpu) => Promise<T>): Promise<T> {
     );
   }
   try {
+    checkPins(gpu.pinned);
+    if (gpu.pinned.size > 0) {
+      note(`pinned by WARPMIX_VARIANTS: ${[...gpu.pinned].map((pair) => pair.join('=')).join(', ')}`);
+    }
     return await work(gpu);
   } finally {
     gpu.close();

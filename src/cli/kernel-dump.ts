@@ -2,10 +2,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError } from '../data/types.ts';
-import { header } from '../gpu/kernel.ts';
+import { canRun, header } from '../gpu/kernel.ts';
 import type { PresetName } from '../train/config.ts';
 import { appearWhole, writeSynced } from '../train/durable.ts';
-import { canRun } from './check-kernels.ts';
 import { checkLaunches, TrainingSteps } from './kernel-launches.ts';
 import { kernelList } from './kernel-list.ts';
 

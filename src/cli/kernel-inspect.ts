@@ -5,10 +5,20 @@ import { type Limits, measureLimits } from '../../bench/limits.ts';
 import { median } from '../../bench/measure.ts';
 import type { Storage } from '../gpu/device.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { chooseVariant, foldGroups, header, type Kernel, type Params, type Variant } from '../gpu/kernel.ts';
+import {
+  available,
+  canRun,
+  foldGroups,
+  header,
+  type Kernel,
+  launchKey,
+  type Params,
+  type Variant,
+} from '../gpu/kernel.ts';
 import type { PresetName } from '../train/config.ts';
-import { canRun, compareVariant, noteLaunches } from './check-kernels.ts';
+import { compareVariant, noteLaunches } from './check-kernels.ts';
 import { type KernelLaunch, TrainingSteps } from './kernel-launches.ts';
+import { readMeasurements } from './variants.ts';
 
 /** One variant at the parameters looked at; null where it cannot run there. */
 export interface Measured {
@@ -44,13 +54,27 @@ const SAMPLES = 9;
 /** Milliseconds after which no further sample of a variant is taken. */
 const BUDGET = 1500;
 
+const MEASURED = '; fastest by tune, taken by --tuned';
+
 const OTHER = { software: 'GPUs', gpu: 'software adapters' } as const;
 
-function whyOf(gpu: Gpu, variant: Variant<Params>, params: Params, chosen: string): string {
+function whyOf(gpu: Gpu, kernel: Kernel, variant: Variant<Params>, params: Params, chosen: string): string {
   const here = gpu.adapter.software ? 'software' : 'gpu';
-  if (variant.name === chosen) return 'runs: the first of the list that applies to these parameters here';
-  if (variant.applies(params, gpu.adapter)) return `applies, and comes after ${chosen}`;
-  return canRun(variant, params) ? `meant for ${OTHER[here]}` : 'does not fit these parameters';
+  if (variant.name === chosen) {
+    return gpu.pinned.get(kernel.name) === chosen
+      ? 'runs: pinned by WARPMIX_VARIANTS'
+      : 'runs by the rule: the first that applies to these parameters here';
+  }
+  if (!canRun(variant, params)) return 'does not fit these parameters';
+  if (variant.needs) {
+    return available(variant, gpu.adapter)
+      ? `needs ${variant.needs}: runs where it is pinned or measured`
+      : `needs ${variant.needs}, which this adapter does not offer`;
+  }
+  if (!variant.applies(params, gpu.adapter)) return `meant for ${OTHER[here]}`;
+  return gpu.pinned.get(kernel.name) === chosen
+    ? 'applies, and another is pinned'
+    : `applies, and comes after ${chosen}`;
 }
 
 /** Median of single dispatches of one variant, by timestamps; null where the adapter has none. */
@@ -108,7 +132,7 @@ export async function inspectKernel(
   const trained = dearest(steps.launches.filter((launch) => launch.kernel === kernel && fits(launch.params)));
   let looked = trained;
   let buffers: Record<string, Storage> = {};
-  if (trained) buffers = await steps.buffers(gpu, trained);
+  if (trained) buffers = (await steps.hold(gpu, [trained])).found.get(trained)!;
   else {
     const from = 'warpmix check; no training step has this';
     looked = dearest(
@@ -124,11 +148,15 @@ export async function inspectKernel(
   }
   const { params, from, times } = looked!;
   const limits = gpu.device.features.has('timestamp-query') ? (await measureLimits(gpu)).limits : null;
-  const chosen = chooseVariant(kernel, params, gpu.adapter).name;
+  const chosen = gpu.variant(kernel, params).name;
+  const measured = readMeasurements(gpu.adapter).find(
+    (one) => one.kernel === kernel.name && launchKey(kernel, one.params) === launchKey(kernel, params),
+  );
+  const fastest = gpu.pinned.has(kernel.name) ? undefined : measured?.variant;
   const variants: Measured[] = [];
   for (const variant of kernel.variants) {
     const { name, summary } = variant;
-    const runs = canRun(variant, params);
+    const runs = canRun(variant, params) && available(variant, gpu.adapter);
     const ms = runs ? await timed(gpu, kernel, name, params, buffers) : null;
     const errors: number[] = [];
     for (const launch of checks.filter((one) => canRun(variant, one.params))) {
@@ -138,7 +166,7 @@ export async function inspectKernel(
     variants.push({
       variant: name,
       summary,
-      why: whyOf(gpu, variant, params, chosen),
+      why: whyOf(gpu, kernel, variant, params, chosen) + (name === fastest ? MEASURED : ''),
       wgsl: runs ? header(kernel, variant) + variant.code(params) : null,
       workgroups,
       grid: workgroups === null ? null : foldGroups(workgroups),

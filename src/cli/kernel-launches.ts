@@ -1,9 +1,9 @@
 // With which parameters, and on what, a kernel is launched: in training steps of a preset, and in `warpmix check`.
 import { upload } from '../autograd/program.ts';
-import { keep, step, useDevice, watchLaunches } from '../autograd/tensor.ts';
+import { keep, step, type Tensor, useDevice, type Watcher, watchLaunches } from '../autograd/tensor.ts';
 import type { Device, MemoryUse, Storage } from '../gpu/device.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import type { Element, Kernel, Numbers, Params } from '../gpu/kernel.ts';
+import { type Element, type Kernel, launchKey, type Numbers, type Params } from '../gpu/kernel.ts';
 import { type PresetName, presets } from '../train/config.ts';
 import type { Plan } from '../train/plan.ts';
 import { exerciseKernels } from './check-kernels.ts';
@@ -58,6 +58,8 @@ export class TrainingSteps {
   readonly launches: readonly KernelLaunch[];
   readonly #preset: PresetName;
   readonly #batches: ReadonlyMap<string, unknown>;
+  /** On the device of `hold`. */
+  #plan: Plan | null = null;
 
   private constructor(
     preset: PresetName,
@@ -69,14 +71,14 @@ export class TrainingSteps {
     this.#batches = batches;
   }
 
-  static #plan(preset: PresetName): Promise<Plan> {
+  static #planOf(preset: PresetName): Promise<Plan> {
     return recipes[RECIPE].plan({ ...structuredClone(presets[preset]), labels: 24 });
   }
 
   static async list(preset: PresetName): Promise<TrainingSteps> {
     const device = new ListingDevice();
     useDevice(device);
-    const plan = await TrainingSteps.#plan(preset);
+    const plan = await TrainingSteps.#planOf(preset);
     const batches = new Map<string, unknown>();
     for (const phase of plan.phases) {
       device.from = `step of ${phase.name}`;
@@ -89,30 +91,48 @@ export class TrainingSteps {
   }
 
   /**
-   * What the buffers of one of `launches` hold when a step of training, from its start values, arrives at it. The step ends
-   * there. The caller frees nothing: the buffers live as long as the device.
+   * What the buffers of some of `launches` hold when a step of training, from its start values, arrives at them. The step ends
+   * at the last. All of them are of one kernel and one kind of step; `release` lets go of the buffers.
    */
-  async buffers(gpu: Gpu, { kernel, params, from }: KernelLaunch): Promise<Record<string, Storage>> {
+  async hold(
+    gpu: Gpu,
+    launches: readonly KernelLaunch[],
+  ): Promise<{ found: Map<KernelLaunch, Record<string, Storage>>; release(): void }> {
+    const found = new Map<KernelLaunch, Record<string, Storage>>();
+    const views: Tensor[] = [];
+    const missing = new Map(launches.map((launch) => [launchKey(launch.kernel, launch.params), launch]));
+    const [{ kernel, from } = { kernel: null, from: '' }] = launches;
     useDevice(gpu);
-    const plan = await TrainingSteps.#plan(this.#preset);
-    const phase = plan.phases.find(({ name }) => from === `step of ${name}`)!;
-    const wanted = JSON.stringify(params);
+    this.#plan ??= await TrainingSteps.#planOf(this.#preset);
+    const phase = this.#plan.phases.find(({ name }) => from === `step of ${name}`);
     const arrived = new Error('arrived');
-    const found: Record<string, Storage> = {};
+    const watch: Watcher = (launched, params, tensors, done) => {
+      const launch = !done && launched === kernel && missing.get(launchKey(launched, params));
+      if (!launch) return;
+      missing.delete(launchKey(launched, params));
+      const held: Record<string, Storage> = {};
+      for (const [name, one] of Object.entries(tensors)) {
+        // A view shares the storage and keeps it alive when the step lets go of the tensor.
+        const view = keep(one.view(one.shape));
+        views.push(view);
+        held[name] = view.storage;
+      }
+      found.set(launch, held);
+      if (missing.size === 0) throw arrived;
+    };
     try {
-      watchLaunches(
-        (launched, own, tensors, done) => {
-          if (done || launched !== kernel || JSON.stringify(own) !== wanted) return;
-          // A view shares the storage and keeps it alive when the step lets go of the tensor.
-          for (const [name, one] of Object.entries(tensors)) found[name] = keep(one.view(one.shape)).storage;
-          throw arrived;
-        },
-        () => step(() => phase.train(upload(phase.inputs(this.#batches.get(from), 0)))),
-      );
+      if (phase) {
+        watchLaunches(watch, () => step(() => phase.train(upload(phase.inputs(this.#batches.get(from), 0)))));
+      }
     } catch (error) {
       if (error !== arrived) throw error;
     }
-    return found;
+    return {
+      found,
+      release: () => {
+        for (const view of views) view.dispose();
+      },
+    };
   }
 }
 

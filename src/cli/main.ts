@@ -24,6 +24,7 @@ const commands: SubCommandsDef = {
   bench: async () => (await import('./commands/bench.ts')).bench,
   select: async () => (await import('./commands/select.ts')).select,
   predict: async () => (await import('./commands/predict.ts')).predict,
+  tune: async () => (await import('./commands/tune.ts')).tune,
 };
 
 const warpmix = defineCommand({

@@ -1,8 +1,5 @@
 // Data goes to stdout, everything else to stderr.
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
 import pc from 'picocolors';
-import { DataError } from '../data/types.ts';
 
 const hasColor = (stream: NodeJS.WriteStream): boolean =>
   Boolean(stream.isTTY) && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
@@ -53,25 +50,4 @@ export function table(rows: readonly (readonly (string | number)[])[]): string {
         .trimEnd(),
     )
     .join('\n');
-}
-
-/**
- * Writes a file so that its name holds either the old bytes or all of the new ones.
- * @throws DataError when the folder is missing or cannot be written
- */
-export function writeWhole(path: string, bytes: Uint8Array | string): void {
-  const making = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
-  try {
-    const file = openSync(making, 'w');
-    try {
-      writeFileSync(file, bytes);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(making, path);
-  } catch (error) {
-    rmSync(making, { force: true });
-    throw new DataError(`${path}: cannot be written: ${(error as Error).message}`);
-  }
 }

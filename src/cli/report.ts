@@ -7,6 +7,7 @@ import type { LoopResult } from '../train/loop.ts';
 import type { Gallery, Outcome, Plan } from '../train/plan.ts';
 import { type DepthRow, type Headline, type ReportData, renderReport } from '../train/report.ts';
 import { readConfig } from '../train/run-folder.ts';
+import type { RunVariants } from './variants.ts';
 
 /** Another run, as its folder tells of it. */
 export interface Finished {
@@ -42,6 +43,7 @@ export interface Reported {
   galleries: readonly Gallery[];
   seconds: number;
   compare: readonly Finished[];
+  variants: RunVariants | undefined;
 }
 
 const percent = (value: number | null) => (value === null ? 'n/a' : `${(100 * value).toFixed(1)} %`);
@@ -119,9 +121,16 @@ function labelsText({ labels, labelIds, method }: Config): string {
   return method.selection === 'random' ? String(count) : `${count}, chosen by ${method.selection}`;
 }
 
+const variantsText = ({ pinned, measured }: RunVariants): string =>
+  [
+    ...Object.entries(pinned).map(([kernel, variant]) => `${kernel}: ${variant}, pinned`),
+    ...(measured ? [`by measurement: ${Object.keys(measured).length}`] : []),
+    'others by the rule',
+  ].join('; ');
+
 /** The report of a finished run, as one HTML page. */
 export function reportOf(run: Reported): string {
-  const { recipe, config, command, gpu, plan, result, outcome, galleries, seconds, compare } = run;
+  const { recipe, config, command, gpu, plan, result, outcome, galleries, seconds, compare, variants } = run;
   const { vendor, architecture, description, software } = gpu.adapter;
   const rows = depthRows(outcome);
   const data: ReportData = {
@@ -137,6 +146,7 @@ export function reportOf(run: Reported): string {
       ['data', config.data],
       ['labels', labelsText(config)],
       ['steps', String(result.steps)],
+      ...(variants ? [['kernel variants', variantsText(variants)] as const] : []),
     ],
     headline: headline(outcome),
     phases: result.curves.map(({ phase, terms }) => ({

@@ -1,4 +1,5 @@
 import { DataError } from '../data/types.ts';
+import type { Gpu } from '../gpu/gpu.ts';
 import { type Checkpoint, latestCheckpoint, readCheckpoint } from '../train/checkpoint.ts';
 import { type Config, checkConfig } from '../train/config.ts';
 import { restore } from '../train/loop.ts';
@@ -6,33 +7,39 @@ import type { Plan } from '../train/plan.ts';
 import { readConfig } from '../train/run-folder.ts';
 import { note } from './output.ts';
 import { recipeNamed } from './recipes.ts';
+import { applyVariants, runVariants } from './variants.ts';
 
 /**
- * The settings and the newest intact checkpoint of a finished (or interrupted) run.
+ * The settings and the newest intact checkpoint of a finished (or interrupted) run. `gpu` runs the kernel variants from now
+ * on that it was trained with.
  * @throws DataError when the folder holds no run or no checkpoint
  */
-export function readRun(dir: string): { recipe: string; config: Config; checkpoint: Checkpoint } {
+export function readRun(gpu: Gpu, dir: string): { recipe: string; config: Config; checkpoint: Checkpoint } {
   const stored = readConfig(dir);
   if (!stored)
     throw new DataError(`${dir}: holds no run (no config.json); name a folder that 'warpmix train' wrote`);
-  const { recipe, ...settings } = stored;
+  const { recipe, variants, ...settings } = stored;
   const config = checkConfig(settings, `${dir}/config.json`);
   const { found, skipped } = latestCheckpoint(dir);
   for (const { path, reason } of skipped) note(`skipped ${path}: ${reason}`);
   if (!found) throw new DataError(`${dir}: has no intact checkpoint`);
+  const ran = runVariants.optional().safeParse(variants);
+  if (!ran.success) throw new DataError(`${dir}/config.json: 'variants' is not what 'warpmix train' writes`);
+  if (ran.data) applyVariants(gpu, ran.data);
   return { recipe: String(recipe), config, checkpoint: readCheckpoint(found.path) };
 }
 
 /**
- * The models of a run.
+ * The models of a run, on `gpu`.
  * @param data evaluates on another data set than the run's own.
  * @throws DataError when the folder holds no run or no checkpoint
  */
 export async function openRun(
+  gpu: Gpu,
   dir: string,
   data?: string,
 ): Promise<{ recipe: string; config: Config; plan: Plan }> {
-  const { recipe, config, checkpoint } = readRun(dir);
+  const { recipe, config, checkpoint } = readRun(gpu, dir);
   // Other data are looked at, not trained on: no choice of labelled images applies to them.
   const method = { ...config.method, selection: 'random' as const };
   const plan = await recipeNamed(recipe).plan(

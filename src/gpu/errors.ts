@@ -30,6 +30,12 @@ export class DeviceLostError extends GpuError {
   override name = 'DeviceLostError';
 }
 
+/** A pin that names no variant. */
+export class PinError extends GpuError {
+  override name = 'PinError';
+  override readonly exitCode = 2;
+}
+
 /** Renders a compiler message as `where: text`, the source line, and a caret under the fault. */
 export function caret(source: string, line: number, column: number, where: string, text: string): string {
   const shown = source.split('\n')[line - 1] ?? '';

@@ -7,8 +7,10 @@ import {
   foldGroups,
   header,
   type Kernel,
+  launchKey,
   type Numbers,
   type Params,
+  type Variant,
 } from './kernel.ts';
 import { patiently } from './patience.ts';
 import {
@@ -22,8 +24,6 @@ import {
 import { BufferPool } from './pool.ts';
 import { type DispatchTime, Profile } from './profile.ts';
 import { type Dispatch, type GpuStorage, Recorder, type Recording, type Words } from './recording.ts';
-
-export type { DispatchTime, Recording };
 
 /** What has been asked of the device and not been encoded yet, in order. */
 type Command =
@@ -70,8 +70,12 @@ export class Gpu implements Device {
   readonly kind = 'gpu';
   readonly device: GPUDevice;
   readonly adapter: AdapterInfo;
-  /** Kernel name -> variant name; pins a variant wherever it applies. */
+  /** Kernel name -> variant name: what runs wherever it can. */
   readonly pins = new Map<string, string>();
+  /** The same for all that this device does; `pins`, which come and go, are stronger. */
+  readonly pinned: ReadonlyMap<string, string>;
+  /** Launch (`launchKey`) -> variant name, by measurement; a pin is stronger. */
+  readonly measured = new Map<string, string>();
   readonly #pool: BufferPool;
   readonly #launches = new Map<string, Launch>();
   readonly #pipelines = new Map<string, Compiled>();
@@ -89,9 +93,10 @@ export class Gpu implements Device {
   /** Dispatches recorded since the device was opened. */
   dispatches = 0;
 
-  constructor(device: GPUDevice, adapter: AdapterInfo) {
+  constructor(device: GPUDevice, adapter: AdapterInfo, pinned: ReadonlyMap<string, string> = new Map()) {
     this.device = device;
     this.adapter = adapter;
+    this.pinned = pinned;
     this.#pool = new BufferPool(device, (promise) => this.#check(promise));
     device.addEventListener('uncapturederror', (event) => {
       const { error } = event as GPUUncapturedErrorEvent;
@@ -314,10 +319,13 @@ export class Gpu implements Device {
     return times;
   }
 
-  /** WGSL of a kernel as it is compiled for these parameters, and the variant it came from. */
-  source<P extends Params>(kernel: Kernel<P>, params: P): { variant: string; code: string } {
-    const variant = chooseVariant(kernel, params, this.adapter, this.pins.get(kernel.name));
-    return { variant: variant.name, code: header(kernel, variant) + variant.code(params) };
+  /** The variant that runs with these parameters. */
+  variant<P extends Params>(kernel: Kernel<P>, params: P): Variant<P> {
+    return chooseVariant(kernel, params, this.adapter, this.#wanted(kernel.name, launchKey(kernel, params)));
+  }
+
+  #wanted(kernel: string, launch: string): string | undefined {
+    return this.pins.get(kernel) ?? this.pinned.get(kernel) ?? this.measured.get(launch);
   }
 
   /** Waits for Dawn; see `patiently`. */
@@ -389,9 +397,9 @@ export class Gpu implements Device {
   }
 
   #launch<P extends Params>(kernel: Kernel<P>, params: P): Launch {
-    const pin = this.pins.get(kernel.name);
-    let key = pin ? `${kernel.name}!${pin}` : kernel.name;
-    for (const name in params) key += `,${params[name]}`;
+    const plain = launchKey(kernel, params);
+    const wanted = this.#wanted(kernel.name, plain);
+    const key = wanted ? `${plain}!${wanted}` : plain;
     const known = this.#launches.get(key);
     if (known) return known;
     if (this.#launches.size >= MAX_LAUNCHES) {
@@ -403,7 +411,7 @@ export class Gpu implements Device {
       }
       this.#bindGroups = 0;
     }
-    const variant = chooseVariant(kernel, params, this.adapter, pin);
+    const variant = chooseVariant(kernel, params, this.adapter, wanted);
     const label = `${kernel.name}/${variant.name}`;
     const launch: Launch = {
       label,
@@ -417,12 +425,7 @@ export class Gpu implements Device {
     return launch;
   }
 
-  #pipeline<P extends Params>(
-    kernel: Kernel<P>,
-    variant: Kernel<P>['variants'][number],
-    params: P,
-    label: string,
-  ): Compiled {
+  #pipeline<P extends Params>(kernel: Kernel<P>, variant: Variant<P>, params: P, label: string): Compiled {
     const code = header(kernel, variant) + variant.code(params);
     const constants = variant.constants?.(params) ?? {};
     const key = `${label}\n${JSON.stringify(constants)}\n${code}`;

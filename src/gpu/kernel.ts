@@ -18,14 +18,18 @@ export type Params = Record<string, number>;
 export interface AdapterFacts {
   /** True for SwiftShader and other CPU adapters, where a workgroup barrier costs more than it saves. */
   software: boolean;
+  /** True where shaders may use subgroup functions. */
+  subgroups: boolean;
 }
 
 export interface Variant<P extends Params> {
   name: string;
   /** One line: how it works and where it wins. */
   summary: string;
-  /** False where the variant cannot run or should not be chosen. The first variant that applies is used. */
+  /** False where the variant cannot run or should not be chosen. The first variant that applies and needs nothing is used. */
   applies(params: P, adapter: AdapterFacts): boolean;
+  /** A feature beyond core WGSL. Such a variant may round differently; it runs where it is pinned or measured, never by rule. */
+  needs?: 'subgroups';
   /** WGSL of everything below the generated header (`Params`, `p`, the bindings, `flat`). Entry point `main`. */
   code(params: P): string;
   /** Bindings seen as `array<vec4<T>>`; their lengths must be multiples of four elements. */
@@ -68,11 +72,11 @@ export function foldGroups(count: number): [number, number] {
 }
 
 /**
- * The WGSL that precedes a variant's code: the uniform struct, the bindings, and
+ * The WGSL that precedes a variant's code: the feature that it needs, the uniform struct, the bindings, and
  * `flat(gid, groups)`, the invocation's index counted across both grid dimensions.
  */
 export function header<P extends Params>(kernel: Kernel<P>, variant: Variant<P>): string {
-  const lines: string[] = [];
+  const lines: string[] = variant.needs ? [`enable ${variant.needs};`] : [];
   const fields = Object.entries(kernel.params) as [string, Element][];
   if (fields.length > 0) {
     lines.push(`struct Params { ${fields.map(([name, type]) => `${name}: ${type}`).join(', ')} }`);
@@ -90,19 +94,34 @@ export function header<P extends Params>(kernel: Kernel<P>, variant: Variant<P>)
   return lines.join('\n');
 }
 
+/** What tells launches of a kernel apart: its name and the values of its parameters. */
+export function launchKey<P extends Params>(kernel: Kernel<P>, params: P): string {
+  let key = kernel.name;
+  for (const name in kernel.params) key += `,${params[name]}`;
+  return key;
+}
+
+/** True where a variant gives the result for these parameters, be it meant for this sort of adapter or not. */
+export const canRun = <P extends Params>(variant: Variant<P>, params: P): boolean =>
+  [true, false].some((software) => variant.applies(params, { software, subgroups: true }));
+
+/** True where the adapter has what a variant needs beyond core WGSL. */
+export const available = <P extends Params>(variant: Variant<P>, adapter: AdapterFacts): boolean =>
+  !variant.needs || adapter[variant.needs];
+
 /**
- * The first variant that applies to these parameters on this adapter. A pinned one comes first wherever the shape allows
- * it, whatever the adapter.
+ * The variant that the rule gives, the first that applies to these parameters on this adapter and needs no feature, or the
+ * wanted one, wherever it can run.
  */
 export function chooseVariant<P extends Params>(
   kernel: Kernel<P>,
   params: P,
   adapter: AdapterFacts,
-  pinned?: string,
+  wanted?: string,
 ): Variant<P> {
-  const match = pinned && kernel.variants.find((v) => v.name === pinned);
-  if (match && [true, false].some((software) => match.applies(params, { software }))) return match;
-  const chosen = kernel.variants.find((v) => v.applies(params, adapter));
+  const match = wanted && kernel.variants.find((v) => v.name === wanted);
+  if (match && canRun(match, params) && available(match, adapter)) return match;
+  const chosen = kernel.variants.find((v) => !v.needs && v.applies(params, adapter));
   if (!chosen) throw new Error(`${kernel.name}: no variant applies to ${JSON.stringify(params)}`);
   return chosen;
 }

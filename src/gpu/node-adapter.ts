@@ -14,6 +14,7 @@ import { createRequire } from 'node:module';
 import { tmpdir, userInfo } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { brotliDecompressSync } from 'node:zlib';
+import { PinError } from './errors.ts';
 
 export interface Found {
   adapter: GPUAdapter | null;
@@ -61,6 +62,9 @@ export function unpack(archive: string): string {
   }
   return home;
 }
+
+/** Further flags for Dawn, from WARPMIX_DAWN_FLAGS, such as `enable-dawn-features=dump_shaders`. */
+const dawnFlags = () => (process.env.WARPMIX_DAWN_FLAGS ?? '').split(/\s+/).filter(Boolean);
 
 // Dawn's instance must outlive its devices: once it is garbage-collected, maps never resolve. Each search makes one.
 const instances: GPU[] = [];
@@ -110,11 +114,24 @@ function hasVulkanDriver(): boolean {
   );
 }
 
+/** Variants that WARPMIX_VARIANTS pins, such as `conv2d=naive,matmul=registers`: kernel -> variant. @throws PinError */
+export function pinnedVariants(): Map<string, string> {
+  const pairs = (process.env.WARPMIX_VARIANTS ?? '').split(/[\s,]+/).filter(Boolean);
+  return new Map(
+    pairs.map((pair) => {
+      const [kernel, variant, ...rest] = pair.split('=');
+      if (!kernel || !variant || rest.length > 0)
+        throw new PinError(`WARPMIX_VARIANTS: '${pair}': expected KERNEL=VARIANT, such as conv2d=naive`);
+      return [kernel, variant];
+    }),
+  );
+}
+
 /** Looks for a GPU, then for the software adapter. Never throws: what went wrong is in `tried`. */
 export async function findAdapter(): Promise<Found> {
   const tried: string[] = [];
   // Nanosecond timestamps: Dawn rounds them to 65,536 ns unless told not to.
-  const flags = ['disable-dawn-features=timestamp_quantization'];
+  const flags = ['disable-dawn-features=timestamp_quantization', ...dawnFlags()];
   const packaged = process.platform === 'linux' && process.arch === 'x64';
   try {
     const { globals } = await import('webgpu');

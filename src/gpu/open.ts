@@ -19,11 +19,14 @@ const inWorker = () =>
 export async function openGpu(): Promise<OpenedGpu> {
   let adapter: GPUAdapter | null;
   let tried: string[];
+  let pinned: ReadonlyMap<string, string> | undefined;
   if (inBrowser() || inWorker()) {
     adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
     tried = [adapter ? 'navigator.gpu: taken' : 'navigator.gpu: no adapter'];
   } else {
-    ({ adapter, tried } = await (await import('./node-adapter.ts')).findAdapter());
+    const node = await import('./node-adapter.ts');
+    pinned = node.pinnedVariants();
+    ({ adapter, tried } = await node.findAdapter());
   }
   if (!adapter) {
     throw new NoAdapterError(
@@ -32,9 +35,10 @@ export async function openGpu(): Promise<OpenedGpu> {
     );
   }
   const { info, limits } = adapter;
+  const wanted: GPUFeatureName[] = ['timestamp-query', 'subgroups'];
   const device = await adapter.requestDevice({
     label: 'warpmix',
-    requiredFeatures: adapter.features.has('timestamp-query') ? ['timestamp-query'] : [],
+    requiredFeatures: wanted.filter((name) => adapter.features.has(name)),
     // Everything else stays at the defaults that every WebGPU adapter has; only sizes grow with the adapter.
     requiredLimits: {
       maxBufferSize: limits.maxBufferSize,
@@ -45,5 +49,6 @@ export async function openGpu(): Promise<OpenedGpu> {
     info.isFallbackAdapter ??
     /swiftshader|llvmpipe|lavapipe/i.test(`${info.architecture} ${info.description}`);
   const { vendor, architecture, description } = info;
-  return { gpu: new Gpu(device, { vendor, architecture, description, software }), tried };
+  const subgroups = device.features.has('subgroups');
+  return { gpu: new Gpu(device, { vendor, architecture, description, software, subgroups }, pinned), tried };
 }

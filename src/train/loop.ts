@@ -121,8 +121,28 @@ export async function trainPlan(
   start: number,
   options: LoopOptions,
 ): Promise<LoopResult> {
-  const total = plan.phases.reduce((sum, phase) => sum + phase.steps, 0);
   const watch = options.anomaly ? new AnomalyWatch(Object.values(plan.state).flatMap(Object.values)) : null;
+  const recorded: { program: Program | null } = { program: null };
+  try {
+    return await runPhases(plan, gpu, run, start, options, watch, recorded);
+  } finally {
+    watch?.dispose();
+    // After an error nobody asks what its launches have to say.
+    await recorded.program?.dispose().catch(() => {});
+  }
+}
+
+/** @param recorded told which program has buffers. */
+async function runPhases(
+  plan: Plan,
+  gpu: Gpu | null,
+  run: RunFolder | null,
+  start: number,
+  options: LoopOptions,
+  watch: AnomalyWatch | null,
+  recorded: { program: Program | null },
+): Promise<LoopResult> {
+  const total = plan.phases.reduce((sum, phase) => sum + phase.steps, 0);
   const result: LoopResult = { steps: start, curves: [] };
   const save = async (step: number) => {
     run?.saveCheckpoint(step, await readGroups(plan), { phases: plan.phases.map((p) => [p.name, p.steps]) });
@@ -145,6 +165,7 @@ export async function trainPlan(
             (line) => options.onRecord?.(`${phase.name}: ${line}`),
           )
         : null;
+    recorded.program = program;
     const curve: Record<string, number[]> = {};
     const times: number[] = [];
     let next = phase.load(first);
@@ -201,7 +222,6 @@ export async function trainPlan(
       const code = options.interrupted();
       if (code !== null) {
         await save(step);
-        await program?.dispose();
         throw new InterruptedError(`interrupted after step ${step}; continue with --resume auto`, code);
       }
       if (step % options.checkpointEvery === 0 && step < total) await save(step);
@@ -216,7 +236,6 @@ export async function trainPlan(
     });
     done += phase.steps;
   }
-  watch?.dispose();
   await save(total);
   return result;
 }

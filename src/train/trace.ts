@@ -1,7 +1,8 @@
 // A trace of a few training steps in the Trace Event Format, which Perfetto (https://ui.perfetto.dev) and chrome://tracing
 // open: what the host does, every dispatch on the device, and the bytes in use. Format:
 // https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
-import type { DispatchTime, Gpu } from '../gpu/gpu.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import type { DispatchTime } from '../gpu/profile.ts';
 import { writeWhole } from './durable.ts';
 
 /** Steps of each phase that are traced: not the first, which compiles, where there is a second. */

@@ -1,8 +1,9 @@
 // The checks of `warpmix check`: that everything passes, that nothing is left out, and that what is wrong is found.
 import { readdirSync, readFileSync } from 'node:fs';
 import * as elementwise from '../../kernels/elementwise.ts';
+import { checkOps } from '../../src/cli/check-gradients.ts';
 import { checkKernels, compareVariant, type Launch } from '../../src/cli/check-kernels.ts';
-import { checkOps, notDifferentiable, opCases } from '../../src/cli/check-ops.ts';
+import { notDifferentiable, opCases } from '../../src/cli/check-ops.ts';
 import { kernelFamilies, kernelList } from '../../src/cli/kernel-list.ts';
 import type { Kernel } from '../../src/gpu/kernel.ts';
 import { randoms, testGpu } from '../device.ts';

@@ -8,8 +8,8 @@ import {
 import { gradcheck } from '../../src/autograd/gradcheck.ts';
 import { grad } from '../../src/autograd/tape.ts';
 import { type Tensor, tensor } from '../../src/autograd/tensor.ts';
-import { canRun, compareVariant, type Launch } from '../../src/cli/check-kernels.ts';
-import type { Kernel } from '../../src/gpu/kernel.ts';
+import { compareVariant, type Launch } from '../../src/cli/check-kernels.ts';
+import { canRun, type Kernel } from '../../src/gpu/kernel.ts';
 import { type Conv2dOptions, conv2d, convTranspose2d } from '../../src/ops/conv2d.ts';
 import { square } from '../../src/ops/elementwise.ts';
 import { sum } from '../../src/ops/sum.ts';

@@ -49,8 +49,25 @@ for (const kernel of [reduceSum, reduceMax, reduceMin]) {
   });
 }
 
-test('a sum of floats goes from first to last', async () => {
-  await testGpu();
+for (const kernel of [reduceSum, reduceMax, reduceMin]) {
+  test(`${kernel.name}: subgroups, where the adapter has them`, async () => {
+    if (!(await testGpu()).adapter.subgroups) return;
+    for (const p of [
+      { outer: 1, reduce: 16, inner: 1, chunk: 16 },
+      { outer: 3, reduce: 65, inner: 7, chunk: 65 },
+      { outer: 2, reduce: 513, inner: 3, chunk: 256 },
+      // More workgroups than one dimension takes.
+      ...(kernel === reduceSum ? [{ outer: 9999, reduce: 17, inner: 7, chunk: 17 }] : []),
+    ]) {
+      const { y, want } = await reduced(kernel, p, randoms(p.outer * p.reduce * p.inner, 4), 'subgroups');
+      ok(relativeError(y, want) < 1e-6, JSON.stringify(p));
+    }
+  });
+}
+
+test('a sum of floats goes from first to last, unless subgroups are asked for', async () => {
+  const { pins } = await testGpu();
+  pins.set('reduceSum', 'vec4');
   // 2^24 + 1 is no f32: each 1 is lost if it comes after 2^24, and counts if it comes before.
   const big = 2 ** 24;
   const at = async (values: number[]) => (await sum(tensor(values, [values.length, 1]), [0])).item();
@@ -58,6 +75,7 @@ test('a sum of floats goes from first to last', async () => {
   is(await at([big, 1, 1]), big);
   const columns = [1, 1, big, 1, 1, big, 1, 1].flatMap((v) => [v, v, v, v]);
   equal([...(await sum(tensor(columns, [8, 4]), [0]).data())], new Array(4).fill(2 * big + 4));
+  pins.delete('reduceSum');
 });
 
 test('a sum over axes of length one launches nothing and has a gradient', async () => {

@@ -106,6 +106,25 @@ for (const [name, loss, bad, message] of cases) {
   });
 }
 
+test('a replayed step that ends in NaN, or an interrupt, leaves no buffer behind', async () => {
+  const gpu = await testGpu();
+  const options = { checkpointEvery: 100, onStep: () => {} };
+  for (const [bad, code, expected] of [
+    [Number.NaN, null, /loss is NaN/],
+    [1, 130, /interrupted after step 1/],
+  ] as const) {
+    const plan = planOf((x, w) => mul(x, w), [good, good.map(() => bad)]);
+    const before = gpu.memory().live;
+    let error: unknown;
+    await trainPlan(plan, gpu, null, 0, { ...options, interrupted: () => code }).catch((e) => {
+      error = e;
+    });
+    ok(expected.test(String(error)), String(error));
+    is(gpu.memory().live, before);
+    plan.weights.dispose();
+  }
+});
+
 test('an update that overflows is named as such, without a sample', async () => {
   await testGpu();
   const far = 3e38; // value 0, gradient 3e38, and -3e38 - 0.5 * 3e38 is no f32

@@ -14,8 +14,8 @@ export const evaluate = defineCommand({
   meta: { description: 'score a trained run: IoU per class, depth errors' },
   args,
   run: ({ args }) =>
-    withGpu(async () => {
-      const { plan } = await openRun(args.run, args.data);
+    withGpu(async (gpu) => {
+      const { plan } = await openRun(gpu, args.run, args.data);
       const outcome = await plan.evaluate();
       const { segmentation, depth } = outcome;
       if (args.json) printJson({ ...segmentation?.scores, ...(depth?.ours && { depth: depth.ours }) });

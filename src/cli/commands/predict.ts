@@ -9,10 +9,11 @@ import { workingSize } from '../../data/open.ts';
 import { resizeImage, resizeLabel } from '../../data/resize.ts';
 import { DataError, type RgbImage } from '../../data/types.ts';
 import { argmax } from '../../ops/reduce.ts';
+import { writeWhole } from '../../train/durable.ts';
 import { disparityPicture, overlayPicture } from '../../train/pictures.ts';
 import type { Plan } from '../../train/plan.ts';
 import { withGpu } from '../device.ts';
-import { print, printJson, writeWhole } from '../output.ts';
+import { print, printJson } from '../output.ts';
 import { openRun } from '../trained.ts';
 
 const args = {
@@ -67,9 +68,9 @@ export const predict = defineCommand({
   meta: { description: 'label, overlay and disparity pictures of new images' },
   args,
   run: ({ args }) =>
-    withGpu(async () => {
+    withGpu(async (gpu) => {
       const files = imagesAt(args.input);
-      const { plan } = await openRun(args.run);
+      const { plan } = await openRun(gpu, args.run);
       mkdirSync(args.out, { recursive: true });
       for (const file of files) {
         const image = decodeImage(readFileSync(file), file);

@@ -86,7 +86,7 @@ export const select = defineCommand({
     const seed = wholeNumber('seed', args.seed);
     const steps = wholeNumber('steps', args.steps, 1);
     await withGpu(async (gpu) => {
-      const { config, checkpoint } = readRun(args.run);
+      const { config, checkpoint } = readRun(gpu, args.run);
       if (seed !== undefined) config.seed = seed;
       if (steps !== undefined) config.selection.steps = steps;
       const dataset = await openAtWorkingSize(args.data ?? config.data, config);

@@ -16,6 +16,7 @@ import { endProgress, note, print, printJson, progress, table } from '../output.
 import { recipeNamed, recipes } from '../recipes.ts';
 import { type Finished, readFinished, reportOf } from '../report.ts';
 import { repeated, UsageError, wholeNumber } from '../usage.ts';
+import { type RunVariants, startVariants } from '../variants.ts';
 
 const args = {
   recipe: { type: 'positional', description: Object.keys(recipes).join(', '), required: true },
@@ -54,6 +55,10 @@ const args = {
   eager: {
     type: 'boolean',
     description: 'run every op from JavaScript instead of replaying a recorded step',
+  },
+  tuned: {
+    type: 'boolean',
+    description: "run the kernel variants that 'tune' measured fastest here; they may round differently",
   },
   trace: {
     type: 'string',
@@ -146,6 +151,7 @@ interface Session {
   anomaly: boolean;
   eager: boolean;
   trace: Trace | null;
+  variants: RunVariants | undefined;
 }
 
 function openRun(
@@ -153,10 +159,11 @@ function openRun(
   recipe: string,
   config: Config,
   plan: Plan,
+  variants: RunVariants | undefined,
+  before: Record<string, unknown> | null,
   resume: boolean,
 ): { run: RunFolder; start: number } {
-  const settings = { recipe, ...config };
-  const before = resume ? readConfig(dir) : null;
+  const settings = { recipe, ...config, ...(variants && { variants }) };
   if (before) {
     const changed = configDifferences(before, settings);
     if (changed.length > 0) {
@@ -176,7 +183,7 @@ function openRun(
 }
 
 async function runSession(gpu: Gpu, session: Session, json: boolean, command: string): Promise<void> {
-  const { plan, run, start, config, recipe, compare, anomaly, eager, trace } = session;
+  const { plan, run, start, config, recipe, compare, anomaly, eager, trace, variants } = session;
   const began = performance.now();
   let stop: number | null = null;
   onInterrupt((code) => {
@@ -234,7 +241,19 @@ async function runSession(gpu: Gpu, session: Session, json: boolean, command: st
       command,
     });
     run.report(
-      reportOf({ recipe, config, command, gpu, plan, result, outcome, galleries, seconds, compare }),
+      reportOf({
+        recipe,
+        config,
+        command,
+        gpu,
+        plan,
+        result,
+        outcome,
+        galleries,
+        seconds,
+        compare,
+        variants,
+      }),
     );
     run.close();
   }
@@ -288,10 +307,12 @@ export const train = defineCommand({
     const command = `npx warpmix train ${rawArgs.join(' ')}`;
     await withGpu(async (gpu) => {
       const trace = args.trace === undefined ? null : new Trace(args.trace, gpu);
+      const before = resume ? readConfig(dir) : null;
+      const variants = startVariants(gpu, Boolean(args.tuned), before);
       const plan = await recipe.plan(config);
       const { run, start } = args['dry-run']
         ? { run: null, start: 0 }
-        : openRun(dir, args.recipe, config, plan, resume);
+        : openRun(dir, args.recipe, config, plan, variants, before, resume);
       const session = {
         recipe: args.recipe,
         config,
@@ -302,6 +323,7 @@ export const train = defineCommand({
         anomaly: Boolean(args.anomaly),
         eager: Boolean(args.eager),
         trace,
+        variants,
       };
       await runSession(gpu, session, Boolean(args.json), command);
     });

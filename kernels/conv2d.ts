@@ -336,7 +336,7 @@ function weightForm(p: Conv2dParams): WeightForm {
   const vectorIn = byFour(inputsPerGroup(p));
   const unit = vectorIn ? 4 : 1;
   const [y, x] = [weightAxis(p.sy, p.dy), weightAxis(p.sx, p.dx)];
-  const patience = 0.3 * Math.sqrt(flops(p) / 2);
+  const patience = 0.31 * Math.sqrt(flops(p) / 2);
   let best: WeightForm | null = null;
   let least = { code: Number.POSITIVE_INFINITY, time: Number.POSITIVE_INFINITY };
   for (const tapRows of new Set([1, p.kh])) {

@@ -162,6 +162,33 @@ test('every variant against plain loops, none beyond its buffers', async () => {
   }
 });
 
+// The forms of `registers` depend on how much work there is: what large layers get, which small cases never see.
+for (const one of [
+  { x: [2, 29, 38, 32], kernel: [3, 3], k: 32, options: { padding: 1 } },
+  { x: [2, 29, 38, 32], kernel: [3, 3], k: 32, options: { padding: [2, 0], dilation: 2 } },
+  { x: [1, 61, 75, 32], kernel: [3, 3], k: 32, options: { stride: 2, padding: 1 } },
+  { x: [1, 90, 83, 3], kernel: [7, 7], k: 64, options: { stride: 2, padding: 3 } },
+] satisfies Case[]) {
+  test(`weight gradient of several rows at a time: ${label(one)}`, async () => {
+    const device = await testGpu();
+    const { params, buffers, weights } = kernelCase(one);
+    const launch = {
+      params: { ...params, splits: 3 },
+      buffers: { ...buffers, dw: new Float64Array(3 * weights) },
+    };
+    const variant = conv2dWeightGrad.variants.find((v) => v.applies(launch.params, { software: true }))!;
+    ok(/mat[234]x4f/.test(variant.code(launch.params)), 'several rows in a turn');
+    const family = conv2dWeightGrad as unknown as Kernel;
+    const { wrong } = await compareVariant(
+      device,
+      family,
+      variant as unknown as Kernel['variants'][number],
+      launch,
+    );
+    equal(wrong, [], `${variant.name}: ${wrong[0]}`);
+  });
+}
+
 test('an infinity at the border of the image that is read stays out of the padding', async () => {
   const ends = (values: Float64Array) => {
     values[0] = Number.POSITIVE_INFINITY;

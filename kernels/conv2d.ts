@@ -1,13 +1,21 @@
 import * as shader from '../shaders/conv2d.wgsl.ts';
+import { gcd } from '../shaders/conv2d.wgsl.ts';
 import {
   forwardAxis,
   gradAxis,
+  leadingTurns,
   ROWS_INVOCATIONS,
   ROWS_WORKGROUP,
   type RowsForm,
   rows,
 } from '../shaders/conv2dRows.wgsl.ts';
 import { imageTiles, TILE_ROWS, tileColumns, weightTiles } from '../shaders/conv2dTiles.wgsl.ts';
+import {
+  linesOf,
+  WEIGHT_WORKGROUP,
+  type WeightForm,
+  weightGradRegisters,
+} from '../shaders/conv2dWeight.wgsl.ts';
 import { groupsFor, type Kernel, type Variant } from '../src/gpu/kernel.ts';
 
 /**
@@ -98,7 +106,9 @@ const channels = (p: Conv2dParams, turned: boolean) =>
     : { input: inputsPerGroup(p), output: outputsPerGroup(p) };
 
 // What `rows` writes out for one pixel: multiply-adds, and values loaded and stored. Beyond these the loop outgrows an
-// instruction cache of 64 KiB, and everything in it takes twice the time or more.
+// instruction cache of 64 KiB, and everything in it takes twice the time or more. A small convolution is done in a few
+// milliseconds: half the code, and half the time to compile it, makes it a tenth slower.
+const SMALL = 2 ** 24;
 const ROWS_WORK = 576;
 const ROWS_TRAFFIC = 72;
 
@@ -114,6 +124,8 @@ function rowsForm(p: Conv2dParams, turned: boolean, bias: boolean): RowsForm | n
   const depth = [4, 3, 2, 1].find((d) => input % d === 0)!;
   const width = byFour(output) ? 4 : 1;
   const vector = depth === 4 && width === 4;
+  const lead = leadingTurns(x, turned ? 1 : p.sx, turned ? Math.floor(p.px / p.sx) : -p.px);
+  const limit = flops(p) / 2 < SMALL ? ROWS_WORK / 2 : ROWS_WORK;
   let best: RowsForm | null = null;
   let most = 0;
   for (let inputs = 1; inputs <= 4; inputs++) {
@@ -122,9 +134,10 @@ function rowsForm(p: Conv2dParams, turned: boolean, bias: boolean): RowsForm | n
       const work = p.kh * p.kw * depth * inputs * width * outputs;
       const traffic =
         y.positions.length * x.fresh * depth * inputs + 2 * width * outputs * y.phases * x.phases;
-      if (work > ROWS_WORK || traffic > ROWS_TRAFFIC || work / traffic < most * 1.25) continue;
+      if (work > ROWS_WORK || (best && work > limit)) continue;
+      if (traffic > ROWS_TRAFFIC || work / traffic < most * 1.25) continue;
       most = work / traffic;
-      best = { y, x, depth, width, inputs, outputs, vector, bias };
+      best = { y, x, lead, depth, width, inputs, outputs, whole: input === depth * inputs, vector, bias };
     }
   }
   return best;
@@ -293,54 +306,87 @@ export const conv2dInputGrad: Kernel<Conv2dParams> = {
 /** `splits` partial sums over the output rows, added afterwards. */
 export type WeightGradParams = Conv2dParams & { splits: number };
 
-/** How `registers` divides the work: input channels and vectors of output channels per invocation, pixels per turn. */
-function weightForm(p: Conv2dParams) {
-  const vectorIn = byFour(inputsPerGroup(p));
-  const unit = vectorIn ? 4 : 1;
-  const fresh = p.sx % p.dx === 0 ? Math.min(p.kw, p.sx / p.dx) : p.kw;
-  let best = { inputs: 1, blocks: 1 };
-  let most = 0;
-  for (let inputs = 1; inputs <= 4; inputs++) {
-    for (let blocks = 1; blocks <= 4; blocks++) {
-      if ((inputsPerGroup(p) / unit) % inputs !== 0 || (outputsPerGroup(p) / 4) % blocks !== 0) continue;
-      // Sums carried around the loop: more of them cost more to carry than they save in loads.
-      if ((inputs * unit * blocks) / 4 > 4) continue;
-      const reuse = (inputs * unit * blocks) / (fresh * inputs * unit + 4 * blocks);
-      if (reuse <= most) continue;
-      most = reuse;
-      best = { inputs, blocks };
-    }
-  }
-  return { ...best, vectorIn, fresh, pixels: 2 };
+/** One axis of the weight gradient's walk: outputs `step` apart meet pixels that lie `apart` dilations from one another. */
+function weightAxis(stride: number, dilation: number) {
+  const common = gcd(stride, dilation);
+  return { step: dilation / common, apart: stride / common };
 }
 
-/** Invocations that the register kernels would have with one split. */
-function weightTileCount(p: Conv2dParams): number {
-  if (!byFour(outputsPerGroup(p))) {
-    const [inputs, outputs] = [balanced(inputsPerGroup(p), 4), balanced(outputsPerGroup(p))];
-    const columns = p.groups * Math.ceil(outputsPerGroup(p) / outputs);
-    return p.kh * p.kw * Math.ceil(inputsPerGroup(p) / inputs) * columns;
+/** Turns after the last output of a row, less those that have nothing but padding on both sides of the image. */
+function trailingTurns(p: Conv2dParams, step: number, fresh: number): number {
+  let turns = Math.ceil(p.kw / fresh) - 1;
+  const most = turns;
+  const left = (turn: number) => (step - 1 + turn * step) * p.sx - p.px + (fresh - 1) * p.dx;
+  const right = (turn: number) => (Math.max(0, p.ow - step) + turn * step) * p.sx - p.px;
+  // The row that follows finds the last columns of g of this one, and must meet them with zeros.
+  while (turns > 0 && right(turns) >= p.w && left(most - turns) < 0) turns -= 1;
+  return turns;
+}
+
+// Weight gradient on SwiftShader, in multiply-adds. A vec4 loaded takes the time of 80 and the code of 120, a value carried
+// around the loop the time of 3 and the code of 2. Beyond this code the loop outgrows an instruction cache of 64 KiB.
+const WEIGHT_CODE = 2200;
+
+/**
+ * How `registers` divides the weight gradient: the form with the shortest time, of those that compile fast enough. To compile, a
+ * load takes as long as 30 multiply-adds, a carried value as 2.5. What compiling may take grows with the square root of the work,
+ * so that small convolutions, done in a few milliseconds, have small kernels.
+ */
+function weightForm(p: Conv2dParams): WeightForm {
+  const vectorIn = byFour(inputsPerGroup(p));
+  const unit = vectorIn ? 4 : 1;
+  const [y, x] = [weightAxis(p.sy, p.dy), weightAxis(p.sx, p.dx)];
+  const patience = 0.31 * Math.sqrt(flops(p) / 2);
+  let best: WeightForm | null = null;
+  let least = { code: Number.POSITIVE_INFINITY, time: Number.POSITIVE_INFINITY };
+  for (const tapRows of new Set([1, p.kh])) {
+    for (const slides of p.kw > x.apart ? [true, false] : [false]) {
+      for (let rows = 1; rows <= 4; rows++) {
+        for (let inputs = 1; inputs <= 4; inputs++) {
+          for (let blocks = 1; blocks <= 4; blocks++) {
+            if ((inputsPerGroup(p) / unit) % inputs !== 0 || (outputsPerGroup(p) / 4) % blocks !== 0)
+              continue;
+            const fresh = slides ? x.apart : p.kw;
+            const [stepX, stepY] = [slides ? x.step : 1, rows > 1 ? y.step : 1];
+            const tail = slides ? trailingTurns(p, stepX, fresh) : 0;
+            const shape = { tapRows, taps: p.kw, rows, stepY, stepX, apart: y.apart, fresh, tail };
+            const lines = linesOf(shape).length;
+            const loads = (lines * fresh * inputs * unit) / 4 + rows * blocks;
+            const held = tapRows * p.kw * inputs * unit * blocks * 4;
+            const carried = held + (Math.ceil(p.kw / fresh) - 1) * rows * blocks * 4;
+            const turns =
+              Math.ceil(p.oh / stepY / rows) * Math.min(stepY, p.oh) * (p.ow + tail * Math.min(stepX, p.ow));
+            const time = ((held * rows + 80 * loads + 3 * carried) * turns) / held;
+            const compile = held * rows + 30 * loads + 2.5 * carried;
+            const code = Math.max(
+              (held * rows + 120 * loads + 2 * carried) / WEIGHT_CODE,
+              compile / patience,
+              1,
+            );
+            if (code > least.code || (code === least.code && time >= least.time)) continue;
+            least = { code, time };
+            best = { ...shape, inputs, blocks, vectorIn };
+          }
+        }
+      }
+    }
   }
-  const { inputs, blocks, vectorIn } = weightForm(p);
-  return (p.kh * (inputsPerGroup(p) / (vectorIn ? 4 : 1)) * (p.k / 4)) / inputs / blocks;
+  return best!;
 }
 
 /** Pixels that a partial sum should at least cover: fewer, and storing and adding it costs more than computing it. */
 const PIXELS_PER_SPLIT = 512;
 
 /**
- * Splits of the output rows: enough invocations for a GPU, no partial sum of too few pixels. A function of the shape
- * alone, so that the order of summation, hence the bits, do not depend on the adapter's size.
+ * Splits of the output rows: enough invocations for a GPU, no partial sum of too few pixels, rows in fours as `registers` takes
+ * them. A function of the shape alone, so that the order of summation, hence the bits, do not depend on the adapter's size.
  */
-export const weightGradSplits = (p: Conv2dParams): number =>
-  Math.max(
-    1,
-    Math.min(
-      p.n * p.oh,
-      Math.ceil(4096 / weightTileCount(p)),
-      Math.ceil((p.n * p.oh * p.ow) / PIXELS_PER_SPLIT),
-    ),
-  );
+export function weightGradSplits(p: Conv2dParams): number {
+  const rows = p.n * p.oh;
+  const invocations = sizes(p).w / 144;
+  const perSplit = Math.max(PIXELS_PER_SPLIT / p.ow, (rows * invocations) / 4096);
+  return Math.max(1, Math.ceil(rows / (4 * Math.ceil(perSplit / 4))));
+}
 
 export const conv2dWeightGrad: Kernel<WeightGradParams> = {
   name: 'conv2dWeightGrad',
@@ -372,14 +418,16 @@ export const conv2dWeightGrad: Kernel<WeightGradParams> = {
     ...[true, false].map(
       (vectorIn): Variant<WeightGradParams> => ({
         name: vectorIn ? 'registers' : 'registers-image',
-        summary: `the taps of a row of the kernel, up to 8 inputs x 16 outputs, ${vectorIn ? 'vec4 along both' : 'inputs one at a time'}, no barriers`,
+        summary: `the sums of a few channels for all taps or a row of them, ${vectorIn ? 'vec4 along both' : 'inputs one at a time'}, no barriers`,
         applies: (p) => byFour(inputsPerGroup(p)) === vectorIn && byFour(outputsPerGroup(p)) && p.c > 0,
         vec4: vectorIn ? ['x', 'g', 'dw'] : ['g', 'dw'],
-        code: (p) => {
-          const { fresh, inputs, blocks, pixels } = weightForm(p);
-          return shader.weightGradRegisters(p.kw, fresh, inputs, blocks, pixels, vectorIn);
+        code: (p) => weightGradRegisters(weightForm(p)),
+        workgroups: (p) => {
+          const { tapRows, inputs, blocks } = weightForm(p);
+          const unit = vectorIn ? 4 : 1;
+          const tiles = (inputsPerGroup(p) / unit / inputs) * (p.k / 4 / blocks);
+          return Math.ceil(((p.kh / tapRows) * tiles * p.splits) / WEIGHT_WORKGROUP);
         },
-        workgroups: (p) => groupsFor(weightTileCount(p) * p.splits),
       }),
     ),
     {

@@ -10,7 +10,8 @@
 //
 // The ladder, for each of the three:
 //   naive      one value per invocation, reads as the formula (this file)
-//   registers  a small tile of values per invocation, so that what is loaded is used several times; any shape (this file)
+//   registers  a small tile of values per invocation, so that what is loaded is used several times; any shape (this file;
+//              weight gradient: conv2dWeight.wgsl.ts)
 //   rows       weights held by the invocation, pixels streamed past them: for software adapters (conv2dRows.wgsl.ts)
 //   tiles      blocks of both operands shared through workgroup memory: for GPUs (conv2dTiles.wgsl.ts)
 //
@@ -29,6 +30,9 @@ export const each = (count: number, line: (index: number) => string): string =>
 /** The arguments of a constructor. */
 export const list = (count: number, item: (index: number) => string): string =>
   Array.from({ length: count }, (_, index) => item(index)).join(', ');
+
+/** Greatest common divisor. */
+export const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
 
 export const forwardNaive = (bias: boolean) => wgsl`
 @compute @workgroup_size(64)
@@ -277,108 +281,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 }
 `;
 
-/**
- * One invocation: the `taps` taps of one row of the kernel, `inputs` input channels (in units of four where `vectorIn`) times
- * `4 blocks` output channels, over the output rows of its split, `pixels` pixels to a turn of the loop. Neighbouring taps see
- * the same columns of x, so of the `taps` columns under a pixel only `fresh` are new; the others move along. The partial sums
- * of the splits are added by a second pass (reduceSum), in order.
- */
-export const weightGradRegisters = (
-  taps: number,
-  fresh: number,
-  inputs: number,
-  blocks: number,
-  pixels: number,
-  vectorIn: boolean,
-) => {
-  const channels = inputs * (vectorIn ? 4 : 1);
-  const kept = taps - fresh;
-  const value = (column: number, c: number) =>
-    vectorIn ? `x${column}_${c >> 2}.${'xyzw'[c & 3]}` : `x${column}_${c}`;
-  // Columns of a turn from left to right; without common ones each pixel has its own.
-  const column = (pixel: number, tap: number) => pixel * fresh + tap;
-  const load = (kind: 'var' | 'let', j: number, position: string) => `let ix${j} = ${position};
-      let in${j} = ix${j} >= 0 && ix${j} < width;
-      let at${j} = (line + u32(clamp(ix${j}, 0, width - 1))) * c + channel;
-      ${each(
-        inputs,
-        (i) => `${kind} x${j}_${i} = select(${vectorIn ? 'vec4f()' : '0.0'}, x[at${j} + ${i}u], in${j});`,
-      )}`;
-  return wgsl`
-// The sums leave through an array, so that one loop stores them.
-var<private> sums: array<vec4f, ${taps * channels * blocks}>;
-
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let index = flat(gid, groups);
-  // Input channels are counted in units of ${vectorIn ? 'four' : 'one'}, output channels of four.
-  let c = p.c / ${vectorIn ? 4 : 1}u;
-  let k = p.k / 4u;
-  let ci = c / p.groups;
-  let tiles = ci / ${inputs}u;
-  let columns = k / ${blocks}u;
-  if (index >= p.kh * tiles * columns * p.splits) { return; }
-  let o = (index % columns) * ${blocks}u;
-  let i = ((index / columns) % tiles) * ${inputs}u;
-  let ky = (index / (columns * tiles)) % p.kh;
-  let split = index / (columns * tiles * p.kh);
-  let channel = o / (k / p.groups) * ci + i;
-  let h = i32(p.h);
-  let width = i32(p.w);
-  let oh = p.oh;
-  let ow = p.ow;
-  let px = i32(p.px);
-  let dx = i32(p.dx);
-  let rows = p.n * oh;
-  let perSplit = (rows + p.splits - 1u) / p.splits;
-  let last = min(rows, (split + 1u) * perSplit);
-  let shift = i32(ky * p.dy) - i32(p.py);
-  ${each(taps, (t) => each(channels, (i) => each(blocks, (b) => `var a${t}_${i}_${b} = vec4f();`)))}
-  for (var r = split * perSplit; r < last; r++) {
-    let n = r / oh;
-    let iy = i32((r - n * oh) * p.sy) + shift;
-    if (iy < 0 || iy >= h) { continue; }
-    let line = (n * p.h + u32(iy)) * p.w;
-    ${each(kept, (s) => load('var', s, `${s} * dx - px`))}
-    for (var ox = 0u; ox < ow; ox += ${pixels}u) {
-      ${each(pixels, (u) => {
-        const left = `i32((ox + ${u}u) * p.sx) - px`;
-        return each(fresh, (s) => load('let', column(u, kept + s), `${left} + ${kept + s} * dx`));
-      })}
-      ${each(
-        pixels,
-        (u) => `let used${u} = ox + ${u}u < ow;
-      let gi${u} = (r * ow + min(ox + ${u}u, ow - 1u)) * k + o;
-      ${each(blocks, (b) => {
-        const value = `g[gi${u} + ${b}u]`;
-        return `let g${u}_${b} = ${u === 0 ? value : `select(vec4f(), ${value}, used${u})`};`;
-      })}`,
-      )}
-      ${each(taps, (t) =>
-        each(channels, (i) =>
-          each(
-            blocks,
-            (b) =>
-              `a${t}_${i}_${b} += mat${pixels}x4f(${list(pixels, (u) => `g${u}_${b}`)}) * ` +
-              `vec${pixels}f(${list(pixels, (u) => value(column(u, t), i))});`,
-          ),
-        ),
-      )}
-      ${each(kept, (s) => each(inputs, (i) => `x${s}_${i} = x${s + pixels * fresh}_${i};`))}
-    }
-  }
-  ${each(taps, (t) =>
-    each(channels, (i) => each(blocks, (b) => `sums[${(t * channels + i) * blocks + b}] = a${t}_${i}_${b};`)),
-  )}
-  let out = ((split * p.kh + ky) * ${taps}u * ci + i) * ${vectorIn ? 4 : 1}u * k + o;
-  for (var e = 0u; e < ${taps * channels}u; e++) {
-    let to = out + (e / ${channels}u * ci * ${vectorIn ? 4 : 1}u + e % ${channels}u) * k;
-    ${each(blocks, (b) => `dw[to + ${b}u] = sums[e * ${blocks}u + ${b}u];`)}
-  }
-}
-`;
-};
-/** As `weightGradRegisters`, for any channel counts: `inputs` times `outputs` scalars per invocation. */
+/** One invocation: one tap, `inputs` times `outputs` scalars, over the output rows of its split. For any channel counts. */
 export const weightGradScalar = (inputs: number, outputs: number, unroll: number) => wgsl`
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {

@@ -22,7 +22,7 @@
 // registers there (its compiler keeps next to nothing in them). On a GPU it would be hundreds of registers per invocation:
 // `tiles` is for GPUs.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { each, list } from './conv2d.wgsl.ts';
+import { each, gcd, list } from './conv2d.wgsl.ts';
 
 /** Four invocations are what SwiftShader runs at once; smaller workgroups spread better over its threads. */
 export const ROWS_WORKGROUP = 4;
@@ -40,18 +40,21 @@ export interface Axis {
   taps: { phase: number; position: number }[];
   /** Relative to the line or pixel of the turn, less the padding, or for an input gradient plus padding / stride. */
   positions: number[];
-  /** Positions that are new in every turn, the last ones; the others were read in the turn before. */
+  /** Positions that are new in every turn, the last ones; the others were read in turns before. */
   fresh: number;
+  /** Outputs from one turn to the next, in units of `phases`: with dilation, the next that meets the same positions. */
+  step: number;
 }
 
 /** One axis of a convolution: output a reads a stride + tap dilation - padding. */
 export function forwardAxis(taps: number, stride: number, dilation: number): Axis {
-  const shared = stride % dilation === 0 && stride / dilation < taps;
+  const common = gcd(stride, dilation);
   return {
     phases: 1,
     taps: Array.from({ length: taps }, (_, tap) => ({ phase: 0, position: tap })),
     positions: Array.from({ length: taps }, (_, tap) => tap * dilation),
-    fresh: shared ? stride / dilation : taps,
+    fresh: Math.min(taps, stride / common),
+    step: dilation / common,
   };
 }
 
@@ -62,34 +65,43 @@ export function gradAxis(taps: number, stride: number, padding: number, dilation
     const phase = (((tap * dilation - rest) % stride) + stride) % stride;
     return { phase, position: (phase + rest - tap * dilation) / stride };
   });
-  const first = Math.min(...reads.map(({ position }) => position));
-  const range = Math.max(...reads.map(({ position }) => position)) - first + 1;
+  const sorted = [...new Set(reads.map(({ position }) => position))].sort((a, b) => a - b);
+  const step = sorted.slice(1).reduce((common, position) => gcd(position - sorted[0], common), 0) || 1;
+  const range = (sorted[sorted.length - 1] - sorted[0]) / step + 1;
   // Taps far apart share nothing with the turn before.
-  if (range > taps) {
-    return {
-      phases: stride,
-      taps: reads.map(({ phase }, tap) => ({ phase, position: tap })),
-      positions: reads.map(({ position }) => position),
-      fresh: taps,
-    };
-  }
+  const shared = range <= taps;
+  const positions = shared ? Array.from({ length: range }, (_, index) => sorted[0] + index * step) : sorted;
   return {
     phases: stride,
-    taps: reads.map(({ phase, position }) => ({ phase, position: position - first })),
-    positions: Array.from({ length: range }, (_, index) => first + index),
-    fresh: 1,
+    taps: reads.map(({ phase, position }) => ({ phase, position: positions.indexOf(position) })),
+    positions,
+    fresh: shared ? 1 : positions.length,
+    step: shared ? step : 1,
   };
+}
+
+/** Turns before the first output whose columns, some of them inside the image, belong to outputs to come. */
+export function leadingTurns({ positions, fresh, step }: Axis, stride: number, origin: number): number {
+  let turns = Math.ceil(positions.length / fresh) - 1;
+  const rightmost = (turn: number) =>
+    (step - 1 - turn * step) * stride + origin + positions[positions.length - 1];
+  while (turns > 0 && rightmost(turns) < 0) turns -= 1;
+  return turns;
 }
 
 export interface RowsForm {
   y: Axis;
   x: Axis;
+  /** Turns of the walk along a row before its first output. */
+  lead: number;
   /** Channels of a matrix: 1 to 4 of the input, 4 or 1 of the output. */
   depth: number;
   width: number;
   /** Matrices along the input and along the output channels. */
   inputs: number;
   outputs: number;
+  /** All input channels of a group lie in one block: there are no sums so far to be read. */
+  whole: boolean;
   /** Buffers are read and written four channels at a time; depth and width are 4. */
   vector: boolean;
   bias: boolean;
@@ -97,9 +109,15 @@ export interface RowsForm {
 
 /** y from x and w, or with `turned` dx from g and wt. */
 export const rows = (form: RowsForm, turned: boolean) => {
-  const { y, x, depth, width, inputs, outputs, vector, bias } = form;
+  const { y, x, lead, depth, width, inputs, outputs, whole, vector, bias } = form;
   const taps = y.taps.length * x.taps.length;
   const kept = x.positions.length - x.fresh;
+  // A column is read once, and added to the outputs of this turn and of as many to come.
+  const ahead = Math.ceil(kept / x.fresh);
+  const target = (position: number) => {
+    const turn = Math.max(0, Math.ceil((kept - position) / x.fresh));
+    return { turn, column: position + turn * x.fresh - kept };
+  };
   const input = depth === 1 ? 'f32' : `vec${depth}f`;
   const output = width === 1 ? 'f32' : 'vec4f';
   const matrix = width === 1 ? input : depth === 1 ? 'vec4f' : `mat${depth}x4f`;
@@ -111,28 +129,33 @@ export const rows = (form: RowsForm, turned: boolean) => {
   const read = (count: number, buffer: string, at: string) =>
     count === 1 ? `${buffer}[${at}]` : `vec${count}f(${list(count, (e) => `${buffer}[${at} + ${e}u]`)})`;
   const source = turned ? 'g' : 'x';
-  const target = turned ? 'dx' : 'y';
-  const load = (kind: 'var' | 'let', column: number, pixel: string) => `
-      let ix${column} = ${pixel} + (${x.positions[column]});
-      let in${column} = ix${column} >= 0 && ix${column} < iw;
-      let at${column} = u32(clamp(ix${column}, 0, iw - 1)) * ic + channel;
-      ${each(y.positions.length, (row) =>
-        each(inputs, (i) => {
-          const value = read(deep, source, `line${row} + at${column} + ${i * deep}u`);
-          return `${kind} v${row}_${column}_${i} = select(${input}(), ${value}, in${column} && in_y${row});`;
-        }),
-      )}`;
+  const result = turned ? 'dx' : 'y';
+  const load = (column: number) => `
+        let ix${column} = left + (${x.positions[kept + column]});
+        let in${column} = ix${column} >= 0 && ix${column} < iw;
+        let at${column} = u32(clamp(ix${column}, 0, iw - 1)) * ic + channel;
+        ${each(y.positions.length, (row) =>
+          each(inputs, (i) => {
+            const value = read(deep, source, `line${row} + at${column} + ${i * deep}u`);
+            return `let v${row}_${column}_${i} = select(${input}(), ${value}, in${column} && in_y${row});`;
+          }),
+        )}`;
+  // The sums of an output, by turns until it is complete.
+  const eachSum = (line: (name: string, turn: number) => string) =>
+    each(ahead + 1, (turn) =>
+      each(y.phases, (fy) => each(x.phases, (fx) => each(outputs, (b) => line(`${fy}_${fx}_${b}`, turn)))),
+    );
   const store = (fy: number, fx: number, b: number) => {
     const reached = y.taps.some(({ phase }) => phase === fy) && x.taps.some(({ phase }) => phase === fx);
-    const at = `out${fy} + ${fx}u * oc + ${b * wide}u`;
+    const at = `out${fy} + (ox + ${fx}u) * oc + ${b * wide}u`;
     const before = bias ? read(wide, 'b', `o + ${b * wide}u`) : `${output}()`;
     const sum = reached
-      ? `a${fy}_${fx}_${b} + select(${read(wide, target, at)}, ${before}, i0 == 0u)`
+      ? `a0_${fy}_${fx}_${b} + ${whole ? before : `select(${read(wide, result, at)}, ${before}, i0 == 0u)`}`
       : before;
     return wide === 1
-      ? `${target}[${at}] = ${sum};`
+      ? `${result}[${at}] = ${sum};`
       : `{ let sum = ${sum};
-          ${each(wide, (e) => `${target}[${at} + ${e}u] = sum[${e}];`)} }`;
+          ${each(wide, (e) => `${result}[${at} + ${e}u] = sum[${e}];`)} }`;
   };
   return wgsl`
 var<private> held: array<${output}, ${taps * inputs * depth * outputs}>;
@@ -157,6 +180,8 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   let oc = p.k / ${unit}u;
 #endif
   let origin = ${turned ? 'i32(p.px / p.sx)' : '-i32(p.px)'};
+  let stride = ${turned ? '1' : 'i32(p.sx)'};
+  let turns = i32((ow + ${x.phases - 1}u) / ${x.phases}u);
   let down = (oh + ${y.phases - 1}u) / ${y.phases}u;
   let lines = p.n * down;
   let columns = oc / ${outputs * wide}u;
@@ -201,23 +226,31 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
       let in_y${row} = iy${row} >= 0 && iy${row} < ih;
       let line${row} = u32((i32(n) * ih + clamp(iy${row}, 0, ih - 1)) * iw) * ic;`,
       )}
-      ${each(kept, (column) => load('var', column, 'origin'))}
-      ${each(y.phases, (fy) => `var out${fy} = (n * oh + line * ${y.phases}u + ${fy}u) * ow * oc + o;`)}
-      for (var ox = 0u; ox < ow; ox += ${x.phases}u) {
-        let left = i32(ox${turned ? ` / ${x.phases}u` : ' * p.sx'}) + origin;
-        ${each(x.fresh, (column) => load('let', kept + column, 'left'))}
-        ${each(y.phases, (fy) => each(x.phases, (fx) => each(outputs, (b) => `var a${fy}_${fx}_${b} = ${output}();`)))}
+      ${each(y.phases, (fy) => `let out${fy} = (n * oh + line * ${y.phases}u + ${fy}u) * ow * oc + o;`)}
+#if ${x.step > 1}
+      for (var first = 0; first < min(${x.step}, turns); first++) {
+#else
+      let first = 0;
+#endif
+      ${eachSum((name, turn) => (turn < ahead ? `var a${turn}_${name} = ${output}();` : ''))}
+      for (var turn = first - ${lead * x.step}; turn < turns; turn += ${x.step}) {
+        let left = turn * stride + origin;
+        ${each(x.fresh, load)}
+        ${eachSum((name, turn) => (turn === ahead ? `var a${turn}_${name} = ${output}();` : ''))}
         ${each(taps, (tap) => {
           const [ty, tx] = [y.taps[Math.floor(tap / x.taps.length)], x.taps[tap % x.taps.length]];
+          const { turn, column } = target(tx.position);
           return each(inputs, (i) =>
             each(
               outputs,
               (b) =>
-                `a${ty.phase}_${tx.phase}_${b} += ` +
-                `${product(`m${tap * inputs + i}_${b}`, `v${ty.position}_${tx.position}_${i}`)};`,
+                `a${turn}_${ty.phase}_${tx.phase}_${b} += ` +
+                `${product(`m${tap * inputs + i}_${b}`, `v${ty.position}_${column}_${i}`)};`,
             ),
           );
         })}
+        ${lead > 0 ? 'if (turn >= 0) {' : ''}
+        let ox = u32(turn) * ${x.phases}u;
         ${each(y.phases, (fy) =>
           each(x.phases, (fx) => {
             const stores = each(outputs, (b) => store(fy, fx, b));
@@ -226,13 +259,12 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
               : `if (line * ${y.phases}u + ${fy}u < oh && ox + ${fx}u < ow) { ${stores} }`;
           }),
         )}
-        ${each(kept, (column) =>
-          each(y.positions.length, (row) =>
-            each(inputs, (i) => `v${row}_${column}_${i} = v${row}_${column + x.fresh}_${i};`),
-          ),
-        )}
-        ${each(y.phases, (fy) => `out${fy} += ${x.phases}u * oc;`)}
+        ${lead > 0 ? '}' : ''}
+        ${eachSum((name, turn) => (turn < ahead ? `a${turn}_${name} = a${turn + 1}_${name};` : ''))}
       }
+#if ${x.step > 1}
+      }
+#endif
     }
   }
 }

@@ -94,7 +94,7 @@ function weightGrad(x: Tensor, g: Tensor, p: kernels.Conv2dParams): Tensor {
   const size = shape.reduce((a, b) => a * b, 1);
   const parts = empty([splits, ...shape], 'f32', x.device);
   launch(kernels.conv2dWeightGrad, { ...p, splits }, { x, g, dw: parts });
-  const dw = fold(reduceSum, parts, 1, splits, size).view(shape);
+  const dw = (splits === 1 ? parts : fold(reduceSum, parts, 1, splits, size)).view(shape);
   return record('conv2dWeightGrad', [x, g], dw, (c, [needX, needG]) => [
     needX ? inputGrad(g, c, p) : null,
     needG ? forward(x, c, p) : null,

@@ -145,6 +145,10 @@ const larger: Case[] = [
   { x: [1, 11, 12, 8], kernel: [3, 3], k: 8, options: { stride: 3, padding: 2, dilation: 2 } },
   { x: [1, 8, 7, 8], kernel: [3, 3], k: 16, options: { stride: 2, padding: 0 } },
   { x: [1, 8, 7, 8], kernel: [1, 1], k: 16, options: { stride: 2 } },
+  { x: [2, 9, 13, 8], kernel: [3, 3], k: 8, options: { dilation: 2 } },
+  { x: [1, 13, 15, 4], kernel: [3, 3], k: 8, options: { stride: 2, padding: 1, dilation: 3 } },
+  { x: [1, 14, 15, 8], kernel: [2, 3], k: 8, options: { padding: [3, 4], dilation: [3, 2], groups: 2 } },
+  { x: [1, 13, 14, 8], kernel: [3, 3], k: 4, options: { stride: 2, padding: 3, dilation: 4 } },
   { x: [1, 9, 10, 4], kernel: [7, 7], k: 8, options: { stride: 2, padding: 3 } },
   { x: [1, 6, 7, 6], kernel: [3, 3], k: 12, options: { stride: 2, padding: 1 } },
   { x: [1, 6, 9, 12], kernel: [5, 5], k: 2, options: { padding: 2 } },
@@ -157,6 +161,33 @@ test('every variant against plain loops, none beyond its buffers', async () => {
     for (const { name } of family.variants) ok(ran.has(`${family.name}/${name}`), `${family.name}/${name}`);
   }
 });
+
+// The forms of `registers` depend on how much work there is: what large layers get, which small cases never see.
+for (const one of [
+  { x: [2, 29, 38, 32], kernel: [3, 3], k: 32, options: { padding: 1 } },
+  { x: [2, 29, 38, 32], kernel: [3, 3], k: 32, options: { padding: [2, 0], dilation: 2 } },
+  { x: [1, 61, 75, 32], kernel: [3, 3], k: 32, options: { stride: 2, padding: 1 } },
+  { x: [1, 90, 83, 3], kernel: [7, 7], k: 64, options: { stride: 2, padding: 3 } },
+] satisfies Case[]) {
+  test(`weight gradient of several rows at a time: ${label(one)}`, async () => {
+    const device = await testGpu();
+    const { params, buffers, weights } = kernelCase(one);
+    const launch = {
+      params: { ...params, splits: 3 },
+      buffers: { ...buffers, dw: new Float64Array(3 * weights) },
+    };
+    const variant = conv2dWeightGrad.variants.find((v) => v.applies(launch.params, { software: true }))!;
+    ok(/mat[234]x4f/.test(variant.code(launch.params)), 'several rows in a turn');
+    const family = conv2dWeightGrad as unknown as Kernel;
+    const { wrong } = await compareVariant(
+      device,
+      family,
+      variant as unknown as Kernel['variants'][number],
+      launch,
+    );
+    equal(wrong, [], `${variant.name}: ${wrong[0]}`);
+  });
+}
 
 test('an infinity at the border of the image that is read stays out of the padding', async () => {
   const ends = (values: Float64Array) => {

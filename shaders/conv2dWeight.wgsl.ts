@@ -1,0 +1,201 @@
+// Weight gradient in registers: the sums of a small block of weights stay with the invocation, and x and g stream past them.
+//
+//   dw[ky,kx,i,o] = sum over n,oy,ox of  x[n, oy S - P + ky D, ox S - P + kx D, i] g[n,oy,ox,o]
+//
+// An invocation holds the sums of all taps (of one row of taps where the kernel is large) for a few input and output channels.
+// A turn of its one loop takes one column of x and of g, over up to four rows of the output at once. With a 3x3 kernel, 4 x 4
+// channels and four rows that is
+//
+//   six rows of x, four of g      10 vec4 loaded
+//   nine taps, four rows          576 multiply-adds, on 36 vec4 of sums
+//
+// Four rows share the six rows of x, and each sum is carried around the loop once for four of its products. A column of x meets
+// the columns of g of this turn and of the turns before, so those of g are kept, and x is loaded once for all taps.
+//
+// With a dilation, neighbouring outputs meet different rows and columns of x. So the walk goes in steps: outputs `step` apart
+// meet neighbouring taps' pixels, and all the kernel does without dilation holds for each of the `step` phases.
+//
+// Rows and columns outside the image, and those that a phase does not have, read some other value and replace it by zero.
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import { each, list } from './conv2d.wgsl.ts';
+
+/** Small, because an invocation here has much to do. */
+export const WEIGHT_WORKGROUP = 16;
+
+export interface WeightForm {
+  /** Rows and columns of the kernel per invocation. */
+  tapRows: number;
+  taps: number;
+  /** Rows of the output per turn. */
+  rows: number;
+  /** From one of these rows, and from the column of one turn, to the next. */
+  stepY: number;
+  stepX: number;
+  /** Rows of x between two of these rows, and columns of x that are new in every turn, in units of the dilation. */
+  apart: number;
+  fresh: number;
+  /** Turns after the last column of the output: columns of x that only outputs before them meet. */
+  tail: number;
+  /** Input channels, in units of four where `vectorIn`, and vectors of four output channels. */
+  inputs: number;
+  blocks: number;
+  vectorIn: boolean;
+}
+
+/** Rows of x under the rows of a turn, in units of the dilation. */
+export const linesOf = ({ rows, tapRows, apart }: Pick<WeightForm, 'rows' | 'tapRows' | 'apart'>): number[] =>
+  [
+    ...new Set(
+      Array.from({ length: rows * tapRows }, (_, e) => Math.floor(e / tapRows) * apart + (e % tapRows)),
+    ),
+  ].sort((a, b) => a - b);
+
+/** One partial sum per split of the output rows; a second pass (reduceSum) adds them, in order. */
+export const weightGradRegisters = (form: WeightForm) => {
+  const { tapRows, taps, rows, stepY, stepX, apart, fresh, tail, inputs, blocks, vectorIn } = form;
+  const unit = vectorIn ? 4 : 1;
+  const channels = inputs * unit;
+  const lines = linesOf(form);
+  const window = Math.ceil(taps / fresh);
+  const zero = vectorIn ? 'vec4f()' : '0.0';
+  // Four rows at a time the products are `matrix * vector`.
+  const rowwise = (type: string, item: (row: number) => string) =>
+    rows === 1 ? item(0) : `${type}(${list(rows, item)})`;
+  const value = (line: number, column: number, c: number) =>
+    vectorIn ? `x${line}_${column}_${c >> 2}.${'xyzw'[c & 3]}` : `x${line}_${column}_${c}`;
+  const plus = (offset: string | number) => (offset === 0 ? '' : ` + ${offset}`);
+  // By tap, channel and block: the sum, and the row and column of the kernel.
+  const sums = Array.from({ length: tapRows * taps * channels * blocks }, (_, sum) => {
+    const [tap, c, b] = [
+      Math.floor(sum / channels / blocks),
+      Math.floor(sum / blocks) % channels,
+      sum % blocks,
+    ];
+    return { sum, y: Math.floor(tap / taps), x: tap % taps, c, b };
+  });
+  return wgsl`
+// The sums leave through an array, so that one loop stores them.
+var<private> out: array<vec4f, ${sums.length}>;
+
+@compute @workgroup_size(${WEIGHT_WORKGROUP})
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = gid.x + gid.y * groups.x * ${WEIGHT_WORKGROUP}u;
+  // Input channels are counted in units of ${vectorIn ? 'four' : 'one'}, output channels of four.
+  let c = p.c / ${unit}u;
+  let k = p.k / 4u;
+  let ci = c / p.groups;
+  let tiles = ci / ${inputs}u;
+  let columns = k / ${blocks}u;
+  let tapRows = p.kh / ${tapRows}u;
+  if (index >= tapRows * tiles * columns * p.splits) { return; }
+  let o = (index % columns) * ${blocks}u;
+  let i = ((index / columns) % tiles) * ${inputs}u;
+  let ky = (index / (columns * tiles)) % tapRows;
+  let split = index / (columns * tiles * tapRows);
+  let channel = o / (k / p.groups) * ci + i;
+  // What the loop needs of the parameters: a uniform is loaded anew wherever it is named.
+  let h = p.h;
+  let w = p.w;
+  let oh = p.oh;
+  let ow = i32(p.ow);
+  let sx = i32(p.sx);
+  let px = i32(p.px);
+  let dx = i32(p.dx);
+  let pitch = w * c;
+  let outPitch = p.ow * k;
+  let shift = i32(ky * p.dy) - i32(p.py);
+  ${each(lines.length, (l) => `let down${l} = ${lines[l]} * i32(p.dy);`)}
+  let all = p.n * oh;
+  let perSplit = (all + p.splits - 1u) / p.splits;
+  let last = min(all, (split + 1u) * perSplit);
+  ${sums.map(({ sum }) => `var a${sum} = vec4f();`).join('\n')}
+  ${each(window - 1, (m) => each(rows, (j) => each(blocks, (b) => `var g${m + 1}_${j}_${b} = vec4f();`)))}
+  let end = ow + ${tail * stepX};
+  // The rows of a turn, how many there are, the first one's row of x, and where both begin.
+  var next = split * perSplit;
+  var used = 0u;
+  var iy = 0;
+  var at = 0u;
+  var gi = 0u;
+#if ${stepY > 1}
+  var block = next;
+#endif
+#if ${stepX > 1}
+  var phase = ${stepX};
+#endif
+  var ox = end;
+  loop {
+    if (ox >= end) {
+#if ${stepX > 1}
+      phase += 1;
+      if (phase >= min(${stepX}, ow)) {
+      phase = 0;
+#endif
+      if (next >= last) { break; }
+      let n = next / oh;
+      let y = next - n * oh;
+      iy = i32(y * p.sy) + shift;
+      at = (n * h + u32(iy)) * pitch + channel;
+      gi = next * outPitch + o;
+#if ${stepY > 1}
+      // A block of rows is walked once for each phase.
+      let length = min(${rows * stepY}u, min(last, (n + 1u) * oh) - block);
+      used = (block + length - next + ${stepY - 1}u) / ${stepY}u;
+      next += 1u;
+      if (next - block >= min(${stepY}u, length)) {
+        block += length;
+        next = block;
+      }
+#else
+      used = min(${rows}u, min(last, (n + 1u) * oh) - next);
+      next += used;
+#endif
+#if ${stepX > 1}
+      }
+      ox = phase;
+#else
+      ox = 0;
+#endif
+    }
+    ${each(lines.length, (l) => `let in_y${l} = u32(iy + down${l}) < h;`)}
+    ${each(
+      fresh,
+      (column) => `let ix${column} = u32(ox * sx - px${plus(column && `${column} * dx`)});
+    let in_x${column} = ix${column} < w;
+    let at${column} = at + ix${column} * c;
+    ${each(lines.length, (l) =>
+      each(inputs, (i) => {
+        const load = `x[at${column} + u32(down${l}) * pitch${plus(i && `${i}u`)}]`;
+        return `let x${l}_${column}_${i} = select(${zero}, ${load}, in_x${column} && in_y${l});`;
+      }),
+    )}`,
+    )}
+    ${each(rows, (j) =>
+      each(blocks, (b) => {
+        const load = `g[gi + u32(ox) * k${plus(j && `${j * stepY}u * outPitch`)}${plus(b && `${b}u`)}]`;
+        return `let g0_${j}_${b} = select(vec4f(), ${load}, ox < ow && ${j}u < used);`;
+      }),
+    )}
+    ${each(window, (m) =>
+      each(blocks, (b) => `let m${m}_${b} = ${rowwise(`mat${rows}x4f`, (j) => `g${m}_${j}_${b}`)};`),
+    )}
+    ${sums
+      .map(({ sum, y, x, c, b }) => {
+        const values = rowwise(`vec${rows}f`, (j) => value(lines.indexOf(j * apart + y), x % fresh, c));
+        return `a${sum} += m${Math.floor(x / fresh)}_${b} * ${values};`;
+      })
+      .join('\n')}
+    ${each(window - 1, (m) =>
+      each(rows, (j) => each(blocks, (b) => `g${window - 1 - m}_${j}_${b} = g${window - 2 - m}_${j}_${b};`)),
+    )}
+    ox += ${stepX};
+  }
+  ${sums.map(({ sum }) => `out[${sum}] = a${sum};`).join('\n')}
+  let to = ((split * p.kh + ky) * ${taps}u * ci + i) * ${unit}u * k + o;
+  for (var e = 0u; e < ${tapRows * taps * channels}u; e++) {
+    let row = to + (e / ${channels}u * ci * ${unit}u + e % ${channels}u) * k;
+    ${each(blocks, (b) => `dw[row + ${b}u] = out[e * ${blocks}u + ${b}u];`)}
+  }
+}
+`;
+};

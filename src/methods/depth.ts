@@ -18,7 +18,7 @@ import { minPhotometricError, pixelProjection, synthesizeViews } from '../ops/re
 import { resizeBilinear } from '../ops/resize.ts';
 import { edgeAwareSmoothness } from '../ops/smoothness.ts';
 import { Adam } from '../optim/optimizer.ts';
-import { stepDecay } from '../optim/schedule.ts';
+import { polynomial, type Schedule, stepDecay } from '../optim/schedule.ts';
 import type { Phase } from './phase.ts';
 
 export interface DepthOptions {
@@ -35,6 +35,14 @@ export interface DepthOptions {
    * the disparity's size, with images averaged down to it (Zhou et al., CVPR 2017), where a motion of many pixels is one of few.
    */
   resolution: 'full' | 'own';
+  /**
+   * What a pixel's error is. `minimum`: the least of both warped and both unwarped neighbours (Monodepth2, section 3.2 and 3.3),
+   * which leaves out what is occluded and what moves with the camera. `average`: the mean of both warped neighbours (Zhou et al.).
+   * Then every pixel tells both motions that they are wrong, far ones too, where an unwarped neighbour often fits well enough.
+   */
+  reprojection: 'minimum' | 'average';
+  /** Learning rate: a tenth for the last quarter (`step`, Monodepth2), or falling evenly to zero (`linear`). */
+  decay: 'step' | 'linear';
 }
 
 /** Frames, their neighbours and their cameras at one size. */
@@ -122,35 +130,21 @@ export function predictPoses(
   );
 }
 
-/** What one scale's loss saw, for pictures. */
-export interface Reprojection {
-  /** [2N,H,W,3]: the frames before, then the frames after. */
-  warped: Tensor;
-  /** Least error per pixel, [N,H,W,1]. */
-  error: Tensor;
-  /** 0, 1: a warped neighbour won; 2: an unwarped one did, the pixel is automasked. i32 [N,H,W]. */
-  winner: Tensor;
-}
-
 /**
- * Photometric error of the target against both neighbours warped through one disparity map, and against the unwarped
- * neighbours. Disparity, not depth, is brought to the view's size (Monodepth2 trainer.py, generate_images_pred, and issue 164).
+ * Both neighbours warped into the target through one disparity map, [2N,H,W,3]. Disparity, not depth, is brought to the view's
+ * size (Monodepth2 trainer.py, generate_images_pred, and issue 164).
  * @param poses see `predictPoses`.
- * @param identity see `identityError`.
  */
-export function reproject(
+export function warpNeighbours(
   disparity: Tensor,
   view: VideoView,
   poses: Tensor,
-  identity: Tensor,
   range: Pick<DepthOptions, 'minDepth' | 'maxDepth'>,
-): Reprojection {
+): Tensor {
   const [, height, width] = view.target.shape;
   const same = disparity.shape[1] === height && disparity.shape[2] === width;
   const full = same ? disparity : resizeBilinear(disparity, [height, width], { alignCorners: false });
-  const projection = pixelProjection(view.K, view.inverseK, poses);
-  const warped = synthesizeViews(view.neighbours, full, projection, range);
-  return { warped, ...minPhotometricError(warped, view.target, identity) };
+  return synthesizeViews(view.neighbours, full, pixelProjection(view.K, view.inverseK, poses), range);
 }
 
 /**
@@ -164,6 +158,10 @@ export function identityError(view: VideoView, key: Tensor): Tensor {
   });
 }
 
+/** Photometric error of each warped neighbour by itself, [2N,H,W,1]: the target stands beside both. */
+const eachError = (warped: Tensor, target: Tensor): Tensor =>
+  minPhotometricError(warped, concat([target, target], 0)).error;
+
 /** Mean over scales of photometric error plus smoothness. `key` is the step's random key. */
 export function depthLoss(
   model: DepthNetworks,
@@ -176,13 +174,18 @@ export function depthLoss(
   const scales = disparities.map(({ shape }) => Math.round(Math.log2(video.target.shape[1] / shape[1])));
   const views = viewsOf(video, Math.max(...scales));
   const own = options.resolution === 'own';
-  const identity = own ? null : identityError(views[0], key);
+  const automask = options.reprojection === 'minimum';
+  const still = automask && !own ? identityError(views[0], key) : null;
   let photometric: Tensor | null = null;
   let smoothness: Tensor | null = null;
   disparities.forEach((disparity, i) => {
     const scale = scales[i];
     const view = views[own ? scale : 0];
-    const term = mean(reproject(disparity, view, poses, identity ?? identityError(view, key), options).error);
+    const warped = warpNeighbours(disparity, view, poses, options);
+    const error = automask
+      ? minPhotometricError(warped, view.target, still ?? identityError(view, key)).error
+      : eachError(warped, view.target);
+    const term = mean(error);
     const edges = edgeAwareSmoothness(disparity, views[scale].target);
     const smooth = affine(edges, options.smoothness / 2 ** scale, 0);
     photometric = photometric ? add(photometric, term) : term;
@@ -220,6 +223,7 @@ export class DepthPhase implements Phase<VideoBatch, DepthInputs> {
   readonly optimizer: Adam;
   readonly #refs: readonly FrameRef[];
   readonly #stage: DepthStage;
+  readonly #schedule: Schedule;
   readonly #seed: number;
 
   /** @param stage by default Monodepth2's only one: everything is trained. */
@@ -238,6 +242,10 @@ export class DepthPhase implements Phase<VideoBatch, DepthInputs> {
   ) {
     this.#refs = refs;
     this.#stage = stage;
+    this.#schedule =
+      options.decay === 'linear'
+        ? polynomial(stage.steps, 1)
+        : stepDecay([Math.floor(0.75 * stage.steps)], 0.1);
     this.#seed = seed;
     this.name = stage.name;
     this.steps = stage.steps;
@@ -255,8 +263,7 @@ export class DepthPhase implements Phase<VideoBatch, DepthInputs> {
   }
 
   inputs(batch: VideoBatch, step: number): DepthInputs {
-    // Monodepth2 divides the learning rate by ten for the last quarter.
-    this.optimizer.advance(stepDecay([Math.floor(0.75 * this.steps)], 0.1)(step));
+    this.optimizer.advance(this.#schedule(step));
     return depthInputs(batch, [this.#seed, step]);
   }
 

@@ -2,16 +2,13 @@ import type { Tensor } from '../autograd/tensor.ts';
 import { type Initializer, Module } from '../nn/module.ts';
 import { type DecoderConfig, DepthDecoder, SegmentationDecoder } from './decoder.ts';
 import { type EncoderConfig, ResNetEncoder } from './encoder.ts';
-import { PoseNet } from './poseNet.ts';
+import { type PoseConfig, PoseNet } from './poseNet.ts';
 
 /** Sizes of all networks of a recipe. */
 export interface ModelConfig {
   encoder: EncoderConfig;
   decoder: DecoderConfig;
-  /** Channels of the pose head. */
-  pose: number;
-  /** Factor on its motion: how fast pose can grow beside depth. */
-  poseScale: number;
+  pose: PoseConfig;
   /** Scales at which disparity is predicted and trained: 0 is full resolution, s is 1/2^s. */
   scales: readonly number[];
 }
@@ -26,7 +23,7 @@ export class DepthModel extends Module {
     super();
     this.encoder = new ResNetEncoder(init, config.encoder);
     this.decoder = new DepthDecoder(init, config.encoder, config.decoder, config.scales);
-    this.pose = new PoseNet(init, config.encoder, config.pose, config.poseScale);
+    this.pose = new PoseNet(init, config.encoder, config.pose);
   }
 
   /** Disparities in (0, 1), one map per scale, finest first. @param x [N,H,W,3] in [0, 1]. */

@@ -37,8 +37,7 @@ const schema = z.strictObject({
       stem: z.enum(['conv7', 'conv3']),
     }),
     decoder: z.strictObject({ widths: five, norm: z.boolean() }),
-    pose: whole(1),
-    poseScale: positive,
+    pose: z.strictObject({ sees: z.enum(['images', 'flow']), width: whole(1), scale: positive }),
     scales: z.array(z.number().int().min(0).max(3)).min(1),
   }),
   depth: z.strictObject({
@@ -49,6 +48,8 @@ const schema = z.strictObject({
     maxDepth: positive,
     smoothness: z.number().min(0),
     resolution: z.enum(['full', 'own']),
+    reprojection: z.enum(['minimum', 'average']),
+    decay: z.enum(['step', 'linear']),
     frozenSteps: whole(0),
     frozenLr: positive,
     featureDistance: z.number().min(0),
@@ -123,6 +124,8 @@ const monodepth2 = {
   maxDepth: 100,
   smoothness: 1e-3,
   resolution: 'full' as const,
+  reprojection: 'minimum' as const,
+  decay: 'step' as const,
   ...oneStage,
 };
 
@@ -138,8 +141,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
     model: {
       encoder: { widths: [16, 16, 32, 48, 64], blocks: [1, 1, 1, 1], stem: 'conv3' },
       decoder: { widths: [8, 8, 16, 24, 32], norm: true },
-      pose: 32,
-      poseScale: 0.05,
+      pose: { sees: 'flow', width: 32, scale: 0.05 },
       scales: [0, 1, 2, 3],
     },
     // A narrow range of depths: the ends of the sigmoid, where gradients die, stay within what a street shows.
@@ -151,6 +153,8 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
       maxDepth: 2,
       smoothness: 1e-3,
       resolution: 'own',
+      reprojection: 'average',
+      decay: 'linear',
       ...oneStage,
     },
     segmentation: {
@@ -172,8 +176,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
     model: {
       encoder: { widths: [32, 32, 64, 128, 256], blocks: [2, 2, 2, 2], stem: 'conv3' },
       decoder: { widths: [16, 32, 32, 64, 128], norm: false },
-      pose: 64,
-      poseScale: 0.01,
+      pose: { sees: 'images', width: 64, scale: 0.01 },
       scales: [0, 1, 2, 3],
     },
     depth: { steps: 4000, batch: 8, lr: 5e-4, ...monodepth2 },
@@ -194,8 +197,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
     model: {
       encoder: { widths: [64, 64, 128, 256, 512], blocks: [2, 2, 2, 2], stem: 'conv7' },
       decoder: { widths: [16, 32, 64, 128, 256], norm: false },
-      pose: 256,
-      poseScale: 0.01,
+      pose: { sees: 'images', width: 256, scale: 0.01 },
       scales: [0, 1, 2, 3],
     },
     depth: { steps: 100000, batch: 12, lr: 1e-4, ...monodepth2 },

@@ -9,9 +9,9 @@ import {
   type DepthNetworks,
   identityError,
   predictPoses,
-  reproject,
   videoInputs,
   viewsOf,
+  warpNeighbours,
 } from '../methods/depth.ts';
 import type { Mix, Mixture } from '../methods/mixing.ts';
 import type { SelectionMethod } from '../methods/selection.ts';
@@ -20,6 +20,7 @@ import { type MixedBatch, mixedInputs } from '../methods/threeWays.ts';
 import type { DepthModel, SegmentationModel } from '../models/models.ts';
 import { slice } from '../ops/movement.ts';
 import { argmax } from '../ops/reduce.ts';
+import { minPhotometricError } from '../ops/reprojection.ts';
 import {
   confidencePicture,
   disparityPicture,
@@ -80,7 +81,8 @@ export async function depthGalleries(
           const [disparity] = model.disparities(video.seen.target, false);
           const poses = predictPoses(model, video.seen, false);
           const identity = identityError(view, tensor([0, 0], [2], 'u32'));
-          const { warped, error, winner } = reproject(disparity, view, poses, identity, range);
+          const warped = warpNeighbours(disparity, view, poses, range);
+          const { error, winner } = minPhotometricError(warped, view.target, identity);
           const before = slice(warped, [0, 0, 0, 0], [1, height, width, 3]);
           return { disparity, before, error, winner };
         }),

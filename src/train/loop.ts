@@ -134,7 +134,7 @@ export async function trainPlan(
 
 /** @param recorded told which program has buffers. */
 async function runPhases(
-  plan: Plan,
+  plan: Pick<Plan, 'phases' | 'state'>,
   gpu: Gpu | null,
   run: RunFolder | null,
   start: number,

@@ -22,6 +22,8 @@ const options = {
   maxDepth: 100,
   smoothness: 1e-3,
   resolution: 'full' as const,
+  reprojection: 'minimum' as const,
+  decay: 'step' as const,
   frozenSteps: 2,
   frozenLr: 1e-3,
   featureDistance: 1e-2,

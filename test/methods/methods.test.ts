@@ -1,10 +1,18 @@
 import { upload } from '../../src/autograd/program.ts';
+import { grad } from '../../src/autograd/tape.ts';
 import { step, type Tensor, tensor } from '../../src/autograd/tensor.ts';
 import { pickFrames, videoBatch } from '../../src/data/batch.ts';
 import { openStreet } from '../../src/data/street/index.ts';
 import type { Split } from '../../src/data/types.ts';
 import { viewSynthesis } from '../../src/geometry/viewSynthesis.ts';
-import { depthLoss, predictPoses, type VideoView, videoInputs, viewsOf } from '../../src/methods/depth.ts';
+import {
+  depthLoss,
+  predictPoses,
+  type VideoView,
+  videoInputs,
+  viewsOf,
+  warpNeighbours,
+} from '../../src/methods/depth.ts';
 import {
   gaussianWeights,
   saturationHueMatrix,
@@ -12,10 +20,15 @@ import {
   strongInputs,
 } from '../../src/methods/strongAugment.ts';
 import { DepthModel, SegmentationModel } from '../../src/models/models.ts';
+import { PoseNet } from '../../src/models/poseNet.ts';
 import { Initializer } from '../../src/nn/module.ts';
+import { add, affine, square } from '../../src/ops/elementwise.ts';
 import { poseMatrix } from '../../src/ops/geometry.ts';
 import { slice } from '../../src/ops/movement.ts';
+import { photometricError } from '../../src/ops/photometric.ts';
 import { adaptiveAvgPool2d } from '../../src/ops/pool.ts';
+import { mean } from '../../src/ops/reduce.ts';
+import { sum } from '../../src/ops/sum.ts';
 import { randoms, relativeError, testGpu } from '../device.ts';
 import { equal, is, ok, suite, throws } from '../suite.ts';
 import { smallModel as config } from './networks.ts';
@@ -90,6 +103,8 @@ test('depth loss on the street is the sum of its terms, and poses are rigid tran
     maxDepth: 100,
     smoothness: 1e-3,
     resolution: 'full' as const,
+    reprojection: 'minimum' as const,
+    decay: 'step' as const,
   };
   const terms = step(() => depthLoss(model, upload(videoInputs(host)), tensor([1, 0], [2], 'u32'), options));
   const [loss, photometric, smoothness] = await Promise.all(
@@ -138,20 +153,67 @@ test('a smaller view sees a moving plane as the full one does, averaged', async 
   throws(() => viewsOf({ ...video, target: odd }, 2), /3 x 5 cannot be halved/);
 });
 
-test("photometric error at a disparity's own size differs from the one at full size, and both are finite", async () => {
+test('what the photometric term is: minimum or average, at full size or at its own', async () => {
   await testGpu();
   const data = openStreet({ width: 128, height: 64, snippets: { train: 1, val: 1, unlabelled: 1 } });
   const host = await videoBatch([{ split: data.train, index: 1 }], { seed: 1, step: 0, augment: false });
   const model = new DepthModel(new Initializer(1), config);
-  const range = { steps: 1, batch: 1, lr: 1e-3, minDepth: 0.1, maxDepth: 100, smoothness: 1e-3 };
-  const loss = (resolution: 'full' | 'own') =>
+  const range = { minDepth: 0.1, maxDepth: 100 };
+  const video = upload(videoInputs(host));
+  const term = (resolution: 'full' | 'own', reprojection: 'minimum' | 'average') =>
     step(
       () =>
-        depthLoss(model, upload(videoInputs(host)), tensor([1, 0], [2], 'u32'), { ...range, resolution })
-          .loss,
+        depthLoss(model, video, tensor([1, 0], [2], 'u32'), {
+          ...{ steps: 1, batch: 1, lr: 1e-3, smoothness: 1e-3, decay: 'step', ...range },
+          resolution,
+          reprojection,
+        }).photometric,
+    ).item();
+  const composed = step(() => {
+    const disparities = model.disparities(video.seen.target, true);
+    const poses = predictPoses(model, video.seen, true);
+    const views = viewsOf(video, 3);
+    const errors = disparities.map((disparity) => {
+      const view = views[Math.log2(64 / disparity.shape[1])];
+      const warped = warpNeighbours(disparity, view, poses, range);
+      const [, h, w] = view.target.shape;
+      const one = (i: number) => slice(warped, [i, 0, 0, 0], [i + 1, h, w, 3]);
+      return add(mean(photometricError(one(0), view.target)), mean(photometricError(one(1), view.target)));
+    });
+    return affine(errors.reduce(add), 0.5 / disparities.length, 0);
+  }).item();
+  const [average, least, full] = [
+    await term('own', 'average'),
+    await term('own', 'minimum'),
+    await term('full', 'minimum'),
+  ];
+  ok(Math.abs(average / (await composed) - 1) < 1e-5, `${average}, composed ${await composed}`);
+  ok(least > 0 && least < average, `${least} < ${average}`);
+  ok(full > 0 && full !== least, `${full} ${least}`);
+});
+
+test('a pose network that sees flow: no motion at first, gradients in all its layers', async () => {
+  await testGpu();
+  const data = openStreet({ width: 128, height: 64, snippets: { train: 1, val: 1, unlabelled: 1 } });
+  const host = await videoBatch([{ split: data.train, index: 1 }], { seed: 1, step: 0, augment: false });
+  const net = new PoseNet(new Initializer(1), config.encoder, { sees: 'flow', width: 5, scale: 0.1 });
+  const { seen } = upload(videoInputs(host));
+  const still = step(() => net.apply(seen.previous, seen.target, true));
+  for (const part of [still.axisAngle, still.translation]) {
+    equal(part.shape, [1, 3]);
+    ok((await numbers(part)).every((v) => v === 0));
+  }
+  net.pose2.weight.assign(Float32Array.from({ length: net.pose2.weight.size }, (_, i) => Math.sin(i)));
+  const params = net.parameters();
+  const gradients = step(() =>
+    grad(() => sum(square(net.apply(seen.previous, seen.target, true).translation)), Object.values(params)),
+  );
+  for (const [i, name] of Object.keys(params).entries()) {
+    ok(
+      (await numbers(gradients[i])).some((v) => v !== 0),
+      name,
     );
-  const [full, own] = [await loss('full').item(), await loss('own').item()];
-  ok(full > 0 && own > 0 && full !== own, `${full} ${own}`);
+  }
 });
 
 test('batches are functions of seed and step, and mirror camera and images together', async () => {

@@ -21,8 +21,7 @@ const config: Config = {
   model: {
     encoder: { widths: [4, 4, 8, 8, 8], blocks: [1, 1, 1, 1], stem: 'conv3' },
     decoder: { widths: [4, 4, 4, 8, 8], norm: true },
-    pose: 4,
-    poseScale: 0.1,
+    pose: { sees: 'images' as const, width: 4, scale: 0.1 },
     scales: [0, 1],
   },
 };

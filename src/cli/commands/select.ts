@@ -8,14 +8,16 @@ import { DataError, type RgbImage } from '../../data/types.ts';
 import { SELECTIONS, type SelectionMethod } from '../../methods/selection.ts';
 import { DepthModel } from '../../models/models.ts';
 import { Initializer } from '../../nn/module.ts';
+import { writeWhole } from '../../train/durable.ts';
 import { looksAtDepth, openAtWorkingSize } from '../../train/frames.ts';
 import { selectionGallery } from '../../train/galleries.ts';
+
 import { restore, trainPlan } from '../../train/loop.ts';
 import type { Gallery } from '../../train/plan.ts';
 import { reasonText, selectionBy } from '../../train/selecting.ts';
 import { selectionPage } from '../../train/selection-page.ts';
 import { withGpu } from '../device.ts';
-import { endProgress, note, print, printJson, progress, table, writeWhole } from '../output.ts';
+import { endProgress, note, print, printJson, progress, table } from '../output.ts';
 import { readRun } from '../trained.ts';
 import { didYouMean, UsageError, wholeNumber } from '../usage.ts';
 

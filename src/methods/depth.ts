@@ -159,7 +159,7 @@ export function identityError(view: VideoView, key: Tensor): Tensor {
 }
 
 /** Photometric error of each warped neighbour by itself, [2N,H,W,1]: the target stands beside both. */
-const eachError = (warped: Tensor, target: Tensor): Tensor =>
+export const eachError = (warped: Tensor, target: Tensor): Tensor =>
   minPhotometricError(warped, concat([target, target], 0)).error;
 
 /** Mean over scales of photometric error plus smoothness. `key` is the step's random key. */

@@ -7,6 +7,8 @@ import { allFrames, type FrameRef, videoBatch, videoFrames } from '../data/batch
 import type { ClassInfo, RgbImage, Split } from '../data/types.ts';
 import {
   type DepthNetworks,
+  type DepthOptions,
+  eachError,
   identityError,
   predictPoses,
   videoInputs,
@@ -19,7 +21,7 @@ import type { GrowingSelection } from '../methods/selectionPhase.ts';
 import { type MixedBatch, mixedInputs } from '../methods/threeWays.ts';
 import type { DepthModel, SegmentationModel } from '../models/models.ts';
 import { slice } from '../ops/movement.ts';
-import { argmax } from '../ops/reduce.ts';
+import { argmax, mean } from '../ops/reduce.ts';
 import { minPhotometricError } from '../ops/reprojection.ts';
 import {
   confidencePicture,
@@ -65,8 +67,9 @@ const panel = (title: string, kind: keyof typeof CAPTIONS, image: RgbImage) => (
 export async function depthGalleries(
   model: DepthNetworks,
   split: Split,
-  range: { minDepth: number; maxDepth: number },
+  options: Pick<DepthOptions, 'minDepth' | 'maxDepth' | 'reprojection'>,
 ): Promise<Gallery[]> {
+  const averages = options.reprojection === 'average';
   const refs: FrameRef[] = split.intrinsics ? videoFrames(allFrames(split)) : [];
   const galleries: Gallery[] = [];
   for (const ref of spread(refs, 4)) {
@@ -81,8 +84,9 @@ export async function depthGalleries(
           const [disparity] = model.disparities(video.seen.target, false);
           const poses = predictPoses(model, video.seen, false);
           const identity = identityError(view, tensor([0, 0], [2], 'u32'));
-          const warped = warpNeighbours(disparity, view, poses, range);
-          const { error, winner } = minPhotometricError(warped, view.target, identity);
+          const warped = warpNeighbours(disparity, view, poses, options);
+          const { error: least, winner } = minPhotometricError(warped, view.target, identity);
+          const error = averages ? mean(eachError(warped, view.target), [0]) : least;
           const before = slice(warped, [0, 0, 0, 0], [1, height, width, 3]);
           return { disparity, before, error, winner };
         }),
@@ -103,10 +107,14 @@ export async function depthGalleries(
             ]
           : []),
         panel('frame before, warped', 'warped', rgbPicture(seen.before, width, height)),
-        panel('photometric error', 'photometricError', greyPicture(seen.error, width, height, 0, 0.4)),
+        panel(
+          'photometric error',
+          averages ? 'meanPhotometricError' : 'photometricError',
+          greyPicture(seen.error, width, height, 0, 0.4),
+        ),
         panel(
           'automask',
-          'automask',
+          averages ? 'unusedAutomask' : 'automask',
           maskPicture(
             Array.from(seen.winner, (w) => (w < 2 ? 1 : 0)),
             width,

@@ -101,6 +101,12 @@ export const CAPTIONS = {
   photometricError:
     'How far the warped neighbour differs from the image: 85 % structural dissimilarity (SSIM), 15 % colour ' +
     'difference, the smaller of both neighbours. Bright is large. This is the error that teaches depth without labels.',
+  meanPhotometricError:
+    'How far both warped neighbours differ from the image: 85 % structural dissimilarity (SSIM), 15 % colour ' +
+    'difference, the mean of both. Bright is large. This is the error that teaches depth without labels.',
+  unusedAutomask:
+    'In dark pixels a neighbour fits at least as well without any warping: things that move along with the camera, what is ' +
+    'far, and surfaces without texture. This run trained with the mean of both neighbours, and all pixels taught.',
   automask:
     'Bright pixels teach. Dark ones are left out because the neighbour fits them at least as well without any ' +
     'warping: things that move along with the camera, and surfaces without texture.',

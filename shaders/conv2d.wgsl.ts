@@ -18,7 +18,8 @@
 // Facts about SwiftShader that shaped registers and rows. A load of a vec4 is sixteen scalar loads, one per component and lane,
 // each behind a branch (https://github.com/google/swiftshader, src/Reactor/SIMD.hpp, Pointer::Load): the time of eighty
 // multiply-adds, and 2.4 kB of code. A value carried around a loop is merged under a mask at every turn. The compiler (Subzero)
-// keeps the running sum of `matrix * vector` in a register and stores every term of `sum += vector * scalar` to the stack.
+// keeps the running sum of `sum += dot(a, b)` in a register. It stores the four results of `matrix * vector` to the stack before
+// it adds them, and every term of `sum += vector * scalar`.
 //
 // Outside the image a clamped address is read and the value replaced by zero: cheaper than a branch around each load.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';

@@ -3,24 +3,28 @@
 //
 // The naive kernel loads two values for one multiply-add. A tile of values in registers (conv2d.wgsl.ts) loads weights and
 // pixels again for every tile. Here an invocation first loads the weights of all taps, of a few input channels and a few output
-// channels. Then it walks along rows of the output. Under each pixel lies a window of KH x KW pixels of the input; moving
-// on by one pixel, most of its columns are those of the pixel before, so only the fresh ones are loaded. With 8 x 8 channels and a
-// 3x3 kernel a pixel costs 6 loads of the input, 2 loads and 2 stores of the sums so far, and 576 multiply-adds.
+// channels. Then it walks along rows of the output. Every turn takes one new column of the KH rows of input under the row, and
+// adds to all outputs that this column reaches: the one that is now complete, and the KW - 1 that follow. With 8 x 8 channels and
+// a 3x3 kernel a turn costs 6 loads of the input, 2 loads and 2 stores of the sums so far, and 576 multiply-adds.
 //
 //   for each block of input channels
 //     held = weights of the block                        (once for all rows)
-//     for each row, for each pixel:
-//       window = columns kept from the pixel before, and fresh ones
-//       y     += sum over taps and channels of the block of  held * window
+//     for each row, for each column of the input, from left to right:
+//       pending outputs += sum over taps and channels of the block of  held * column
+//       y += the oldest of them, which is complete
 //
-// Sums over the blocks of input channels meet in y itself: only this invocation reads and writes these values.
+// Sums over the blocks of input channels meet in y itself: only this invocation reads and writes these values. What is carried
+// from turn to turn are the pending outputs, four vec4; the window of pixels under an output would be twelve.
+//
+// With a dilation, neighbouring outputs reach different columns. So the walk goes along every `step`-th output, once for each
+// phase of the step, and along each all is as without dilation.
 //
 // The input gradient with stride 1 is the same walk over g with the kernel turned by 180 degrees. With stride 2 every second
 // row and column of dx meets the same taps: a turn computes the 2 x 2 pixels that lie between the same outputs.
 //
-// On SwiftShader each of the matrices becomes a handful of stack slots that the multiply-adds use as operands, which is as good as
-// registers there (its compiler keeps next to nothing in them). On a GPU it would be hundreds of registers per invocation:
-// `tiles` is for GPUs.
+// On SwiftShader each of the weights becomes a stack slot that a multiply-add uses as operand, which is as good as a register
+// there (its compiler keeps next to nothing in them). On a GPU it would be hundreds of registers per invocation: `tiles` is for
+// GPUs.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { each, gcd, list } from './conv2d.wgsl.ts';
 
@@ -114,14 +118,20 @@ export const rows = (form: RowsForm, turned: boolean) => {
   const kept = x.positions.length - x.fresh;
   // A column is read once, and added to the outputs of this turn and of as many to come.
   const ahead = Math.ceil(kept / x.fresh);
-  const target = (position: number) => {
-    const turn = Math.max(0, Math.ceil((kept - position) / x.fresh));
-    return { turn, column: position + turn * x.fresh - kept };
+  // Every sum for itself, one after the other: a `dot` and its sum stay in a register, what `matrix * vector` yields does not.
+  const sums = outputs * width;
+  const byTurn = Array.from({ length: taps }, (_, tap) => {
+    const [ty, tx] = [y.taps[Math.floor(tap / x.taps.length)], x.taps[tap % x.taps.length]];
+    const turn = Math.max(0, Math.ceil((kept - tx.position) / x.fresh));
+    const column = tx.position + turn * x.fresh - kept;
+    return { tap, turn, column, row: ty.position, phase: `${ty.phase}_${tx.phase}` };
+  }).sort((a, b) => a.turn - b.turn);
+  const term = ({ tap, turn, column, row, phase }: (typeof byTurn)[number], i: number, e: number) => {
+    const [m, v] = [`m${tap * inputs + i}_${e}`, `v${row}_${column}_${i}`];
+    return `a${turn}_${phase}_${e} += ${depth === 1 ? `${m} * ${v}` : `dot(${m}, ${v})`};`;
   };
   const input = depth === 1 ? 'f32' : `vec${depth}f`;
   const output = width === 1 ? 'f32' : 'vec4f';
-  const matrix = width === 1 ? input : depth === 1 ? 'vec4f' : `mat${depth}x4f`;
-  const product = (m: string, v: string) => (width === 1 && depth > 1 ? `dot(${m}, ${v})` : `${m} * ${v}`);
   // Elements of a buffer that a vector of the input and of the output takes.
   const unit = vector ? 4 : 1;
   const deep = depth / unit;
@@ -143,14 +153,15 @@ export const rows = (form: RowsForm, turned: boolean) => {
   // The sums of an output, by turns until it is complete.
   const eachSum = (line: (name: string, turn: number) => string) =>
     each(ahead + 1, (turn) =>
-      each(y.phases, (fy) => each(x.phases, (fx) => each(outputs, (b) => line(`${fy}_${fx}_${b}`, turn)))),
+      each(y.phases, (fy) => each(x.phases, (fx) => each(sums, (e) => line(`${fy}_${fx}_${e}`, turn)))),
     );
   const store = (fy: number, fx: number, b: number) => {
     const reached = y.taps.some(({ phase }) => phase === fy) && x.taps.some(({ phase }) => phase === fx);
     const at = `out${fy} + (ox + ${fx}u) * oc + ${b * wide}u`;
     const before = bias ? read(wide, 'b', `o + ${b * wide}u`) : `${output}()`;
+    const terms = list(width, (e) => `a0_${fy}_${fx}_${b * width + e}`);
     const sum = reached
-      ? `a0_${fy}_${fx}_${b} + ${whole ? before : `select(${read(wide, result, at)}, ${before}, i0 == 0u)`}`
+      ? `${width === 1 ? terms : `vec4f(${terms})`} + ${whole ? before : `select(${read(wide, result, at)}, ${before}, i0 == 0u)`}`
       : before;
     return wide === 1
       ? `${result}[${at}] = ${sum};`
@@ -210,10 +221,11 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
       }
     }
     ${each(taps * inputs, (m) =>
-      each(
-        outputs,
-        (b) => `let m${m}_${b} = ${matrix}(${list(depth, (e) => `held[${(m * depth + e) * outputs + b}]`)});`,
-      ),
+      each(sums, (e) => {
+        const held = (d: number) =>
+          `held[${(m * depth + d) * outputs + Math.floor(e / width)}]${width === 1 ? '' : `[${e % width}]`}`;
+        return `let m${m}_${e} = ${depth === 1 ? held(0) : `${input}(${list(depth, held)})`};`;
+      }),
     )}
     for (var r = strip * perStrip; r < end; r++) {
       let n = r / down;
@@ -232,23 +244,12 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 #else
       let first = 0;
 #endif
-      ${eachSum((name, turn) => (turn < ahead ? `var a${turn}_${name} = ${output}();` : ''))}
+      ${eachSum((name, turn) => (turn < ahead ? `var a${turn}_${name} = 0.0;` : ''))}
       for (var turn = first - ${lead * x.step}; turn < turns; turn += ${x.step}) {
         let left = turn * stride + origin;
         ${each(x.fresh, load)}
-        ${eachSum((name, turn) => (turn === ahead ? `var a${turn}_${name} = ${output}();` : ''))}
-        ${each(taps, (tap) => {
-          const [ty, tx] = [y.taps[Math.floor(tap / x.taps.length)], x.taps[tap % x.taps.length]];
-          const { turn, column } = target(tx.position);
-          return each(inputs, (i) =>
-            each(
-              outputs,
-              (b) =>
-                `a${turn}_${ty.phase}_${tx.phase}_${b} += ` +
-                `${product(`m${tap * inputs + i}_${b}`, `v${ty.position}_${column}_${i}`)};`,
-            ),
-          );
-        })}
+        ${eachSum((name, turn) => (turn === ahead ? `var a${turn}_${name} = 0.0;` : ''))}
+        ${each(sums, (e) => byTurn.map((tap) => each(inputs, (i) => term(tap, i, e))).join('\n'))}
         ${lead > 0 ? 'if (turn >= 0) {' : ''}
         let ox = u32(turn) * ${x.phases}u;
         ${each(y.phases, (fy) =>

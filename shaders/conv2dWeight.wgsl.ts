@@ -58,13 +58,12 @@ export const weightGradRegisters = (form: WeightForm) => {
   const lines = linesOf(form);
   const window = Math.ceil(taps / fresh);
   const zero = vectorIn ? 'vec4f()' : '0.0';
-  // Four rows at a time the products are `matrix * vector`.
-  const rowwise = (type: string, item: (row: number) => string) =>
-    rows === 1 ? item(0) : `${type}(${list(rows, item)})`;
+  const rowwise = (item: (row: number) => string) =>
+    rows === 1 ? item(0) : `vec${rows}f(${list(rows, item)})`;
   const value = (line: number, column: number, c: number) =>
     vectorIn ? `x${line}_${column}_${c >> 2}.${'xyzw'[c & 3]}` : `x${line}_${column}_${c}`;
   const plus = (offset: string | number) => (offset === 0 ? '' : ` + ${offset}`);
-  // By tap, channel and block: the sum, and the row and column of the kernel.
+  // Every sum of four channels, by tap, input channel and block, with the row and column of the kernel.
   const sums = Array.from({ length: tapRows * taps * channels * blocks }, (_, sum) => {
     const [tap, c, b] = [
       Math.floor(sum / channels / blocks),
@@ -104,11 +103,12 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   let pitch = w * c;
   let outPitch = p.ow * k;
   let shift = i32(ky * p.dy) - i32(p.py);
-  ${each(lines.length, (l) => `let down${l} = ${lines[l]} * i32(p.dy);`)}
+  ${each(lines.length, (l) => `let down${l} = ${lines[l]} * i32(p.dy);\n  let line${l} = u32(down${l}) * pitch;`)}
+  ${each(rows, (j) => `let row${j} = ${j * stepY}u * outPitch;`)}
   let all = p.n * oh;
   let perSplit = (all + p.splits - 1u) / p.splits;
   let last = min(all, (split + 1u) * perSplit);
-  ${sums.map(({ sum }) => `var a${sum} = vec4f();`).join('\n')}
+  ${each(sums.length * 4, (e) => `var a${e} = 0.0;`)}
   ${each(window - 1, (m) => each(rows, (j) => each(blocks, (b) => `var g${m + 1}_${j}_${b} = vec4f();`)))}
   let end = ow + ${tail * stepX};
   // The rows of a turn, how many there are, the first one's row of x, and where both begin.
@@ -165,32 +165,45 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     let at${column} = at + ix${column} * c;
     ${each(lines.length, (l) =>
       each(inputs, (i) => {
-        const load = `x[at${column} + u32(down${l}) * pitch${plus(i && `${i}u`)}]`;
+        const load = `x[at${column} + line${l}${plus(i && `${i}u`)}]`;
         return `let x${l}_${column}_${i} = select(${zero}, ${load}, in_x${column} && in_y${l});`;
       }),
     )}`,
     )}
+    let here = gi + u32(ox) * k;
+    let inside = ox < ow;
     ${each(rows, (j) =>
       each(blocks, (b) => {
-        const load = `g[gi + u32(ox) * k${plus(j && `${j * stepY}u * outPitch`)}${plus(b && `${b}u`)}]`;
-        return `let g0_${j}_${b} = select(vec4f(), ${load}, ox < ow && ${j}u < used);`;
+        const load = `g[here + row${j}${plus(b && `${b}u`)}]`;
+        return `let g0_${j}_${b} = select(vec4f(), ${load}, inside${j === 0 ? '' : ` && ${j}u < used`});`;
       }),
     )}
     ${each(window, (m) =>
-      each(blocks, (b) => `let m${m}_${b} = ${rowwise(`mat${rows}x4f`, (j) => `g${m}_${j}_${b}`)};`),
+      each(blocks * 4, (e) => `let m${m}_${e} = ${rowwise((j) => `g${m}_${j}_${e >> 2}.${'xyzw'[e & 3]}`)};`),
+    )}
+    ${each(tapRows, (y) =>
+      each(fresh, (column) =>
+        each(
+          channels,
+          (c) =>
+            `let v${y}_${column}_${c} = ${rowwise((j) => value(lines.indexOf(j * apart + y), column, c))};`,
+        ),
+      ),
     )}
     ${sums
-      .map(({ sum, y, x, c, b }) => {
-        const values = rowwise(`vec${rows}f`, (j) => value(lines.indexOf(j * apart + y), x % fresh, c));
-        return `a${sum} += m${Math.floor(x / fresh)}_${b} * ${values};`;
-      })
+      .map(({ sum, y, x, c, b }) =>
+        each(4, (e) => {
+          const [m, v] = [`m${Math.floor(x / fresh)}_${b * 4 + e}`, `v${y}_${x % fresh}_${c}`];
+          return `a${sum * 4 + e} += ${rows === 1 ? `${m} * ${v}` : `dot(${m}, ${v})`};`;
+        }),
+      )
       .join('\n')}
     ${each(window - 1, (m) =>
       each(rows, (j) => each(blocks, (b) => `g${window - 1 - m}_${j}_${b} = g${window - 2 - m}_${j}_${b};`)),
     )}
     ox += ${stepX};
   }
-  ${sums.map(({ sum }) => `out[${sum}] = a${sum};`).join('\n')}
+  ${sums.map(({ sum }) => `out[${sum}] = vec4f(${list(4, (e) => `a${sum * 4 + e}`)});`).join('\n')}
   let to = ((split * p.kh + ky) * ${taps}u * ci + i) * ${unit}u * k + o;
   for (var e = 0u; e < ${tapRows * taps * channels}u; e++) {
     let row = to + (e / ${channels}u * ci * ${unit}u + e % ${channels}u) * k;

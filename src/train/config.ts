@@ -146,7 +146,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
     },
     // A narrow range of depths: the ends of the sigmoid, where gradients die, stay within what a street shows.
     depth: {
-      steps: 500,
+      steps: 700,
       batch: 4,
       lr: 4e-3,
       minDepth: 0.05,

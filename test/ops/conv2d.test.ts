@@ -8,8 +8,8 @@ import {
 import { gradcheck } from '../../src/autograd/gradcheck.ts';
 import { grad } from '../../src/autograd/tape.ts';
 import { type Tensor, tensor } from '../../src/autograd/tensor.ts';
-import { canRun, compareVariant, type Launch } from '../../src/cli/check-kernels.ts';
-import type { Kernel } from '../../src/gpu/kernel.ts';
+import { compareVariant, type Launch } from '../../src/cli/check-kernels.ts';
+import { canRun, type Kernel } from '../../src/gpu/kernel.ts';
 import { type Conv2dOptions, conv2d, convTranspose2d } from '../../src/ops/conv2d.ts';
 import { square } from '../../src/ops/elementwise.ts';
 import { sum } from '../../src/ops/sum.ts';
@@ -176,7 +176,9 @@ for (const one of [
       params: { ...params, splits: 3 },
       buffers: { ...buffers, dw: new Float64Array(3 * weights) },
     };
-    const variant = conv2dWeightGrad.variants.find((v) => v.applies(launch.params, { software: true, subgroups: false }))!;
+    const variant = conv2dWeightGrad.variants.find((v) =>
+      v.applies(launch.params, { software: true, subgroups: false }),
+    )!;
     ok(/dot\(m0_0/.test(variant.code(launch.params)), 'several rows in a turn');
     const family = conv2dWeightGrad as unknown as Kernel;
     const { wrong } = await compareVariant(

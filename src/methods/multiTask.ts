@@ -152,7 +152,8 @@ export class MultiTaskPhase implements Phase<Batch, MultiTaskInputs> {
 
   #depthLoss(disparities: Tensor[], video: VideoTensors, key: Tensor): Tensor {
     const networks = { disparities: () => disparities, pose: this.#depth.pose };
-    return depthLoss(networks, video, key, this.#depthOptions).loss;
+    // A frame without neighbours stands in for them: only the automask keeps it from teaching that nothing moves.
+    return depthLoss(networks, video, key, { ...this.#depthOptions, reprojection: 'minimum' }).loss;
   }
 
   train({ labelled, mixed, strong, alpha }: Uploaded<MultiTaskInputs>): Record<string, Tensor> {

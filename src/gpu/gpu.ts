@@ -222,7 +222,8 @@ export class Gpu implements Device {
 
   /** Frees the buffers of a recording, which cannot be replayed afterwards. */
   async forget(recording: Recording): Promise<void> {
-    await this.#compiled();
+    do await this.#compiled();
+    while (this.#compiling > 0);
     this.submit();
     for (const { launch } of recording.dispatches) launch.recordings -= 1;
     for (const buffer of recording.buffers) this.#pool.drop(buffer);
@@ -244,7 +245,8 @@ export class Gpu implements Device {
       size: bytes,
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
     });
-    await this.#compiled();
+    do await this.#compiled();
+    while (this.#compiling > 0);
     const encoder = this.#encode();
     encoder.copyBufferToBuffer(buffer, 0, staging, 0, bytes);
     this.device.queue.submit([encoder.finish()]);
@@ -266,7 +268,8 @@ export class Gpu implements Device {
 
   /** Waits until all submitted work is done and throws what went wrong since the last call, if anything did. */
   async sync(): Promise<void> {
-    await this.#compiled();
+    do await this.#compiled();
+    while (this.#compiling > 0);
     this.submit();
     await this.#wait(this.device.queue.onSubmittedWorkDone());
     await this.settle();
@@ -306,7 +309,8 @@ export class Gpu implements Device {
     let encoder: GPUCommandEncoder;
     try {
       await work();
-      await this.#compiled();
+      do await this.#compiled();
+      while (this.#compiling > 0);
       encoder = this.#encode();
     } finally {
       this.#profile = null;
@@ -333,7 +337,11 @@ export class Gpu implements Device {
     return this.adapter.software ? patiently(news) : news;
   }
 
-  /** Waits for every pipeline that a recorded command needs. @throws what the compiler had to say */
+  /**
+   * Waits for every pipeline that a recorded command needs. Others may record while it waits, so its callers look again: between
+   * their look and their next line nothing runs.
+   * @throws what the compiler had to say
+   */
   async #compiled(): Promise<void> {
     while (this.#compiling > 0) await this.#wait(Promise.allSettled(this.#checks));
     const results = await this.#wait(Promise.allSettled(this.#checks));

@@ -49,6 +49,21 @@ test.before(async () => {
 });
 test.after(() => gpu.close());
 
+test('kernels launched while another read is on its way, each of them new', async () => {
+  const x = gpu.alloc(4, 'f32');
+  gpu.write(x, Float32Array.of(1, 2, 3, 4));
+  const reads: Promise<ArrayLike<number>>[] = [];
+  for (let i = 0; i < 60; i++) {
+    const y = gpu.alloc(4, 'f32');
+    gpu.run({ ...kernel(`x[gid.x] + ${i}.5`), name: `late${i}` }, { n: 4 }, { x, y });
+    reads.push(gpu.read(y));
+    // A few milliseconds later: some of the launches come just after the compiling that another read waited for.
+    await new Promise((later) => setTimeout(later, i % 7));
+  }
+  for (const [i, read] of reads.entries())
+    equal([...Array.from(await read)], [1.5 + i, 2.5 + i, 3.5 + i, 4.5 + i]);
+});
+
 test('a compile error names kernel and line, shows the line and a caret, and leaves the device usable', async () => {
   const x = gpu.alloc(4, 'f32');
   const y = gpu.alloc(4, 'f32');

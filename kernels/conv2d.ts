@@ -156,7 +156,9 @@ const rowsVariants = (turned: boolean, bias: boolean): Variant<Conv2dParams>[] =
   [true, false].map((vector) => ({
     name: vector ? 'rows' : 'rows-scalar',
     summary: `weights held by the invocation, rows of pixels streamed past them, ${vector ? 'vec4 along both channels' : 'any channel counts'}: for software adapters`,
-    applies: (p, adapter) => adapter.software && rowsForm(p, turned, bias)?.vector === vector,
+    // One weight per pair of channels is soon loaded again: a 1x1 kernel gains nothing by holding it, single channels lose by it.
+    applies: (p, adapter) =>
+      adapter.software && (vector || p.kh * p.kw > 1) && rowsForm(p, turned, bias)?.vector === vector,
     vec4: !vector ? [] : turned ? ['g', 'wt', 'dx'] : ['x', 'w', 'b', 'y'],
     code: (p) => rows(rowsForm(p, turned, bias)!, turned),
     workgroups: (p) => rowsGroups(p, turned),

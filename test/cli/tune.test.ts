@@ -110,12 +110,12 @@ test('tune: a file for this adapter, which the inspector reads; a damaged one is
   const shown = await warpmix(['kernels', 'matmul'], { env });
   ok(/fastest by tune, taken by --tuned/.test(shown.stdout), shown.stdout);
 
-  const again = await warpmix(['tune', 'smoothnessGrad', '--json'], { env });
+  const again = await warpmix(['tune', 'flowMoments', '--json'], { env });
   is(again.code, 0, again.stderr);
   const { kernels } = JSON.parse(again.stdout);
   equal(
     kernels.map((one: { kernel: string }) => one.kernel),
-    ['smoothnessGrad'],
+    ['flowMoments'],
   );
   equal(readMeasurements(adapter).slice(0, measured.length), measured, 'what was measured before is kept');
 

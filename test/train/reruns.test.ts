@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { latestCheckpoint, readCheckpoint } from '../../src/train/checkpoint.ts';
 import { type Config, presets } from '../../src/train/config.ts';
 import { InterruptedError, restore, trainPlan } from '../../src/train/loop.ts';
-import { supervisedRecipe, threeWaysRecipe } from '../../src/train/recipes.ts';
+import { supervisedRecipe, threeWaysDaRecipe, threeWaysRecipe } from '../../src/train/recipes.ts';
 import { RunFolder } from '../../src/train/run-folder.ts';
 import { streetPack } from '../data/fixtures.ts';
 import { testGpu } from '../device.ts';
@@ -39,9 +39,10 @@ async function trainIn(
   dir: string,
   settings: Config,
   stopAfter = Number.POSITIVE_INFINITY,
+  recipe = threeWaysRecipe,
 ): Promise<Trained> {
   const gpu = await testGpu();
-  const plan = await threeWaysRecipe(settings);
+  const plan = await recipe(settings);
   const run = RunFolder.create(dir, settings, { resume: true });
   const { found } = latestCheckpoint(dir);
   let start = 0;
@@ -118,6 +119,22 @@ test('a run that chooses its images resumes inside the choice with the same imag
   }
 });
 
+test('across domains: the same bits again, and after an interruption, when the source images are matched anew', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'warpmix-domains-'));
+  const settings: Config = { ...structuredClone(config), data: 'street:night', source: 'street', labels: 0 };
+  const train = (name: string, stopAfter?: number) =>
+    trainIn(join(home, name), settings, stopAfter, threeWaysDaRecipe);
+  try {
+    const first = await train('a');
+    equal(await train('b'), first);
+    await train('c', 4);
+    equal(await train('c'), first);
+    ok(first.log.trim().split('\n').length === 5, first.log);
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+});
+
 test('a recipe trained by replays has the bits of one trained op by op, log and parameters', async () => {
   const gpu = await testGpu();
   const steps = { ...structuredClone(config), depth: { ...config.depth, steps: 5 } };
@@ -127,6 +144,11 @@ test('a recipe trained by replays has the bits of one trained op by op, log and 
     () => threeWaysRecipe(steps),
     () => threeWaysRecipe({ ...steps, method: { ...steps.method, threshold: 0.1, mix: 'classmix' } }),
     () => threeWaysRecipe({ ...steps, method: { ...steps.method, threshold: 0.1, multitask: true } }),
+    () =>
+      threeWaysDaRecipe({
+        ...{ ...steps, data: 'street:night', source: 'street' },
+        method: { ...steps.method, threshold: 0.1 },
+      }),
   ];
   for (const open of variants) {
     const train = async (eager: boolean) => {

@@ -1,6 +1,6 @@
 import type { Config } from '../train/config.ts';
 import type { Plan } from '../train/plan.ts';
-import { depthRecipe, supervisedRecipe, threeWaysRecipe } from '../train/recipes.ts';
+import { depthRecipe, supervisedRecipe, threeWaysDaRecipe, threeWaysRecipe } from '../train/recipes.ts';
 import { didYouMean, UsageError } from './usage.ts';
 
 interface Recipe {
@@ -22,6 +22,11 @@ export const recipes: Record<string, Recipe> = {
     summary: 'depth pre-training, transfer, mean teacher with DepthMix (Hoyer et al.)',
     main: 'segmentation',
     plan: threeWaysRecipe,
+  },
+  'three-ways-da': {
+    summary: 'the same with a labelled source domain, Cross-Domain DepthMix, matching geometry',
+    main: 'segmentation',
+    plan: threeWaysDaRecipe,
   },
 };
 

@@ -68,8 +68,8 @@ export interface LabelledBatch {
 export interface BatchOptions {
   seed: number;
   step: number;
-  /** Mirror half of the samples. */
-  flip: boolean;
+  /** Mirror half of the samples; a list: those that it says. */
+  flip: boolean | readonly boolean[];
   /** Keep labels (of these frames) or blank them all. */
   labelled: (ref: FrameRef) => boolean;
 }
@@ -82,7 +82,10 @@ export async function labelledBatch(
   const frames = await Promise.all(refs.map(({ split, index }) => split.load(index)));
   const { width, height } = frames[0].image;
   const labels = new Int32Array(refs.length * width * height).fill(255);
-  const flipped = refs.map((_, b) => options.flip && draws(options.seed, options.step, b)(FLIP) < 0.5);
+  const { flip } = options;
+  const flipped = refs.map((_, b) =>
+    typeof flip === 'boolean' ? flip && draws(options.seed, options.step, b)(FLIP) < 0.5 : flip[b],
+  );
   const images = frames.map((frame, b) => {
     const image = toFloat(frame.image);
     if (frame.label && options.labelled(refs[b])) {

@@ -100,7 +100,10 @@ const RELEASED_DIMENSIONS = 8192;
 const FIELDS = ['index', 'stage', 'distance', 'nearest', 'uncertainty'] as const;
 
 /** Runs a network over frames as they are, and reads what it says: one array per frame. */
-async function overFrames(refs: readonly FrameRef[], fn: (images: Tensor) => Tensor): Promise<number[][]> {
+export async function overFrames(
+  refs: readonly FrameRef[],
+  fn: (images: Tensor) => Tensor,
+): Promise<number[][]> {
   const rows: number[][] = [];
   for (let at = 0; at < refs.length; at += SCORED_AT_ONCE) {
     const some = refs.slice(at, at + SCORED_AT_ONCE);

@@ -53,15 +53,19 @@ export interface FrameSets {
   unlabelled: readonly FrameRef[];
 }
 
-/** What one step looks at. */
-export interface MixedBatch {
-  labelled: LabelledBatch;
+/** The images of a step that are mixed. */
+export interface Mixable {
   mixed: LabelledBatch;
   /** 1 for images of `mixed` with labels. */
   truthful: Float32Array;
   /** What chance decides of the masks. */
   chance: HostTensor[];
   strong: StrongAugmentation;
+}
+
+/** What one step looks at. */
+export interface MixedBatch extends Mixable {
+  labelled: LabelledBatch;
   /** The frames of both, in order. */
   refs: { labelled: FrameRef[]; mixed: FrameRef[] };
 }
@@ -69,38 +73,50 @@ export interface MixedBatch {
 /** Mirrors of labelled and of mixed images are drawn apart. */
 export const mixedSeed = (seed: number): number => seed + 1;
 
-/** The batch of a step, a pure function of seed and step. */
-export async function loadMixed(
+/** The images that a step mixes, a pure function of seed and step. */
+export async function loadMixable(
   { labelled, unlabelled }: FrameSets,
-  options: Pick<MeanTeacherOptions, 'batch' | 'mix' | 'mixTruth' | 'unlabelledBatch'>,
+  options: Pick<MeanTeacherOptions, 'mix' | 'mixTruth' | 'unlabelledBatch'>,
   classes: number,
   seed: number,
   step: number,
-): Promise<MixedBatch> {
+): Promise<Mixable & { refs: FrameRef[] }> {
   const truth = new Set(options.mixTruth ? labelled : []);
-  const pool = [...truth, ...unlabelled];
-  const refs = {
-    labelled: pickFrames(labelled, options.batch, seed, 2, step),
-    mixed: pickFrames(pool, options.unlabelledBatch, seed, 3, step),
-  };
-  const mixed = await labelledBatch(refs.mixed, {
+  const refs = pickFrames([...truth, ...unlabelled], options.unlabelledBatch, seed, 3, step);
+  const mixed = await labelledBatch(refs, {
     seed: mixedSeed(seed),
     step,
     flip: true,
     labelled: (ref) => truth.has(ref),
   });
   return {
-    labelled: await labelledBatch(refs.labelled, { seed, step, flip: true, labelled: () => true }),
     mixed,
-    truthful: Float32Array.from(refs.mixed, (ref) => (truth.has(ref) ? 1 : 0)),
+    truthful: Float32Array.from(refs, (ref) => (truth.has(ref) ? 1 : 0)),
     chance: maskChance(options.mix, mixed, classes, seed, step),
     strong: drawStrong(draws(seed, step, 0xffff)),
     refs,
   };
 }
 
+/** The batch of a step, a pure function of seed and step. */
+export async function loadMixed(
+  frames: FrameSets,
+  options: Pick<MeanTeacherOptions, 'batch' | 'mix' | 'mixTruth' | 'unlabelledBatch'>,
+  classes: number,
+  seed: number,
+  step: number,
+): Promise<MixedBatch> {
+  const labelled = pickFrames(frames.labelled, options.batch, seed, 2, step);
+  const { refs, ...mixable } = await loadMixable(frames, options, classes, seed, step);
+  return {
+    labelled: await labelledBatch(labelled, { seed, step, flip: true, labelled: () => true }),
+    ...mixable,
+    refs: { labelled, mixed: refs },
+  };
+}
+
 /** The images that are mixed. */
-export const mixedInputs = ({ mixed, truthful, chance }: MixedBatch) => ({
+export const mixedInputs = ({ mixed, truthful, chance }: Mixable) => ({
   ...labelledInputs(mixed),
   truthful: new HostTensor(truthful, [truthful.length, 1, 1, 1]),
   chance,

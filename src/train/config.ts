@@ -19,10 +19,12 @@ const schema = z.strictObject({
   data: z.string(),
   /** Data spec of the unlabelled frames; null: those of `data`. */
   unlabeled: z.string().nullable(),
-  /** Data spec of the video for depth; null: `data`. */
+  /** Data spec of the video for depth; null: `data`, and `source` where there is one. */
   video: z.string().nullable(),
-  /** Labelled images; null: all. */
-  labels: whole(1).nullable(),
+  /** Data spec of the labelled source domain of `three-ways-da`; `data` is then the target domain. */
+  source: z.string().nullable(),
+  /** Labelled images; null: all. None (0) for `three-ways-da` alone. */
+  labels: whole(0).nullable(),
   /** Ids of the training images that are labelled, the first `labels` of them; null: chosen as `method.selection` says. */
   labelIds: z.array(z.string()).min(1).nullable(),
   seed: whole(0),
@@ -79,6 +81,8 @@ const schema = z.strictObject({
     threshold: z.number().min(0).max(1),
     unlabelledWeight: z.number().min(0),
     momentum: z.number().min(0).max(1),
+    /** Source images of which the one with the geometry closest to a target image is taken. */
+    candidates: whole(1),
   }),
   selection: z.strictObject({
     first: whole(1),
@@ -97,6 +101,7 @@ const paper = {
   data: 'street',
   unlabeled: null,
   video: null,
+  source: null,
   labels: null,
   labelIds: null,
   seed: 0,
@@ -112,6 +117,7 @@ const paper = {
     threshold: 0.968,
     unlabelledWeight: 1,
     momentum: 0.99,
+    candidates: 5,
   },
   checkpointEvery: 500,
 };

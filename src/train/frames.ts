@@ -1,6 +1,7 @@
 // The frames of a run: which data sets are opened, whose labels may be used, and what is refused.
 import { allFrames, type FrameRef, videoFrames } from '../data/batch.ts';
 import { openDataset, workingSize } from '../data/open.ts';
+import { sourceFrames } from '../data/relabel.ts';
 import { labelSubset } from '../data/sampler.ts';
 import { DataError, type Dataset } from '../data/types.ts';
 import type { SelectionMethod } from '../methods/selection.ts';
@@ -51,7 +52,8 @@ function indicesOf(ids: readonly string[], { train, spec }: Dataset): number[] {
   });
 }
 
-export async function openLabelled(config: Config): Promise<LabelledData> {
+/** @param least labelled images that the recipe can do with. */
+export async function openLabelled(config: Config, least = 1): Promise<LabelledData> {
   const dataset = await openAtWorkingSize(config.data, config);
   if (!dataset.train.hasLabels) {
     throw new DataError(`${config.data}: has no labels; segmentation needs them. 'depth' trains without.`);
@@ -60,6 +62,12 @@ export async function openLabelled(config: Config): Promise<LabelledData> {
   const named = config.labelIds && indicesOf(config.labelIds, dataset);
   const most = named?.length ?? frames.length;
   const count = config.labels ?? most;
+  if (count < least) {
+    throw new ConfigError(
+      `labels is ${count}; expected at least ${least}. Without labelled images of its own 'three-ways-da' trains, from those of ` +
+        'another domain (--set source=SPEC).',
+    );
+  }
   if (count > most) {
     throw new DataError(
       `${config.data}: --labels ${count}, but ` +
@@ -92,11 +100,16 @@ export async function openLabelled(config: Config): Promise<LabelledData> {
   };
 }
 
+/** Frames with a known camera and a neighbour before and after. */
+function filmedFrames({ train, unlabelled }: Dataset): FrameRef[] {
+  const splits = [...new Set([train, unlabelled])];
+  return splits.flatMap((split) => (split.intrinsics ? videoFrames(allFrames(split)) : []));
+}
+
 export async function openVideo(config: Config): Promise<{ dataset: Dataset; refs: FrameRef[] }> {
   const spec = config.video ?? config.data;
   const dataset = await openAtWorkingSize(spec, config);
-  const splits = [...new Set([dataset.train, dataset.unlabelled])];
-  const refs = splits.flatMap((split) => (split.intrinsics ? videoFrames(allFrames(split)) : []));
+  const refs = filmedFrames(dataset);
   if (refs.length < config.depth.batch) {
     const missing = dataset.train.intrinsics
       ? `only ${refs.length} frames with a neighbour before and after`
@@ -108,6 +121,45 @@ export async function openVideo(config: Config): Promise<{ dataset: Dataset; ref
     );
   }
   return { dataset, refs: trim(refs, config.overfit) };
+}
+
+/** A target domain, a labelled source domain in its classes and at its size, and video for one depth network. */
+export interface Domains {
+  target: LabelledData;
+  source: { dataset: Dataset; refs: FrameRef[] };
+  video: FrameRef[];
+}
+
+/** @throws ConfigError or DataError naming what is missing and what would work */
+export async function openDomains(config: Config): Promise<Domains> {
+  const { source: spec, data, method, overfit } = config;
+  if (spec === null) {
+    throw new ConfigError(
+      'source: missing; three-ways-da learns from a labelled source domain beside the target domain of --data. Give ' +
+        "--set source=SPEC, such as source=street, or train 'three-ways' on the target alone.",
+    );
+  }
+  if (method.multitask || method.selection !== 'random') {
+    const which = method.multitask ? 'method.multitask=true' : `method.selection=${method.selection}`;
+    const instead = method.multitask
+      ? "leave method.multitask=false, or train 'three-ways'"
+      : "run 'warpmix select' and give its list with --labels-file";
+    throw new ConfigError(`${which}: not with three-ways-da; ${instead}`);
+  }
+  const target = await openLabelled(config, 0);
+  checkMixable(config, target);
+  const { width, height } = target.dataset;
+  const dataset = await openDataset(spec, { width, height });
+  const source = { dataset, refs: trim(allFrames(sourceFrames(dataset, target.dataset)), overfit) };
+  if (config.video !== null) return { target, source, video: (await openVideo(config)).refs };
+  const video = [dataset, target.dataset].flatMap(filmedFrames);
+  if (video.length < config.depth.batch) {
+    throw new DataError(
+      `source ${spec} and target ${data}: ${video.length} frames with a known camera and a neighbour before and after; ` +
+        `self-supervised depth needs at least ${config.depth.batch}. Name a video with --set video=SPEC.`,
+    );
+  }
+  return { target, source, video: trim(video, overfit) };
 }
 
 /** Whether anything of `method` looks at depth; otherwise no video is needed. */

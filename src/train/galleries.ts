@@ -5,6 +5,7 @@ import { step, type Tensor, tensor } from '../autograd/tensor.ts';
 import { toFloat } from '../data/augment.ts';
 import { allFrames, type FrameRef, videoBatch, videoFrames } from '../data/batch.ts';
 import type { ClassInfo, RgbImage, Split } from '../data/types.ts';
+import { type CrossDomainPhase, crossDomainInputs } from '../methods/crossDomain.ts';
 import {
   type DepthNetworks,
   type DepthOptions,
@@ -18,7 +19,7 @@ import {
 import type { Mix, Mixture } from '../methods/mixing.ts';
 import type { SelectionMethod } from '../methods/selection.ts';
 import type { GrowingSelection } from '../methods/selectionPhase.ts';
-import { type MixedBatch, mixedInputs } from '../methods/threeWays.ts';
+import { type Mixable, mixedInputs } from '../methods/threeWays.ts';
 import type { DepthModel, SegmentationModel } from '../models/models.ts';
 import { slice } from '../ops/movement.ts';
 import { argmax, mean } from '../ops/reduce.ts';
@@ -173,7 +174,7 @@ const MASK_CAPTIONS: Record<Mix, keyof typeof CAPTIONS> = {
 /** Two mixtures, as the trained networks make them. */
 export async function mixtureGalleries(
   phase: {
-    load(step: number): Promise<MixedBatch>;
+    load(step: number): Promise<Mixable>;
     mixture(mixed: Uploaded<ReturnType<typeof mixedInputs>>): Mixture;
   },
   mix: Mix,
@@ -205,6 +206,38 @@ export async function mixtureGalleries(
         panel('mixture', 'mixture', rgbPicture(part(seen.mixed, 3), width, height)),
         panel('pseudo-label', 'mixedLabel', labelPicture(part(seen.label), width, height, classes)),
         panel('confidence', 'confidence', confidencePicture(part(seen.confidence), width, height)),
+      ],
+    });
+  }
+  return galleries;
+}
+
+/** Two mixtures of source and target, as the trained networks make them. */
+export async function crossDomainGalleries(
+  phase: CrossDomainPhase,
+  classes: readonly ClassInfo[],
+): Promise<Gallery[]> {
+  const galleries: Gallery[] = [];
+  for (const at of [0, 1]) {
+    const batch = await phase.load(at);
+    const { width, height, images } = batch.mixed;
+    const seen = await readAll(
+      step(() => {
+        const pair = phase.acrossMixture(upload(crossDomainInputs(batch, 0)));
+        return { mask: pair.mask, mixed: pair.images, label: pair.label, weight: pair.weight };
+      }),
+    );
+    const first = (values: ArrayLike<number>, channels = 1) =>
+      Array.prototype.slice.call(values, 0, channels * width * height) as number[];
+    galleries.push({
+      title: `Cross-Domain DepthMix ${at + 1}`,
+      panels: [
+        panel('source', 'mixSource', rgbPicture(first(batch.source.images, 3), width, height)),
+        panel('target', 'mixTarget', rgbPicture(first(images, 3), width, height)),
+        panel('mask', 'crossDomainMask', maskPicture(first(seen.mask), width, height)),
+        panel('mixture', 'mixture', rgbPicture(first(seen.mixed, 3), width, height)),
+        panel('label', 'crossDomainLabel', labelPicture(first(seen.label), width, height, classes)),
+        panel('weight', 'crossDomainWeight', greyPicture(first(seen.weight), width, height, 0, 1)),
       ],
     });
   }

@@ -1,4 +1,5 @@
 // Recipes: which networks, which data, which phases in which order. A method's own ideas are in src/methods.
+import { CrossDomainPhase } from '../methods/crossDomain.ts';
 import { depthStages } from '../methods/depthStages.ts';
 import { MultiTaskPhase } from '../methods/multiTask.ts';
 import { SupervisedPhase } from '../methods/supervised.ts';
@@ -19,10 +20,17 @@ import {
   checkSelection,
   type LabelledData,
   needsDepth,
+  openDomains,
   openLabelled,
   openVideo,
 } from './frames.ts';
-import { depthGalleries, mixtureGalleries, segmentationGalleries, selectionGallery } from './galleries.ts';
+import {
+  crossDomainGalleries,
+  depthGalleries,
+  mixtureGalleries,
+  segmentationGalleries,
+  selectionGallery,
+} from './galleries.ts';
 import type { Outcome, Plan } from './plan.ts';
 import { selectionBy } from './selecting.ts';
 
@@ -172,6 +180,60 @@ export async function threeWaysRecipe(config: Config): Promise<Plan> {
       ...(await mixtureGalleries(phase, method.mix, classes)),
       ...(selection ? [await selectionGallery(selection, method.selection, candidates, depth)] : []),
       ...(sees && video ? await depthGalleries(sees, video.dataset.val, config.depth) : []),
+    ],
+  };
+}
+
+/** Depth from the video of both domains, transfer, and a mean teacher with mixtures across the domains and within the target. */
+export async function threeWaysDaRecipe(config: Config): Promise<Plan> {
+  const { method, seed } = config;
+  const { target, source, video } = await openDomains(config);
+  const { dataset, labelled, unlabelled } = target;
+  const classes = dataset.classes;
+  const init = new Initializer(seed);
+  const student = new SegmentationModel(init, config.model, classes.length);
+  const teacher = new SegmentationModel(init, config.model, classes.length);
+  const depth = new DepthModel(init, config.model);
+  const stages = depthStages(depth, video, config.depth, seed);
+  const phase = new CrossDomainPhase(
+    student,
+    teacher,
+    depth,
+    source.refs,
+    target,
+    dataset.width,
+    classes.length,
+    { ...config.segmentation, ...method },
+    seed,
+  );
+  return {
+    pixels: config.pixels,
+    about:
+      `Segmentation of ${dataset.title} from ${labelled.length} labelled and ${unlabelled.length} unlabelled images and ` +
+      `${source.refs.length} labelled images of ${source.dataset.title}, with networks pre-trained on depth from ` +
+      `${video.length} video frames.`,
+    classes,
+    phases: [...stages.phases, phase],
+    state: {
+      depth: depth.state(),
+      segmentation: student.state(),
+      teacher: teacher.state(),
+      'depth-optimizer': stages.main.optimizer.state(),
+      ...stages.state,
+      optimizer: phase.optimizer.state(),
+    },
+    evaluate: async () => {
+      const labels = segmentationOutcome(await evaluateSegmentation(student, dataset.val, classes));
+      if (!dataset.val.hasDepth) return labels;
+      const measured = depthOutcome(await evaluateDepth(depth, dataset.val, config.depth));
+      return { ...labels, ...measured, metrics: { ...labels.metrics, ...measured.metrics } };
+    },
+    predict: (x) => ({ logits: student.logits(x, false), disparity: depth.disparities(x, false)[0] }),
+    galleries: async () => [
+      ...(await segmentationGalleries(student, dataset.val, classes)),
+      ...(await crossDomainGalleries(phase, classes)),
+      ...(await mixtureGalleries(phase, method.mix, classes)),
+      ...(await depthGalleries(depth, dataset.val, config.depth)),
     ],
   };
 }

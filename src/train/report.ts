@@ -135,6 +135,16 @@ export const CAPTIONS = {
   mixture:
     'The mixture that the student sees, before its colours are changed. After DepthMix near things of one image stand before ' +
     'far things of the other.',
+  mixSource:
+    'An image of the source domain, all of whose labels are known. Of several, the one with depths most like the target’s.',
+  mixTarget: 'An image of the target domain.',
+  crossDomainMask:
+    'Bright pixels come from the source: those where its surface is nearer than the target’s. For half of the images it wins within ' +
+    'a small margin too, for the others it must be nearer by that margin.',
+  crossDomainLabel:
+    'Truth on pixels of the source; on those of the target the teacher’s answer, or truth where the image has labels.',
+  crossDomainWeight:
+    'What a pixel counts in the loss: 1 (white) on the source, on the target the share of its pixels of which the teacher is sure.',
   mixedLabel:
     'Pseudo-labels of both images, cut along the same mask: what the student should say about the mixture.',
 } as const;

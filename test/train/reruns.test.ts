@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { latestCheckpoint, readCheckpoint } from '../../src/train/checkpoint.ts';
 import { type Config, presets } from '../../src/train/config.ts';
 import { InterruptedError, restore, trainPlan } from '../../src/train/loop.ts';
-import { supervisedRecipe, threeWaysRecipe } from '../../src/train/recipes.ts';
+import type { Plan } from '../../src/train/plan.ts';
+import { supervisedRecipe, threeWaysDaRecipe, threeWaysRecipe } from '../../src/train/recipes.ts';
 import { RunFolder } from '../../src/train/run-folder.ts';
 import { streetPack } from '../data/fixtures.ts';
 import { testGpu } from '../device.ts';
@@ -39,9 +40,10 @@ async function trainIn(
   dir: string,
   settings: Config,
   stopAfter = Number.POSITIVE_INFINITY,
+  recipe = threeWaysRecipe,
 ): Promise<Trained> {
   const gpu = await testGpu();
-  const plan = await threeWaysRecipe(settings);
+  const plan = await recipe(settings);
   const run = RunFolder.create(dir, settings, { resume: true });
   const { found } = latestCheckpoint(dir);
   let start = 0;
@@ -118,8 +120,47 @@ test('a run that chooses its images resumes inside the choice with the same imag
   }
 });
 
-test('a recipe trained by replays has the bits of one trained op by op, log and parameters', async () => {
+test('across domains: the same bits again, and after an interruption, when the source images are matched anew', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'warpmix-domains-'));
+  const settings: Config = { ...structuredClone(config), data: 'street:night', source: 'street', labels: 0 };
+  const train = (name: string, stopAfter?: number) =>
+    trainIn(join(home, name), settings, stopAfter, threeWaysDaRecipe);
+  try {
+    const first = await train('a');
+    equal(await train('b'), first);
+    await train('c', 4);
+    equal(await train('c'), first);
+    ok(first.log.trim().split('\n').length === 5, first.log);
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+});
+
+/** Trained by replays and op by op: what both leave. */
+async function bothWays(open: () => Promise<Plan>) {
   const gpu = await testGpu();
+  const train = async (eager: boolean) => {
+    const plan = await open();
+    const before = gpu.dispatches;
+    const { curves } = await trainPlan(plan, gpu, null, 0, {
+      checkpointEvery: 1000,
+      onStep: () => {},
+      interrupted: () => null,
+      eager,
+    });
+    const state: Record<string, string> = {};
+    for (const [group, tensors] of Object.entries(plan.state)) {
+      for (const [name, tensor] of Object.entries(tensors)) {
+        const { buffer } = await tensor.data();
+        state[`${group}/${name}`] = Buffer.from(buffer).toString('base64');
+      }
+    }
+    return { terms: curves.map((one) => one.terms), state, dispatches: gpu.dispatches - before };
+  };
+  return { replayed: await train(false), eager: await train(true) };
+}
+
+test('a recipe trained by replays has the bits of one trained op by op, log and parameters', async () => {
   const steps = { ...structuredClone(config), depth: { ...config.depth, steps: 5 } };
   steps.segmentation.steps = 5;
   const variants = [
@@ -129,26 +170,16 @@ test('a recipe trained by replays has the bits of one trained op by op, log and 
     () => threeWaysRecipe({ ...steps, method: { ...steps.method, threshold: 0.1, multitask: true } }),
   ];
   for (const open of variants) {
-    const train = async (eager: boolean) => {
-      const plan = await open();
-      const before = gpu.dispatches;
-      const { curves } = await trainPlan(plan, gpu, null, 0, {
-        checkpointEvery: 1000,
-        onStep: () => {},
-        interrupted: () => null,
-        eager,
-      });
-      const state: Record<string, string> = {};
-      for (const [group, tensors] of Object.entries(plan.state)) {
-        for (const [name, tensor] of Object.entries(tensors)) {
-          const { buffer } = await tensor.data();
-          state[`${group}/${name}`] = Buffer.from(buffer).toString('base64');
-        }
-      }
-      return { terms: curves.map((one) => one.terms), state, dispatches: gpu.dispatches - before };
-    };
-    equal(await train(false), await train(true));
+    const { replayed, eager } = await bothWays(open);
+    equal(replayed, eager);
   }
+});
+
+test('across domains too, with labelled target images', async () => {
+  const method = { ...config.method, threshold: 0.1 };
+  const domains = { data: 'street:night', source: 'street' };
+  const { replayed, eager } = await bothWays(() => threeWaysDaRecipe({ ...config, ...domains, method }));
+  equal(replayed, eager);
 });
 
 test('a training step leaves nothing behind', async () => {

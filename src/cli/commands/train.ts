@@ -281,7 +281,7 @@ export const train = defineCommand({
       {
         data: args.data,
         unlabeled: args.unlabeled,
-        labels: wholeNumber('labels', args.labels, 1),
+        labels: wholeNumber('labels', args.labels),
         labelIds: args['labels-file'] === undefined ? undefined : readLabelIds(args['labels-file']),
         seed: wholeNumber('seed', args.seed),
         overfit: wholeNumber('overfit', args.overfit, 1),

@@ -172,8 +172,6 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
       weightDecay: 0,
       clip: 10,
     },
-    // A few hundred steps: the teacher follows faster, and fewer of its answers would pass Three Ways' 0.968.
-    method: { ...paper.method, threshold: 0.8, momentum: 0.95 },
     selection: { first: 3, steps: 40, batch: 2, uncertaintyWeight: 1000 },
   },
   small: {

@@ -1,7 +1,7 @@
 import { upload } from '../../src/autograd/program.ts';
 import { grad } from '../../src/autograd/tape.ts';
 import { step, type Tensor, tensor } from '../../src/autograd/tensor.ts';
-import { draws } from '../../src/data/augment.ts';
+import { draws, hflip, toFloat } from '../../src/data/augment.ts';
 import type { FrameRef } from '../../src/data/batch.ts';
 import { openStreet } from '../../src/data/street/index.ts';
 import type { Split } from '../../src/data/types.ts';
@@ -188,14 +188,23 @@ test('candidates are drawn from all frames, half of them mirrored', () => {
 const street = (variant: string) =>
   openStreet({ variant, width: 96, height: 64, snippets: { train: 2, val: 1, unlabelled: 1 } });
 
-function newPhase(labels: number) {
+function newPhase(labels: number, one = false, candidates = 5) {
   const [source, target] = [street('clean').train, street('night').train];
   const refs = (split: Split) => Array.from({ length: split.length }, (_, index) => ({ split, index }));
-  const frames = { labelled: refs(target).slice(0, labels), unlabelled: refs(target).slice(labels) };
+  const frames = {
+    labelled: refs(target).slice(0, labels),
+    unlabelled: refs(target).slice(labels, one ? labels + 1 : undefined),
+  };
   const init = new Initializer(1);
   const [student, teacher] = [0, 1].map(() => new SegmentationModel(init, smallModel, 19));
   const depth = new DepthModel(init, smallModel);
-  const settings = { ...presets.tiny.segmentation, ...presets.tiny.method, steps: 8, threshold: 0.05 };
+  const settings = {
+    ...presets.tiny.segmentation,
+    ...presets.tiny.method,
+    steps: 8,
+    threshold: 0.05,
+    candidates,
+  };
   const phase = new CrossDomainPhase(student, teacher, depth, refs(source), frames, 96, 19, settings, 1);
   return { phase, student, teacher, depth, source, target };
 }
@@ -231,6 +240,36 @@ test('a batch is a function of seed and step: the matching source with its label
     }
   }
   equal([...signs].sort(), [-1, 1]);
+});
+
+test('of so many candidates that every view is among them, a step takes the one closest to its target, mirrored as that is', async () => {
+  await testGpu();
+  const { phase, depth, source, target } = newPhase(0, true, 400);
+  const geometry = new Geometry(depth, 96);
+  const views = Array.from({ length: source.length }, (_, index) => ({ split: source, index })).flatMap(
+    (ref) => [
+      { ref, mirrored: false },
+      { ref, mirrored: true },
+    ],
+  );
+  const mirrored = new Set<boolean>();
+  for (const at of [0, 1, 2, 3]) {
+    const batch = await phase.load(at);
+    for (const [i, flipped] of batch.mixed.flipped.entries()) {
+      mirrored.add(flipped);
+      const best = await matchingSource(
+        geometry,
+        { ref: { split: target, index: 0 }, mirrored: flipped },
+        views,
+      );
+      is(batch.source.flipped[i], best.mirrored);
+      const image = toFloat((await source.load(best.ref.index)).image);
+      const expected = best.mirrored ? hflip(image) : image;
+      const size = expected.data.length;
+      equal(batch.source.images.slice(i * size, (i + 1) * size), expected.data);
+    }
+  }
+  is(mirrored.size, 2);
 });
 
 test('a step: the loss is the sum of its terms, with and without labelled target images; the teacher follows', async () => {

@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 
 const { values } = parseArgs({
   options: {
-    labels: { type: 'string', default: '24' },
+    labels: { type: 'string', default: '8' },
     seed: { type: 'string', default: '0' },
     preset: { type: 'string', default: 'tiny' },
     out: { type: 'string', default: 'runs/start' },

@@ -1,9 +1,9 @@
 import type { Tensor } from '../autograd/tensor.ts';
 import { Conv2d, ReflectConv3x3 } from '../nn/layers.ts';
 import { type Initializer, Module } from '../nn/module.ts';
-import { sigmoid } from '../ops/elementwise.ts';
+import { add, sigmoid } from '../ops/elementwise.ts';
 import { concat } from '../ops/movement.ts';
-import { resizeNearest } from '../ops/resize.ts';
+import { resizeBilinear, resizeNearest } from '../ops/resize.ts';
 import type { EncoderConfig } from './encoder.ts';
 
 export interface DecoderConfig {
@@ -84,19 +84,50 @@ export class DepthDecoder extends Module {
   }
 }
 
-/** Class scores at full resolution: the shared decoder and a 1x1 convolution. */
+/**
+ * Class scores at full resolution from the shared decoder: a 1x1 convolution at each of some levels, their scores enlarged and added
+ * up from the deepest to the finest (FCN, Long et al., CVPR 2015, section 4.2). With the finest level alone it is the head of Three
+ * Ways. The deeper ones shorten the way from the loss to the encoder, which matters when training is short and starts from nothing.
+ */
 export class SegmentationDecoder extends Module {
   readonly decoder: Decoder;
-  readonly classifier: Conv2d;
+  readonly classifiers: Conv2d[];
+  readonly #scores: readonly number[];
 
-  constructor(init: Initializer, encoder: EncoderConfig, config: DecoderConfig, classes: number) {
+  /** @param scores levels that are classified: 0 is full resolution, s is 1/2^s. */
+  constructor(
+    init: Initializer,
+    encoder: EncoderConfig,
+    config: DecoderConfig,
+    scores: readonly number[],
+    classes: number,
+  ) {
     super();
     this.decoder = new Decoder(init, encoder, config);
-    this.classifier = new Conv2d(init, config.widths[0], classes, 1, { start: 'head' });
+    this.classifiers = scores.map((s) => new Conv2d(init, config.widths[s], classes, 1, { start: 'head' }));
+    this.#scores = scores;
   }
 
   /** @returns logits [N,H,W,classes]. */
   apply(maps: readonly Tensor[], training: boolean): Tensor {
-    return this.classifier.apply(this.decoder.apply(maps, training)[0]);
+    return this.logits(this.decoder.apply(maps, training, this.finest));
+  }
+
+  /** The finest level that is classified: the decoder need not go further. */
+  get finest(): number {
+    return Math.min(...this.#scores);
+  }
+
+  /** What the classifiers say about the decoder's maps, by level. */
+  logits(levels: readonly Tensor[]): Tensor {
+    let sum: Tensor | null = null;
+    for (let level = 4; level >= 0; level--) {
+      if (sum) sum = resizeBilinear(sum, [2 * sum.shape[1], 2 * sum.shape[2]]);
+      const at = this.#scores.indexOf(level);
+      if (at < 0) continue;
+      const here = this.classifiers[at].apply(levels[level]);
+      sum = sum ? add(sum, here) : here;
+    }
+    return sum!;
   }
 }

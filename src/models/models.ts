@@ -11,6 +11,8 @@ export interface ModelConfig {
   pose: PoseConfig;
   /** Scales at which disparity is predicted and trained: 0 is full resolution, s is 1/2^s. */
   scales: readonly number[];
+  /** Decoder levels at which classes are predicted, to be added up; 0 is full resolution, s is 1/2^s. */
+  scores: readonly number[];
 }
 
 /** Disparity from one image, motion from two: everything self-supervised depth trains. */
@@ -57,7 +59,7 @@ export class SegmentationModel extends Module {
   constructor(init: Initializer, config: ModelConfig, classes: number) {
     super();
     this.encoder = new ResNetEncoder(init, config.encoder);
-    this.decoder = new SegmentationDecoder(init, config.encoder, config.decoder, classes);
+    this.decoder = new SegmentationDecoder(init, config.encoder, config.decoder, config.scores, classes);
   }
 
   /** Logits [N,H,W,classes]. @param x [N,H,W,3] in [0, 1], H and W multiples of 32. */

@@ -57,7 +57,7 @@ export class MultiTaskModel extends Module {
     super();
     const channels = config.decoder.widths[EXCHANGE];
     this.encoder = new ResNetEncoder(init, config.encoder);
-    this.segmentation = new SegmentationDecoder(init, config.encoder, config.decoder, classes);
+    this.segmentation = new SegmentationDecoder(init, config.encoder, config.decoder, config.scores, classes);
     this.depth = new DepthDecoder(init, config.encoder, config.decoder, config.scales);
     this.intermediate = new Conv2d(init, channels, classes, 1, { start: 'head' });
     this.fromDepth = new SelfAttention(init, channels);
@@ -97,8 +97,9 @@ export class MultiTaskModel extends Module {
 
   #logits({ maps, segmentation, depth }: Shared, training: boolean): Tensor {
     const map = add(segmentation[EXCHANGE], this.fromDepth.apply(depth[EXCHANGE]));
-    const levels = this.segmentation.decoder.apply(maps, training, 0, { level: EXCHANGE, map });
-    return this.segmentation.classifier.apply(levels[0]);
+    const { decoder, finest } = this.segmentation;
+    const finer = decoder.apply(maps, training, finest, { level: EXCHANGE, map });
+    return this.segmentation.logits([...finer, map, ...segmentation.slice(EXCHANGE + 1)]);
   }
 
   #disparities({ maps, segmentation, depth }: Shared, training: boolean): Tensor[] {

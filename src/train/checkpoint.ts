@@ -189,3 +189,22 @@ export function latestCheckpoint(dir: string): {
   }
   return { found: null, skipped };
 }
+
+/**
+ * The newest intact checkpoint of a run that trained a depth network.
+ * @throws DataError naming the folder and what is missing there
+ */
+export function depthCheckpoint(dir: string): Checkpoint {
+  const { found, skipped } = latestCheckpoint(dir);
+  if (!found) {
+    const damaged = skipped.map(({ path, reason }) => `; ${path}: ${reason}`).join('');
+    throw new DataError(
+      `${dir}: holds no intact checkpoint; name a folder that 'warpmix train' wrote${damaged}`,
+    );
+  }
+  const checkpoint = readCheckpoint(found.path);
+  if (checkpoint.groups.depth) return checkpoint;
+  throw new DataError(
+    `${dir}: holds no depth network; name a run of 'depth', 'three-ways' or 'three-ways-da'`,
+  );
+}

@@ -41,8 +41,12 @@ const schema = z.strictObject({
     decoder: z.strictObject({ widths: five, norm: z.boolean() }),
     pose: z.strictObject({ sees: z.enum(['images', 'flow']), width: whole(1), scale: positive }),
     scales: z.array(z.number().int().min(0).max(3)).min(1),
+    /** Decoder levels at which classes are predicted, to be added up; [0]: full resolution alone, as in Three Ways. */
+    scores: z.array(z.number().int().min(0).max(4)).min(1),
   }),
   depth: z.strictObject({
+    /** Run folder whose depth network is taken as it is, in place of training one; null: train. */
+    from: z.string().nullable(),
     steps: whole(1),
     batch: whole(1),
     lr: positive,
@@ -123,7 +127,7 @@ const paper = {
 };
 
 /** Two stages keep what an encoder knew; these networks start from random values and know nothing. */
-const oneStage = { frozenSteps: 0, frozenLr: 1e-4, featureDistance: 0 };
+const oneStage = { from: null, frozenSteps: 0, frozenLr: 1e-4, featureDistance: 0 };
 
 const monodepth2 = {
   minDepth: 0.1,
@@ -149,6 +153,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
       decoder: { widths: [8, 8, 16, 24, 32], norm: true },
       pose: { sees: 'flow', width: 32, scale: 0.05 },
       scales: [0, 1, 2, 3],
+      scores: [0, 1, 2, 3, 4],
     },
     // A narrow range of depths: the ends of the sigmoid, where gradients die, stay within what a street shows.
     depth: {
@@ -182,6 +187,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
       decoder: { widths: [16, 32, 32, 64, 128], norm: false },
       pose: { sees: 'images', width: 64, scale: 0.01 },
       scales: [0, 1, 2, 3],
+      scores: [0],
     },
     depth: { steps: 4000, batch: 8, lr: 5e-4, ...monodepth2 },
     segmentation: {
@@ -203,6 +209,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
       decoder: { widths: [16, 32, 64, 128, 256], norm: false },
       pose: { sees: 'images', width: 256, scale: 0.01 },
       scales: [0, 1, 2, 3],
+      scores: [0],
     },
     depth: { steps: 100000, batch: 12, lr: 1e-4, ...monodepth2 },
     segmentation: {

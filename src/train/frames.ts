@@ -127,7 +127,8 @@ export async function openVideo(config: Config): Promise<{ dataset: Dataset; ref
 export interface Domains {
   target: LabelledData;
   source: { dataset: Dataset; refs: FrameRef[] };
-  video: FrameRef[];
+  /** Null where the depth network comes from an earlier run. */
+  video: FrameRef[] | null;
 }
 
 /** @throws ConfigError or DataError naming what is missing and what would work */
@@ -151,6 +152,7 @@ export async function openDomains(config: Config): Promise<Domains> {
   const { width, height } = target.dataset;
   const dataset = await openDataset(spec, { width, height });
   const source = { dataset, refs: trim(allFrames(sourceFrames(dataset, target.dataset)), overfit) };
+  if (config.depth.from !== null) return { target, source, video: null };
   if (config.video !== null) return { target, source, video: (await openVideo(config)).refs };
   const video = [dataset, target.dataset].flatMap(filmedFrames);
   if (video.length < config.depth.batch) {

@@ -115,12 +115,13 @@ async function readTerms(tensors: Record<string, Tensor>): Promise<Record<string
  * @param start steps done before; a resumed run's state must have been restored.
  */
 export async function trainPlan(
-  plan: Pick<Plan, 'phases' | 'state'>,
+  plan: Pick<Plan, 'phases' | 'begin' | 'state'>,
   gpu: Gpu | null,
   run: RunFolder | null,
   start: number,
   options: LoopOptions,
 ): Promise<LoopResult> {
+  if (start === 0) plan.begin?.();
   const watch = options.anomaly ? new AnomalyWatch(Object.values(plan.state).flatMap(Object.values)) : null;
   const recorded: { program: Program | null } = { program: null };
   try {
@@ -134,7 +135,7 @@ export async function trainPlan(
 
 /** @param recorded told which program has buffers. */
 async function runPhases(
-  plan: Pick<Plan, 'phases' | 'state'>,
+  plan: Pick<Plan, 'phases' | 'begin' | 'state'>,
   gpu: Gpu | null,
   run: RunFolder | null,
   start: number,

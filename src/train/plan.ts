@@ -25,6 +25,8 @@ export interface Plan {
   /** Pixels of the working size. */
   pixels: number;
   phases: Phase[];
+  /** Once, before the first phase: values from an earlier run. Not when a run resumes. */
+  begin?(): void;
   /** Everything a checkpoint holds, by file and name. */
   state: Record<string, Record<string, Tensor>>;
   evaluate(): Promise<Outcome>;

@@ -1,4 +1,6 @@
 // Recipes: which networks, which data, which phases in which order. A method's own ideas are in src/methods.
+
+import type { FrameRef } from '../data/batch.ts';
 import { CrossDomainPhase } from '../methods/crossDomain.ts';
 import { depthStages } from '../methods/depthStages.ts';
 import { MultiTaskPhase } from '../methods/multiTask.ts';
@@ -7,6 +9,7 @@ import { type FrameSets, ThreeWaysPhase } from '../methods/threeWays.ts';
 import { DepthModel, SegmentationModel } from '../models/models.ts';
 import { MultiTaskModel } from '../models/multiTask.ts';
 import { Initializer } from '../nn/module.ts';
+import { depthCheckpoint } from './checkpoint.ts';
 import { type Config, ConfigError } from './config.ts';
 import {
   type DepthEvaluation,
@@ -31,6 +34,7 @@ import {
   segmentationGalleries,
   selectionGallery,
 } from './galleries.ts';
+import { restore } from './loop.ts';
 import type { Outcome, Plan } from './plan.ts';
 import { selectionBy } from './selecting.ts';
 
@@ -50,8 +54,31 @@ const segmentationOutcome = (segmentation: SegmentationEvaluation): Outcome => (
   segmentation,
 });
 
+/** How a run comes by its depth network: phases that train it, or an earlier run that it is taken from. */
+function depthStart(
+  model: DepthModel,
+  refs: readonly FrameRef[] | null,
+  { depth, seed }: Config,
+): Pick<Plan, 'phases' | 'state' | 'begin'> {
+  const { from } = depth;
+  if (from !== null) {
+    const begin = () => restore({ state: { depth: model.state() } }, depthCheckpoint(from));
+    return { phases: [], state: {}, begin };
+  }
+  const stages = depthStages(model, refs!, depth, seed);
+  return {
+    phases: stages.phases,
+    state: { 'depth-optimizer': stages.main.optimizer.state(), ...stages.state },
+  };
+}
+
 /** Self-supervised depth from video (Monodepth2). */
 export async function depthRecipe(config: Config): Promise<Plan> {
+  if (config.depth.from !== null) {
+    throw new ConfigError(
+      `depth.from=${config.depth.from}: recipe 'depth' trains its own network; leave it out, or name a recipe that starts from one`,
+    );
+  }
   const { dataset, refs } = await openVideo(config);
   const model = new DepthModel(new Initializer(config.seed), config.model);
   const stages = depthStages(model, refs, config.depth, config.seed);
@@ -123,7 +150,8 @@ function meanTeacher(
 export async function threeWaysRecipe(config: Config): Promise<Plan> {
   const { method, seed } = config;
   checkSelection(config);
-  const video = needsDepth(method) ? await openVideo(config) : null;
+  const withDepth = needsDepth(method);
+  const video = withDepth && config.depth.from === null ? await openVideo(config) : null;
   const data = await openLabelled(config);
   const { dataset, labelled, unlabelled, candidates } = data;
   checkMixable(config, data);
@@ -141,10 +169,11 @@ export async function threeWaysRecipe(config: Config): Promise<Plan> {
     config,
     data,
     init,
-    () => (video ? new DepthModel(init, config.model) : null),
+    () => (withDepth ? new DepthModel(init, config.model) : null),
     frames,
   );
-  const stages = video && depth ? depthStages(depth, video.refs, config.depth, seed) : null;
+  const start = depth && depthStart(depth, video?.refs ?? null, config);
+  const filmed = video?.dataset ?? dataset;
   const selection =
     method.selection === 'random'
       ? null
@@ -154,21 +183,23 @@ export async function threeWaysRecipe(config: Config): Promise<Plan> {
     about:
       `Segmentation of ${dataset.title} from ${labelled.length} labelled and ${unlabelled.length} unlabelled images` +
       `${selection ? `, chosen by ${method.selection}` : ''}` +
-      `${video ? `, with networks pre-trained on depth from ${video.refs.length} video frames` : ''}.`,
+      `${video ? `, with networks pre-trained on depth from ${video.refs.length} video frames` : ''}` +
+      `${depth && !video ? `, with networks pre-trained on depth in ${config.depth.from}` : ''}.`,
     classes,
-    phases: [...(stages?.phases ?? []), ...(selection?.stages ?? []), phase],
+    phases: [...(start?.phases ?? []), ...(selection?.stages ?? []), phase],
+    begin: start?.begin,
     state: {
       ...(depth && { depth: depth.state() }),
       segmentation: student.state(),
       teacher: teacher.state(),
-      ...(stages && { 'depth-optimizer': stages.main.optimizer.state(), ...stages.state }),
+      ...start?.state,
       optimizer: phase.optimizer.state(),
       ...selection?.state(),
     },
     evaluate: async () => {
       const labels = segmentationOutcome(await evaluateSegmentation(student, dataset.val, classes));
-      if (!sees || !video?.dataset.val.hasDepth) return labels;
-      const measured = depthOutcome(await evaluateDepth(sees, video.dataset.val, config.depth));
+      if (!sees || !filmed.val.hasDepth) return labels;
+      const measured = depthOutcome(await evaluateDepth(sees, filmed.val, config.depth));
       return { ...labels, ...measured, metrics: { ...labels.metrics, ...measured.metrics } };
     },
     predict: (x) => ({
@@ -179,7 +210,7 @@ export async function threeWaysRecipe(config: Config): Promise<Plan> {
       ...(await segmentationGalleries(student, dataset.val, classes)),
       ...(await mixtureGalleries(phase, method.mix, classes)),
       ...(selection ? [await selectionGallery(selection, method.selection, candidates, depth)] : []),
-      ...(sees && video ? await depthGalleries(sees, video.dataset.val, config.depth) : []),
+      ...(sees && filmed.val.intrinsics ? await depthGalleries(sees, filmed.val, config.depth) : []),
     ],
   };
 }
@@ -194,7 +225,7 @@ export async function threeWaysDaRecipe(config: Config): Promise<Plan> {
   const student = new SegmentationModel(init, config.model, classes.length);
   const teacher = new SegmentationModel(init, config.model, classes.length);
   const depth = new DepthModel(init, config.model);
-  const stages = depthStages(depth, video, config.depth, seed);
+  const start = depthStart(depth, video, config);
   const phase = new CrossDomainPhase(
     student,
     teacher,
@@ -210,16 +241,16 @@ export async function threeWaysDaRecipe(config: Config): Promise<Plan> {
     pixels: config.pixels,
     about:
       `Segmentation of ${dataset.title} from ${labelled.length} labelled and ${unlabelled.length} unlabelled images and ` +
-      `${source.refs.length} labelled images of ${source.dataset.title}, with networks pre-trained on depth from ` +
-      `${video.length} video frames.`,
+      `${source.refs.length} labelled images of ${source.dataset.title}, with networks pre-trained on depth ` +
+      `${video ? `from ${video.length} video frames` : `in ${config.depth.from}`}.`,
     classes,
-    phases: [...stages.phases, phase],
+    phases: [...start.phases, phase],
+    begin: start.begin,
     state: {
       depth: depth.state(),
       segmentation: student.state(),
       teacher: teacher.state(),
-      'depth-optimizer': stages.main.optimizer.state(),
-      ...stages.state,
+      ...start.state,
       optimizer: phase.optimizer.state(),
     },
     evaluate: async () => {

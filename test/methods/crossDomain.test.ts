@@ -277,7 +277,10 @@ test('a step: the loss is the sum of its terms, with and without labelled target
   for (const labels of [3, 0]) {
     const { phase, student, teacher } = newPhase(labels);
     await phase.begin();
-    equal(await numbers(teacher.decoder.classifier.weight), await numbers(student.decoder.classifier.weight));
+    equal(
+      await numbers(teacher.decoder.classifiers[0].weight),
+      await numbers(student.decoder.classifiers[0].weight),
+    );
     const inputs = phase.inputs(await phase.load(2), 2);
     const terms = step(() => phase.train(upload(inputs)));
     const values: Record<string, number> = {};
@@ -287,8 +290,8 @@ test('a step: the loss is the sum of its terms, with and without labelled target
     ok(q > 0 && source > 0 && across > 0 && within > 0, JSON.stringify(values));
     ok(Math.abs(loss - (labelled ?? 0) - source - across - within) < 1e-5, JSON.stringify(values));
     not.equal(
-      await numbers(teacher.decoder.classifier.weight),
-      await numbers(student.decoder.classifier.weight),
+      await numbers(teacher.decoder.classifiers[0].weight),
+      await numbers(student.decoder.classifiers[0].weight),
     );
   }
 });

@@ -48,8 +48,8 @@ test('with nothing to hand over it is the two networks of one task, to the bit; 
   const model = new MultiTaskModel(new Initializer(1), config, CLASSES);
   const segmentation = new SegmentationModel(new Initializer(1), config, CLASSES);
   equal(
-    await numbers(model.segmentation.classifier.weight),
-    await numbers(segmentation.decoder.classifier.weight),
+    await numbers(model.segmentation.classifiers[0].weight),
+    await numbers(segmentation.decoder.classifiers[0].weight),
     'drawn as in a segmentation model',
   );
   const depth = new DepthModel(new Initializer(2), config);
@@ -163,8 +163,10 @@ test('both decoders start from the depth network, which keeps its heads', async 
     'fromSegmentation.conv.weight',
     'intermediate.bias',
     'intermediate.weight',
-    'segmentation.classifier.bias',
-    'segmentation.classifier.weight',
+    'segmentation.classifiers.0.bias',
+    'segmentation.classifiers.0.weight',
+    'segmentation.classifiers.1.bias',
+    'segmentation.classifiers.1.weight',
   ]);
   const source = await numbers(depth.decoder.decoder.before[2].conv.weight);
   equal(await numbers(model.segmentation.decoder.before[2].conv.weight), source);
@@ -224,7 +226,7 @@ test('a step keeps depth on labelled and mixed frames, on the pixels that the la
   ok(Math.abs(loss - labelled - unlabelled - photometric) < 1e-5, JSON.stringify(values));
   not.equal(await numbers(depth.pose.pose2.weight), pose, 'pose goes on');
   // The teacher at iteration 2: alpha is 2/3.
-  const [t, s] = [teacher, student].map((one) => one.segmentation.classifier.weight);
+  const [t, s] = [teacher, student].map((one) => one.segmentation.classifiers[0].weight);
   ok((await numbers(t)).some((v) => v !== 0));
   not.equal(await numbers(t), await numbers(s));
 });

@@ -4,4 +4,5 @@ export const smallModel = {
   decoder: { widths: [4, 4, 4, 8, 8], norm: true },
   pose: { sees: 'images' as const, width: 4, scale: 0.1 },
   scales: [0, 2],
+  scores: [0, 2],
 } as const;

@@ -23,6 +23,7 @@ const config: Config = {
     decoder: { widths: [4, 4, 4, 8, 8], norm: true },
     pose: { sees: 'images' as const, width: 4, scale: 0.1 },
     scales: [0],
+    scores: [0],
   },
 };
 

@@ -121,7 +121,7 @@ export async function trainPlan(
   start: number,
   options: LoopOptions,
 ): Promise<LoopResult> {
-  if (start === 0) plan.begin?.();
+  if (start === 0) await plan.begin?.();
   const watch = options.anomaly ? new AnomalyWatch(Object.values(plan.state).flatMap(Object.values)) : null;
   const recorded: { program: Program | null } = { program: null };
   try {

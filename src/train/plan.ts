@@ -26,7 +26,7 @@ export interface Plan {
   pixels: number;
   phases: Phase[];
   /** Once, before the first phase: values from an earlier run. Not when a run resumes. */
-  begin?(): void;
+  begin?(): void | Promise<void>;
   /** Everything a checkpoint holds, by file and name. */
   state: Record<string, Record<string, Tensor>>;
   evaluate(): Promise<Outcome>;

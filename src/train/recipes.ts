@@ -6,6 +6,7 @@ import { depthStages } from '../methods/depthStages.ts';
 import { MultiTaskPhase } from '../methods/multiTask.ts';
 import { SupervisedPhase } from '../methods/supervised.ts';
 import { type FrameSets, ThreeWaysPhase } from '../methods/threeWays.ts';
+import { transferWeights } from '../methods/transfer.ts';
 import { DepthModel, SegmentationModel } from '../models/models.ts';
 import { MultiTaskModel } from '../models/multiTask.ts';
 import { Initializer } from '../nn/module.ts';
@@ -54,6 +55,10 @@ const segmentationOutcome = (segmentation: SegmentationEvaluation): Outcome => (
   segmentation,
 });
 
+/** Puts the depth network of an earlier run into `model`. */
+const loadDepth = (model: DepthModel, from: string): void =>
+  restore({ state: { depth: model.state() } }, depthCheckpoint(from));
+
 /** How a run comes by its depth network: phases that train it, or an earlier run that it is taken from. */
 function depthStart(
   model: DepthModel,
@@ -62,8 +67,7 @@ function depthStart(
 ): Pick<Plan, 'phases' | 'state' | 'begin'> {
   const { from } = depth;
   if (from !== null) {
-    const begin = () => restore({ state: { depth: model.state() } }, depthCheckpoint(from));
-    return { phases: [], state: {}, begin };
+    return { phases: [], state: {}, begin: () => loadDepth(model, from) };
   }
   const stages = depthStages(model, refs!, depth, seed);
   return {
@@ -94,7 +98,7 @@ export async function depthRecipe(config: Config): Promise<Plan> {
   };
 }
 
-/** Cross-entropy on the labelled images, from random weights. */
+/** Cross-entropy on the labelled images, from random weights or from the depth network of an earlier run. */
 export async function supervisedRecipe(config: Config): Promise<Plan> {
   if (config.method.selection !== 'random') {
     throw new ConfigError(
@@ -104,13 +108,25 @@ export async function supervisedRecipe(config: Config): Promise<Plan> {
   }
   const { dataset, labelled } = await openLabelled(config);
   const classes = dataset.classes;
-  const model = new SegmentationModel(new Initializer(config.seed), config.model, classes.length);
+  const init = new Initializer(config.seed);
+  const model = new SegmentationModel(init, config.model, classes.length);
+  const { from } = config.depth;
+  const { transfer } = config.method;
+  const starts = from !== null && transfer !== 'scratch';
   const phase = new SupervisedPhase(model, labelled, config.segmentation, config.seed);
   return {
     pixels: config.pixels,
-    about: `Segmentation of ${dataset.title} from ${labelled.length} labelled images alone.`,
+    about:
+      `Segmentation of ${dataset.title} from ${labelled.length} labelled images alone` +
+      `${starts ? `, with the ${transfer} pre-trained on depth in ${from}` : ''}.`,
     classes,
     phases: [phase],
+    begin: async () => {
+      if (!starts) return;
+      const depth = new DepthModel(init, config.model);
+      loadDepth(depth, from);
+      await transferWeights(depth.state(), model.state(), transfer);
+    },
     state: { segmentation: model.state(), optimizer: phase.optimizer.state() },
     evaluate: async () => segmentationOutcome(await evaluateSegmentation(model, dataset.val, classes)),
     predict: (x) => ({ logits: model.logits(x, false) }),

@@ -24,26 +24,50 @@ export interface StreetOptions {
 }
 
 const SMALLEST = 32;
-/** Bytes of rendered frames that one data set keeps. */
-const CACHE_BYTES = 96 * 1024 * 1024;
+/**
+ * Bytes of rendered frames that one data set keeps: all of them up to 512x256 pixels. Frames are asked for in random order, so a
+ * cache that is a little too small renders nearly everything again in every pass.
+ */
+const CACHE_BYTES = 512 * 1024 * 1024;
+/** Worlds that one data set keeps, of about 0.7 MB each: all of the default ones. Building one takes half as long as a frame. */
+const CACHE_WORLDS = 128;
 const SNIPPETS = { train: 24, val: 6, unlabelled: 96 };
 const SPLIT_STREAM = { train: 1, val: 2, unlabelled: 3 } as const;
 
-/** 8-bit frames and worlds, dropped oldest first. */
+/** Frames or worlds, dropped oldest first. */
 class Cache<T> {
-  private readonly items = new Map<number, T>();
-  constructor(private readonly capacity: number) {}
+  readonly #items = new Map<string, T>();
+  readonly #capacity: number;
+  readonly #cost: (item: T) => number;
+  #used = 0;
 
-  get(key: number, make: () => T): T {
-    let item = this.items.get(key);
+  /** @param cost of an item, in the unit of `capacity`. */
+  constructor(capacity: number, cost: (item: T) => number) {
+    this.#capacity = capacity;
+    this.#cost = cost;
+  }
+
+  get(key: string, make: () => T): T {
+    let item = this.#items.get(key);
     if (item === undefined) {
       item = make();
-      if (this.items.size >= this.capacity) this.items.delete(this.items.keys().next().value as number);
-      this.items.set(key, item);
+      this.#items.set(key, item);
+      this.#used += this.#cost(item);
+      for (const [oldest, dropped] of this.#items) {
+        if (this.#used <= this.#capacity || oldest === key) break;
+        this.#items.delete(oldest);
+        this.#used -= this.#cost(dropped);
+      }
     }
     return item;
   }
 }
+
+const frameBytes = ({ image, label, depth }: Frame): number =>
+  image.data.byteLength + (label?.data.byteLength ?? 0) + (depth?.data.byteLength ?? 0);
+
+/** Streets that somebody holds, by their options: all of them share one cache of frames. */
+const opened = new Map<string, WeakRef<Dataset>>();
 
 /**
  * Opens the street world. Frames are `[height, width]`, rendered in `load` and kept in a bounded cache; the same
@@ -72,15 +96,18 @@ export function openStreet(options: StreetOptions = {}): Dataset {
   if (!Number.isInteger(framesPerSnippet) || framesPerSnippet < 1)
     throw new DataError(`street: framesPerSnippet ${framesPerSnippet}; expected a whole number, at least 1`);
 
+  const key = JSON.stringify({ variant, width, height, seed, snippets, framesPerSnippet });
+  const held = opened.get(key)?.deref();
+  if (held) return held;
+
   const intrinsics = streetIntrinsics(width, height);
   const renderer = new Renderer(intrinsics);
-  const perSplit = Math.max(8, Math.floor(CACHE_BYTES / (3 * width * height * 8)));
+  const frames = new Cache<Frame>(CACHE_BYTES, frameBytes);
+  const worlds = new Cache<World>(CACHE_WORLDS, () => 1);
 
   const split = (name: keyof typeof SPLIT_STREAM): Split => {
     const truth = name !== 'unlabelled';
     const length = snippets[name] * framesPerSnippet;
-    const worlds = new Cache<World>(2);
-    const frames = new Cache<Frame>(perSplit);
     const check = (index: number) => {
       if (!Number.isInteger(index) || index < 0 || index >= length)
         throw new DataError(`street: frame ${index} of ${name}; expected 0 to ${length - 1}`);
@@ -95,7 +122,7 @@ export function openStreet(options: StreetOptions = {}): Dataset {
       const snippet = Math.floor(index / framesPerSnippet);
       // 28 bits: split, snippet, and 16 streams for the parts of a world.
       const stream = SPLIT_STREAM[name] * 2 ** 24 + snippet * 16;
-      const world = worlds.get(snippet, () => buildWorld(seed, stream, framesPerSnippet));
+      const world = worlds.get(String(stream), () => buildWorld(seed, stream, framesPerSnippet));
       const { image, label, depth, camera } = renderer.render(world, index % framesPerSnippet, look, truth);
       return truth
         ? { id: id(index), image, label, depth, pose: poseMatrix(camera) }
@@ -115,12 +142,12 @@ export function openStreet(options: StreetOptions = {}): Dataset {
       },
       async load(index) {
         check(index);
-        return frames.get(index, () => render(index));
+        return frames.get(id(index), () => render(index));
       },
     };
   };
 
-  return {
+  const dataset: Dataset = {
     spec: `street:${look}`,
     title: look === 'night' ? 'Street world at night' : 'Street world',
     classes: cityscapesClasses,
@@ -130,4 +157,6 @@ export function openStreet(options: StreetOptions = {}): Dataset {
     val: split('val'),
     unlabelled: split('unlabelled'),
   };
+  opened.set(key, new WeakRef(dataset));
+  return dataset;
 }

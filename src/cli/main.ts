@@ -24,6 +24,7 @@ const commands: SubCommandsDef = {
   bench: async () => (await import('./commands/bench.ts')).bench,
   select: async () => (await import('./commands/select.ts')).select,
   predict: async () => (await import('./commands/predict.ts')).predict,
+  experiment: async () => (await import('./commands/experiment.ts')).experiment,
   tune: async () => (await import('./commands/tune.ts')).tune,
 };
 

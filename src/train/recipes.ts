@@ -126,6 +126,7 @@ export async function supervisedRecipe(config: Config): Promise<Plan> {
       const depth = new DepthModel(init, config.model);
       loadDepth(depth, from);
       await transferWeights(depth.state(), model.state(), transfer);
+      for (const tensor of Object.values(depth.state())) tensor.dispose();
     },
     state: { segmentation: model.state(), optimizer: phase.optimizer.state() },
     evaluate: async () => segmentationOutcome(await evaluateSegmentation(model, dataset.val, classes)),

@@ -1,8 +1,8 @@
 import { type ArgsDef, defineCommand } from 'citty';
 import { withGpu } from '../device.ts';
 import { printJson } from '../output.ts';
+import { printOutcome } from '../session.ts';
 import { openRun } from '../trained.ts';
-import { printOutcome } from './train.ts';
 
 const args = {
   run: { type: 'string', description: "folder that 'train' wrote", valueHint: 'DIR', required: true },

@@ -11,11 +11,11 @@ import type { DepthModel, SegmentationModel } from '../models/models.ts';
 import { copyState } from '../nn/module.ts';
 import { crossEntropy } from '../ops/crossEntropy.ts';
 import { confidentShare, mixByMask, normalizeDisparity, pseudoLabel } from '../ops/depthmix.ts';
-import { add, affine, greaterEqual, sub, where } from '../ops/elementwise.ts';
+import { add, affine, greaterEqual, mul, sub, where } from '../ops/elementwise.ts';
 import { reshape } from '../ops/movement.ts';
 import { adaptiveAvgPool2d } from '../ops/pool.ts';
 import { clipByGlobalNorm } from '../optim/clip.ts';
-import { emaRamp, emaUpdate } from '../optim/ema.ts';
+import { emaUpdate } from '../optim/ema.ts';
 import type { Adam, Sgd } from '../optim/optimizer.ts';
 import { type Mixture, mixMask, mixture, targetProbabilities } from './mixing.ts';
 import type { Phase } from './phase.ts';
@@ -26,9 +26,11 @@ import {
   consistencyLoss,
   type FrameSets,
   loadMixable,
+  type MeanTeacherOptions,
   type Mixable,
   mixedInputs,
   type ThreeWaysOptions,
+  teacherInputs,
 } from './threeWays.ts';
 import { transferWeights } from './transfer.ts';
 
@@ -209,14 +211,18 @@ export interface CrossDomainBatch extends Mixable {
   strongAcross: StrongAugmentation;
 }
 
-/** @param alpha the teacher's momentum. */
-export const crossDomainInputs = (batch: CrossDomainBatch, alpha: number) => ({
-  labelled: batch.labelled.map(labelledInputs),
+/** What is mixed across the domains. */
+export const pairInputs = (batch: CrossDomainBatch) => ({
   source: labelledInputs(batch.source),
   mixed: mixedInputs(batch),
   signs: new HostTensor(batch.signs, [batch.signs.length, 1, 1, 1]),
+});
+
+const crossDomainInputs = (batch: CrossDomainBatch, step: number, options: MeanTeacherOptions) => ({
+  ...pairInputs(batch),
+  labelled: batch.labelled.map(labelledInputs),
   strong: { across: strongInputs(batch.strongAcross), within: strongInputs(batch.strong) },
-  alpha: new HostTensor([alpha], []),
+  teacher: teacherInputs(step, options),
 });
 
 type CrossDomainInputs = ReturnType<typeof crossDomainInputs>;
@@ -305,7 +311,7 @@ export class CrossDomainPhase implements Phase<CrossDomainBatch, CrossDomainInpu
 
   inputs(batch: CrossDomainBatch, step: number): CrossDomainInputs {
     this.optimizer.advance(segmentationSchedule(this.steps)(step));
-    return crossDomainInputs(batch, emaRamp(step, this.#options.momentum));
+    return crossDomainInputs(batch, step, this.#options);
   }
 
   /** What teacher and depth network see in the unmixed target images. */
@@ -345,7 +351,7 @@ export class CrossDomainPhase implements Phase<CrossDomainBatch, CrossDomainInpu
     });
   }
 
-  train({ labelled, strong, alpha, ...pair }: CrossDomainTensors): Record<string, Tensor> {
+  train({ labelled, strong, teacher, ...pair }: CrossDomainTensors): Record<string, Tensor> {
     const student = this.#student;
     const { across, within } = scope(() => {
       const seen = this.#look(pair.mixed);
@@ -364,11 +370,11 @@ export class CrossDomainPhase implements Phase<CrossDomainBatch, CrossDomainInpu
       terms.across = crossDomainLoss(student.logits(augmented.across, true), across);
       terms.within = consistencyLoss(student.logits(augmented.within, true), within);
       const truth = terms.labelled ? add(terms.labelled, terms.source) : terms.source;
-      return add(truth, affine(add(terms.across, terms.within), this.#options.unlabelledWeight, 0));
+      return add(truth, mul(add(terms.across, terms.within), teacher.weight));
     }, this.optimizer.params);
     const { scale, norm } = clipByGlobalNorm(gradients, this.#options.clip);
     this.optimizer.apply(gradients, scale);
-    emaUpdate(Object.values(this.#teacher.parameters()), Object.values(student.parameters()), alpha);
+    emaUpdate(Object.values(this.#teacher.parameters()), Object.values(student.parameters()), teacher.alpha);
     return { loss, ...terms, q: across.q, qWithin: within.q, gradientNorm: norm };
   }
 }

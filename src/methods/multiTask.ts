@@ -8,10 +8,10 @@ import type { DepthModel } from '../models/models.ts';
 import type { MultiTaskModel, MultiTaskOutputs } from '../models/multiTask.ts';
 import { copyState } from '../nn/module.ts';
 import { crossEntropy } from '../ops/crossEntropy.ts';
-import { add, affine } from '../ops/elementwise.ts';
+import { add, affine, mul } from '../ops/elementwise.ts';
 import { resizeBilinear } from '../ops/resize.ts';
 import { clipByGlobalNorm } from '../optim/clip.ts';
-import { emaRamp, emaUpdate } from '../optim/ema.ts';
+import { emaUpdate } from '../optim/ema.ts';
 import type { Adam, Sgd } from '../optim/optimizer.ts';
 import { type DepthOptions, depthLoss, type VideoTensors, videoInputs } from './depth.ts';
 import { type Mixture, mixMask, mixture, targetProbabilities } from './mixing.ts';
@@ -26,6 +26,7 @@ import {
   type MixedBatch,
   mixedInputs,
   mixedSeed,
+  teacherInputs,
 } from './threeWays.ts';
 import { transferToBoth } from './transfer.ts';
 
@@ -49,7 +50,7 @@ interface Batch extends MixedBatch {
   video: { labelled: VideoBatch; mixed: VideoBatch };
 }
 
-const multiTaskInputs = (batch: Batch, seed: number, step: number, alpha: number) => ({
+const multiTaskInputs = (batch: Batch, seed: number, step: number, options: MeanTeacherOptions) => ({
   labelled: {
     ...labelledInputs(batch.labelled),
     video: videoInputs(batch.video.labelled),
@@ -61,7 +62,7 @@ const multiTaskInputs = (batch: Batch, seed: number, step: number, alpha: number
     key: new HostTensor([mixedSeed(seed), step], [2], 'u32'),
   },
   strong: strongInputs(batch.strong),
-  alpha: new HostTensor([alpha], []),
+  teacher: teacherInputs(step, options),
 });
 
 type MultiTaskInputs = ReturnType<typeof multiTaskInputs>;
@@ -132,7 +133,7 @@ export class MultiTaskPhase implements Phase<Batch, MultiTaskInputs> {
 
   inputs(batch: Batch, step: number): MultiTaskInputs {
     this.optimizer.advance(segmentationSchedule(this.steps)(step));
-    return multiTaskInputs(batch, this.#seed, step, emaRamp(step, this.#options.momentum));
+    return multiTaskInputs(batch, this.#seed, step, this.#options);
   }
 
   /**
@@ -156,7 +157,7 @@ export class MultiTaskPhase implements Phase<Batch, MultiTaskInputs> {
     return depthLoss(networks, video, key, { ...this.#depthOptions, reprojection: 'minimum' }).loss;
   }
 
-  train({ labelled, mixed, strong, alpha }: Uploaded<MultiTaskInputs>): Record<string, Tensor> {
+  train({ labelled, mixed, strong, teacher }: Uploaded<MultiTaskInputs>): Record<string, Tensor> {
     const student = this.#student;
     const terms: Record<string, Tensor> = {};
     const [loss, gradients] = valueAndGrad(() => {
@@ -171,12 +172,11 @@ export class MultiTaskPhase implements Phase<Batch, MultiTaskInputs> {
       const augmented = noGrad(() => strongAugment(made.images, strong));
       terms.unlabelled = consistencyLoss(student.logits(augmented, true), made);
       terms.q = made.q;
-      const weighted = affine(terms.unlabelled, this.#options.unlabelledWeight, 0);
-      return add(add(terms.labelled, terms.depth), weighted);
+      return add(add(terms.labelled, terms.depth), mul(terms.unlabelled, teacher.weight));
     }, this.optimizer.params);
     const { scale, norm } = clipByGlobalNorm(gradients, this.#options.clip);
     this.optimizer.apply(gradients, scale);
-    emaUpdate(Object.values(this.#teacher.parameters()), Object.values(student.parameters()), alpha);
+    emaUpdate(Object.values(this.#teacher.parameters()), Object.values(student.parameters()), teacher.alpha);
     const { labelled: ce, unlabelled, depth, q } = terms;
     return { loss, labelled: ce, unlabelled, depth, q, gradientNorm: norm };
   }

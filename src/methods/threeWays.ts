@@ -9,10 +9,11 @@ import { type FrameRef, type LabelledBatch, labelledBatch, pickFrames } from '..
 import type { DepthModel, SegmentationModel } from '../models/models.ts';
 import { copyState } from '../nn/module.ts';
 import { crossEntropy } from '../ops/crossEntropy.ts';
-import { add, affine, mul } from '../ops/elementwise.ts';
+import { add, mul } from '../ops/elementwise.ts';
 import { clipByGlobalNorm } from '../optim/clip.ts';
 import { emaRamp, emaUpdate } from '../optim/ema.ts';
 import type { Adam, Sgd } from '../optim/optimizer.ts';
+import { sigmoidRampUp } from '../optim/schedule.ts';
 import { type Mix, type Mixture, maskChance, mixMask, mixture, targetProbabilities } from './mixing.ts';
 import type { Phase } from './phase.ts';
 import { drawStrong, type StrongAugmentation, strongAugment, strongInputs } from './strongAugment.ts';
@@ -39,6 +40,8 @@ export interface MeanTeacherOptions extends SegmentationOptions {
   threshold: number;
   /** Weight of the loss on mixed images. */
   unlabelledWeight: number;
+  /** Share of the steps in which that weight rises from nearly 0; 0: it is there at once, as in the released code. */
+  rampUp: number;
   /** Largest momentum of the teacher. */
   momentum: number;
 }
@@ -122,12 +125,20 @@ export const mixedInputs = ({ mixed, truthful, chance }: Mixable) => ({
   chance,
 });
 
-/** @param alpha the teacher's momentum. */
-const threeWaysInputs = (batch: MixedBatch, alpha: number) => ({
+/** What a step's number decides: the teacher's momentum, and the weight of the loss on mixed images. */
+export const teacherInputs = (
+  step: number,
+  { steps, momentum, unlabelledWeight, rampUp }: MeanTeacherOptions,
+) => ({
+  alpha: new HostTensor([emaRamp(step, momentum)], []),
+  weight: new HostTensor([unlabelledWeight * sigmoidRampUp(rampUp * steps)(step)], []),
+});
+
+const threeWaysInputs = (batch: MixedBatch, step: number, options: MeanTeacherOptions) => ({
   labelled: labelledInputs(batch.labelled),
   mixed: mixedInputs(batch),
   strong: strongInputs(batch.strong),
-  alpha: new HostTensor([alpha], []),
+  teacher: teacherInputs(step, options),
 });
 
 type ThreeWaysInputs = ReturnType<typeof threeWaysInputs>;
@@ -204,11 +215,10 @@ export class ThreeWaysPhase implements Phase<MixedBatch, ThreeWaysInputs> {
 
   inputs(batch: MixedBatch, step: number): ThreeWaysInputs {
     this.optimizer.advance(segmentationSchedule(this.steps)(step));
-    return threeWaysInputs(batch, emaRamp(step, this.#options.momentum));
+    return threeWaysInputs(batch, step, this.#options);
   }
 
-  train({ labelled, mixed, strong, alpha }: ThreeWaysTensors): Record<string, Tensor> {
-    const { unlabelledWeight, clip } = this.#options;
+  train({ labelled, mixed, strong, teacher }: ThreeWaysTensors): Record<string, Tensor> {
     const { images, labels } = labelled;
     const made = scope(() => this.mixture(mixed));
     const augmented = noGrad(() => strongAugment(made.images, strong));
@@ -217,11 +227,15 @@ export class ThreeWaysPhase implements Phase<MixedBatch, ThreeWaysInputs> {
     const [loss, gradients] = valueAndGrad(() => {
       terms.labelled = crossEntropy(this.#student.logits(images, true), labels);
       terms.unlabelled = consistencyLoss(this.#student.logits(augmented, true), made);
-      return add(terms.labelled, affine(terms.unlabelled, unlabelledWeight, 0));
+      return add(terms.labelled, mul(terms.unlabelled, teacher.weight));
     }, this.optimizer.params);
-    const { scale, norm } = clipByGlobalNorm(gradients, clip);
+    const { scale, norm } = clipByGlobalNorm(gradients, this.#options.clip);
     this.optimizer.apply(gradients, scale);
-    emaUpdate(Object.values(this.teacher.parameters()), Object.values(this.#student.parameters()), alpha);
+    emaUpdate(
+      Object.values(this.teacher.parameters()),
+      Object.values(this.#student.parameters()),
+      teacher.alpha,
+    );
     return {
       loss,
       labelled: terms.labelled!,

@@ -20,3 +20,12 @@ export const warmUp =
   (steps: number, schedule: Schedule): Schedule =>
   (step) =>
     Math.min(1, (step + 1) / steps) * schedule(step);
+
+/**
+ * Rises from nearly 0 (e^-5) to 1 over the first `steps` steps, exp(-5 (1 - step / steps)^2), and stays: how the weight of a
+ * consistency loss begins (Laine and Aila, "Temporal ensembling", ICLR 2017; Mean Teacher).
+ */
+export const sigmoidRampUp =
+  (steps: number): Schedule =>
+  (step) =>
+    step >= steps ? 1 : Math.exp(-5 * (1 - step / steps) ** 2);

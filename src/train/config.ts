@@ -84,6 +84,8 @@ const schema = z.strictObject({
     margin: z.number().min(0).max(1),
     threshold: z.number().min(0).max(1),
     unlabelledWeight: z.number().min(0),
+    /** Share of the steps in which that weight rises from nearly 0. */
+    rampUp: z.number().min(0).max(1),
     momentum: z.number().min(0).max(1),
     /** Source images of which the one with the geometry closest to a target image is taken. */
     candidates: whole(1),
@@ -120,6 +122,7 @@ const paper = {
     margin: 0.03,
     threshold: 0.968,
     unlabelledWeight: 1,
+    rampUp: 0,
     momentum: 0.99,
     candidates: 5,
   },

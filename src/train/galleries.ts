@@ -5,7 +5,7 @@ import { step, type Tensor, tensor } from '../autograd/tensor.ts';
 import { toFloat } from '../data/augment.ts';
 import { allFrames, type FrameRef, videoBatch, videoFrames } from '../data/batch.ts';
 import type { ClassInfo, RgbImage, Split } from '../data/types.ts';
-import { type CrossDomainPhase, crossDomainInputs } from '../methods/crossDomain.ts';
+import { type CrossDomainPhase, pairInputs } from '../methods/crossDomain.ts';
 import {
   type DepthNetworks,
   type DepthOptions,
@@ -223,7 +223,7 @@ export async function crossDomainGalleries(
     const { width, height, images } = batch.mixed;
     const seen = await readAll(
       step(() => {
-        const pair = phase.acrossMixture(upload(crossDomainInputs(batch, 0)));
+        const pair = phase.acrossMixture(upload(pairInputs(batch)));
         return { mask: pair.mask, mixed: pair.images, label: pair.label, weight: pair.weight };
       }),
     );

@@ -8,7 +8,6 @@ import type { Split } from '../../src/data/types.ts';
 import {
   CrossDomainPhase,
   closestGeometry,
-  crossDomainInputs,
   crossDomainLoss,
   crossDomainMask,
   crossDomainMixture,
@@ -16,6 +15,7 @@ import {
   Geometry,
   geometryDistance,
   matchingSource,
+  pairInputs,
 } from '../../src/methods/crossDomain.ts';
 import { targetProbabilities } from '../../src/methods/mixing.ts';
 import { DepthModel, SegmentationModel } from '../../src/models/models.ts';
@@ -301,7 +301,7 @@ test('the mixture of a step cuts where the depth network says, by the sign of ea
   const { phase, depth } = newPhase(0);
   const batch = await phase.load(1);
   const seen = step(() => {
-    const inputs = upload(crossDomainInputs(batch, 0));
+    const inputs = upload(pairInputs(batch));
     const { mask, weight, q } = phase.acrossMixture(inputs);
     const [near, far] = [inputs.source, inputs.mixed].map((one) => depth.disparities(one.images, false)[0]);
     return { mask, weight, q, near, far };

@@ -11,7 +11,7 @@ import { ReferenceDevice } from '../../src/gpu/reference.ts';
 import { clipByGlobalNorm } from '../../src/optim/clip.ts';
 import { emaRamp, emaUpdate } from '../../src/optim/ema.ts';
 import { Adam, type ParameterGroup, Sgd } from '../../src/optim/optimizer.ts';
-import { constant, polynomial, stepDecay, warmUp } from '../../src/optim/schedule.ts';
+import { constant, polynomial, sigmoidRampUp, stepDecay, warmUp } from '../../src/optim/schedule.ts';
 import { randoms, relativeError, testGpu } from '../device.ts';
 import { equal, ok, suite, throws } from '../suite.ts';
 
@@ -176,6 +176,9 @@ test('schedules', () => {
   equal(polynomial(100, 1)(75), 0.25);
   const warm = warmUp(4, stepDecay([10]));
   equal([warm(0), warm(1), warm(3), warm(4), warm(10)], [0.25, 0.5, 1, 1, 0.1]);
+  const ramp = sigmoidRampUp(10);
+  equal([ramp(0), ramp(5), ramp(10), ramp(99)], [Math.exp(-5), Math.exp(-1.25), 1, 1]);
+  equal(sigmoidRampUp(0)(0), 1);
 });
 
 test('gradients that do not match the parameters are refused', async () => {

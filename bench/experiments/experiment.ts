@@ -36,10 +36,9 @@ export interface Experiment {
 }
 
 /** What results.json keeps of a finished run. */
-export interface RunResult {
-  recipe: string;
-  settings: Tree;
-  depth?: string;
+export interface RunResult extends Omit<ExperimentRun, 'name'> {
+  /** Digest of the whole configuration, presets included: that of another one is no result of this run. */
+  config: string;
   adapter: string;
   /** Headline numbers by name: shares from 0 to 1, and depth errors. */
   metrics: Record<string, number | null>;
@@ -48,6 +47,7 @@ export interface RunResult {
   seconds: number;
 }
 
+/** By the name of the run. */
 export type Results = Record<string, RunResult>;
 
 const columnsOf = ({ rows }: ExperimentTable): string[] => [
@@ -88,7 +88,7 @@ export function pendingRuns(
   hasFolder: (run: ExperimentRun) => boolean,
 ): ExperimentRun[] {
   const helpers = new Set(depthRuns.map(({ name }) => name));
-  const done = (run: ExperimentRun) => isResultOf(results[run.name], run);
+  const done = ({ name }: ExperimentRun) => results[name] !== undefined;
   const starts = new Set(
     runs.filter((run) => !helpers.has(run.name) && !done(run)).map(({ depth }) => depth),
   );
@@ -96,12 +96,6 @@ export function pendingRuns(
     starts.has(run.name) ? !(done(run) && hasFolder(run)) : !helpers.has(run.name) && !done(run),
   );
 }
-
-/** Whether a result is that of just this run. */
-export const isResultOf = (result: RunResult | undefined, run: ExperimentRun): boolean =>
-  result !== undefined &&
-  JSON.stringify([result.recipe, result.settings, result.depth]) ===
-    JSON.stringify([run.recipe, run.settings, run.depth]);
 
 export interface Statistics {
   n: number;
@@ -131,8 +125,7 @@ export function statistics(values: readonly number[]): Statistics | null {
 export function cellStatistics(results: Results, { runs }: Cell, metric: string): Statistics | null {
   return statistics(
     runs.flatMap((run) => {
-      const result = results[run.name];
-      const value = isResultOf(result, run) ? result.metrics[metric] : null;
+      const value = results[run.name]?.metrics[metric];
       return value === null || value === undefined ? [] : [value];
     }),
   );

@@ -305,7 +305,7 @@ export class CrossDomainPhase implements Phase<CrossDomainBatch, CrossDomainInpu
         { ...known, flip: sources.map(({ mirrored }) => mirrored) },
       ),
       signs: Float32Array.from(refs, (_, i) => (draws(seed, step, SIGN_SAMPLE + i)(0) < 0.5 ? 1 : -1)),
-      strongAcross: drawStrong(draws(seed, step, STRONG_SAMPLE)),
+      strongAcross: drawStrong(draws(seed, step, STRONG_SAMPLE), this.#options.hue),
     };
   }
 

@@ -20,8 +20,11 @@ export interface StrongAugmentation {
 
 const STRENGTH = 0.25;
 
-/** Jitter with probability 0.8 by up to +-25 %, blur with probability 0.5 and sigma in [0.15, 1.15] pixels. */
-export function drawStrong(draw: Draw): StrongAugmentation {
+/**
+ * Jitter with probability 0.8 by up to +-25 % and a turn of the hue, blur with probability 0.5 and sigma in [0.15, 1.15] pixels.
+ * @param hue the largest turn, a share of the full circle: 0.25 in the released code.
+ */
+export function drawStrong(draw: Draw, hue: number): StrongAugmentation {
   const factor = (use: number) => 1 + STRENGTH * (2 * draw(use) - 1);
   return {
     jitter:
@@ -30,7 +33,7 @@ export function drawStrong(draw: Draw): StrongAugmentation {
             brightness: factor(1),
             contrast: factor(2),
             saturation: factor(3),
-            hue: STRENGTH * (2 * draw(4) - 1),
+            hue: hue * (2 * draw(4) - 1),
           }
         : null,
     sigma: draw(5) > 0.5 ? 0.15 + draw(6) : null,

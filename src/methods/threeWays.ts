@@ -42,6 +42,8 @@ export interface MeanTeacherOptions extends SegmentationOptions {
   unlabelledWeight: number;
   /** Share of the steps in which that weight rises from nearly 0; 0: it is there at once, as in the released code. */
   rampUp: number;
+  /** Largest turn of the hue of mixed images, a share of the full circle. */
+  hue: number;
   /** Largest momentum of the teacher. */
   momentum: number;
 }
@@ -79,7 +81,7 @@ export const mixedSeed = (seed: number): number => seed + 1;
 /** The images that a step mixes, a pure function of seed and step. */
 export async function loadMixable(
   { labelled, unlabelled }: FrameSets,
-  options: Pick<MeanTeacherOptions, 'mix' | 'mixTruth' | 'unlabelledBatch'>,
+  options: Pick<MeanTeacherOptions, 'mix' | 'mixTruth' | 'unlabelledBatch' | 'hue'>,
   classes: number,
   seed: number,
   step: number,
@@ -96,7 +98,7 @@ export async function loadMixable(
     mixed,
     truthful: Float32Array.from(refs, (ref) => (truth.has(ref) ? 1 : 0)),
     chance: maskChance(options.mix, mixed, classes, seed, step),
-    strong: drawStrong(draws(seed, step, 0xffff)),
+    strong: drawStrong(draws(seed, step, 0xffff), options.hue),
     refs,
   };
 }
@@ -104,7 +106,7 @@ export async function loadMixable(
 /** The batch of a step, a pure function of seed and step. */
 export async function loadMixed(
   frames: FrameSets,
-  options: Pick<MeanTeacherOptions, 'batch' | 'mix' | 'mixTruth' | 'unlabelledBatch'>,
+  options: Pick<MeanTeacherOptions, 'batch' | 'mix' | 'mixTruth' | 'unlabelledBatch' | 'hue'>,
   classes: number,
   seed: number,
   step: number,

@@ -86,6 +86,8 @@ const schema = z.strictObject({
     unlabelledWeight: z.number().min(0),
     /** Share of the steps in which that weight rises from nearly 0. */
     rampUp: z.number().min(0).max(1),
+    /** Largest turn of the hue of mixed images, a share of the full circle. */
+    hue: z.number().min(0).max(0.5),
     momentum: z.number().min(0).max(1),
     /** Source images of which the one with the geometry closest to a target image is taken. */
     candidates: whole(1),
@@ -123,6 +125,7 @@ const paper = {
     threshold: 0.968,
     unlabelledWeight: 1,
     rampUp: 0,
+    hue: 0.25,
     momentum: 0.99,
     candidates: 5,
   },
@@ -150,6 +153,8 @@ const monodepth2 = {
 export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
   tiny: {
     ...paper,
+    // Pseudo-labels of networks that know little do harm at full weight, and so do colours that are turned far (docs/decisions.md).
+    method: { ...paper.method, unlabelledWeight: 0.25, rampUp: 1, hue: 0.1 },
     pixels: 8192,
     model: {
       encoder: { widths: [16, 16, 32, 48, 64], blocks: [1, 1, 1, 1], stem: 'conv3' },

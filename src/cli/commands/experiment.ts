@@ -1,12 +1,13 @@
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ArgsDef, defineCommand } from 'citty';
 import {
   type Experiment,
   type ExperimentRun,
-  isResultOf,
   pendingRuns,
   type Results,
+  type RunResult,
   runsInOrder,
   tablesMarkdown,
   tableText,
@@ -14,9 +15,9 @@ import {
 import { threeWaysExperiment } from '../../../bench/experiments/threeWays.ts';
 import { DataError } from '../../data/types.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
-import { type PresetName, presets, resolveConfig } from '../../train/config.ts';
+import { type Config, type PresetName, presets, resolveConfig } from '../../train/config.ts';
 import { writeWhole } from '../../train/durable.ts';
-import { readConfig } from '../../train/run-folder.ts';
+import { configDifferences, readConfig } from '../../train/run-folder.ts';
 import { withGpu } from '../device.ts';
 import { note, outColors, print, printJson, table } from '../output.ts';
 import { recipeNamed } from '../recipes.ts';
@@ -59,14 +60,31 @@ function readResults(path: string): Results {
   }
 }
 
+/** The configuration of a run. @param from its start's folder, or name. */
+function configOf({ name, settings }: ExperimentRun, preset: PresetName, from: string | undefined): Config {
+  const sets = from === undefined ? [] : [`depth.from=${JSON.stringify(from)}`];
+  return resolveConfig(preset, { name: `experiment, ${name}`, settings }, {}, sets);
+}
+
+/** Of everything that decides a run, wherever its folders are. */
+const digestOf = (run: ExperimentRun, preset: PresetName): string =>
+  createHash('sha256')
+    .update(JSON.stringify([run.recipe, configOf(run, preset, run.depth)]))
+    .digest('hex')
+    .slice(0, 16);
+
 /** One run, from its folder's making to its result. Goes on where it stopped. */
-async function perform(gpu: Gpu, run: ExperimentRun, preset: PresetName, out: string) {
-  const { recipe, settings, depth: from } = run;
-  const file = { name: `experiment, ${run.name}`, settings };
-  const sets = from === undefined ? [] : [`depth.from=${JSON.stringify(join(out, from))}`];
-  const config = resolveConfig(preset, file, {}, sets);
-  const dir = join(out, run.name);
-  const before = readConfig(dir);
+async function perform(gpu: Gpu, run: ExperimentRun, preset: PresetName, out: string): Promise<RunResult> {
+  const { name, ...rest } = run;
+  const { recipe, depth: from } = run;
+  const config = configOf(run, preset, from === undefined ? undefined : join(out, from));
+  const dir = join(out, name);
+  let before = readConfig(dir);
+  if (before && configDifferences(before, { recipe, ...config }).length > 0) {
+    note(`${dir}: holds a run of other settings, which is removed`);
+    rmSync(dir, { recursive: true });
+    before = null;
+  }
   const plan = await recipeNamed(recipe).plan(config);
   const opened = openRunFolder(dir, recipe, config, plan, undefined, before, before !== null);
   const session = {
@@ -80,14 +98,13 @@ async function perform(gpu: Gpu, run: ExperimentRun, preset: PresetName, out: st
     trace: null,
     variants: undefined,
   };
-  const { outcome, seconds } = await runSession(gpu, session, false, `npm run experiment, run ${run.name}`);
+  const { outcome, seconds } = await runSession(gpu, session, false, `npm run experiment, run ${name}`);
   for (const tensors of Object.values(plan.state)) {
     for (const tensor of Object.values(tensors)) tensor.dispose();
   }
   return {
-    recipe,
-    settings,
-    ...(from !== undefined && { depth: from }),
+    ...rest,
+    config: digestOf(run, preset),
     adapter: gpu.adapter.description,
     metrics: outcome.metrics,
     ...(outcome.segmentation && { iou: outcome.segmentation.scores.iou }),
@@ -113,8 +130,15 @@ export const experiment = defineCommand({
     const out = args.out ?? join('runs', 'experiments', `${name}-${preset}`);
     const grid = experiments[name]();
     const path = join(out, 'results.json');
-    const results = readResults(path);
     const runs = runsInOrder(grid);
+    const found = readResults(path);
+    const results: Results = {};
+    for (const run of runs) {
+      if (found[run.name]?.config === digestOf(run, preset)) results[run.name] = found[run.name];
+    }
+    const stale = Object.keys(found).filter((key) => !results[key]);
+    if (stale.length > 0)
+      note(`${path}: ${stale.length} results of other settings are left out, such as ${stale[0]}`);
     const chosen = runs.filter((run) => run.name.includes(only));
     if (chosen.length === 0)
       throw new UsageError(`--only '${only}': no run has this in its name; --list prints them`);
@@ -126,7 +150,7 @@ export const experiment = defineCommand({
       (run) => existsSync(join(out, run.name, 'summary.json')),
     );
     if (args.list) {
-      for (const run of runs) print(`${isResultOf(results[run.name], run) ? 'done' : '    '}  ${run.name}`);
+      for (const { name } of runs) print(`${results[name] ? 'done' : '    '}  ${name}`);
       return;
     }
     const save = () => {
@@ -138,10 +162,6 @@ export const experiment = defineCommand({
       await withGpu(async (gpu) => {
         for (const [i, run] of todo.slice(0, most).entries()) {
           note(`run ${i + 1} of ${todo.length}: ${run.name}`);
-          const dir = join(out, run.name);
-          // A folder whose settings are no longer those of the grid holds another run.
-          if (results[run.name] && !isResultOf(results[run.name], run))
-            rmSync(dir, { recursive: true, force: true });
           results[run.name] = await perform(gpu, run, preset, out);
           save();
         }

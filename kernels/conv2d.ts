@@ -335,8 +335,8 @@ const WEIGHT_CODE = 2200;
  * so that small convolutions, done in a few milliseconds, have small kernels.
  */
 function weightForm(p: Conv2dParams): WeightForm {
-  const vectorIn = byFour(inputsPerGroup(p));
-  const unit = vectorIn ? 4 : 1;
+  const [vectorIn, vectorOut] = [byFour(inputsPerGroup(p)), byFour(outputsPerGroup(p))];
+  const [unit, unitOut] = [vectorIn ? 4 : 1, vectorOut ? 4 : 1];
   const [y, x] = [weightAxis(p.sy, p.dy), weightAxis(p.sx, p.dx)];
   const patience = 0.31 * Math.sqrt(flops(p) / 2);
   let best: WeightForm | null = null;
@@ -346,16 +346,16 @@ function weightForm(p: Conv2dParams): WeightForm {
       for (let rows = 1; rows <= 4; rows++) {
         for (let inputs = 1; inputs <= 4; inputs++) {
           for (let blocks = 1; blocks <= 4; blocks++) {
-            if ((inputsPerGroup(p) / unit) % inputs !== 0 || (outputsPerGroup(p) / 4) % blocks !== 0)
-              continue;
+            if ((inputsPerGroup(p) / unit) % inputs !== 0) continue;
+            if ((outputsPerGroup(p) / unitOut) % blocks !== 0) continue;
             const fresh = slides ? x.apart : p.kw;
             const [stepX, stepY] = [slides ? x.step : 1, rows > 1 ? y.step : 1];
             const tail = slides ? trailingTurns(p, stepX, fresh) : 0;
             const shape = { tapRows, taps: p.kw, rows, stepY, stepX, apart: y.apart, fresh, tail };
             const lines = linesOf(shape).length;
-            const loads = (lines * fresh * inputs * unit) / 4 + rows * blocks;
-            const held = tapRows * p.kw * inputs * unit * blocks * 4;
-            const carried = held + (Math.ceil(p.kw / fresh) - 1) * rows * blocks * 4;
+            const loads = (lines * fresh * inputs * unit + rows * blocks * unitOut) / 4;
+            const held = tapRows * p.kw * inputs * unit * blocks * unitOut;
+            const carried = held + (Math.ceil(p.kw / fresh) - 1) * rows * blocks * unitOut;
             const turns =
               Math.ceil(p.oh / stepY / rows) * Math.min(stepY, p.oh) * (p.ow + tail * Math.min(stepX, p.ow));
             const time = ((held * rows + 80 * loads + 3 * carried) * turns) / held;
@@ -367,7 +367,7 @@ function weightForm(p: Conv2dParams): WeightForm {
             );
             if (code > least.code || (code === least.code && time >= least.time)) continue;
             least = { code, time };
-            best = { ...shape, inputs, blocks, vectorIn };
+            best = { ...shape, inputs, blocks, vectorIn, vectorOut };
           }
         }
       }
@@ -375,6 +375,12 @@ function weightForm(p: Conv2dParams): WeightForm {
   }
   return best!;
 }
+
+const WEIGHT_FORMS = [
+  { name: 'registers', vectorIn: true, vectorOut: true, what: 'vec4 along both' },
+  { name: 'registers-image', vectorIn: false, vectorOut: true, what: 'inputs one at a time' },
+  { name: 'registers-map', vectorIn: true, vectorOut: false, what: 'outputs one at a time' },
+];
 
 /** Pixels that a partial sum should at least cover: fewer, and storing and adding it costs more than computing it. */
 const PIXELS_PER_SPLIT = 512;
@@ -417,18 +423,23 @@ export const conv2dWeightGrad: Kernel<WeightGradParams> = {
       workgroups: (p) =>
         tileGroups(p.kh * p.kw * inputsPerGroup(p), outputsPerGroup(p)) * p.groups * p.splits,
     },
-    ...[true, false].map(
-      (vectorIn): Variant<WeightGradParams> => ({
-        name: vectorIn ? 'registers' : 'registers-image',
-        summary: `the sums of a few channels for all taps or a row of them, ${vectorIn ? 'vec4 along both' : 'inputs one at a time'}, no barriers`,
-        applies: (p) => byFour(inputsPerGroup(p)) === vectorIn && byFour(outputsPerGroup(p)) && p.c > 0,
-        vec4: vectorIn ? ['x', 'g', 'dw'] : ['g', 'dw'],
+    ...WEIGHT_FORMS.map(
+      ({ name, vectorIn, vectorOut, what }): Variant<WeightGradParams> => ({
+        name,
+        summary: `the sums of a few channels for all taps or a row of them, ${what}, no barriers`,
+        // One tap of single outputs has nothing to share: more outputs at once are better.
+        applies: (p) =>
+          p.c > 0 &&
+          byFour(inputsPerGroup(p)) === vectorIn &&
+          byFour(outputsPerGroup(p)) === vectorOut &&
+          (vectorOut || p.kh * p.kw > 1),
+        vec4: [...(vectorIn ? ['x'] : []), ...(vectorOut ? ['g', 'dw'] : [])],
         code: (p) => weightGradRegisters(weightForm(p)),
         workgroups: (p) => {
           const { tapRows, inputs, blocks } = weightForm(p);
-          const unit = vectorIn ? 4 : 1;
-          const tiles = (inputsPerGroup(p) / unit / inputs) * (p.k / 4 / blocks);
-          return Math.ceil(((p.kh / tapRows) * tiles * p.splits) / WEIGHT_WORKGROUP);
+          const tiles = inputsPerGroup(p) / (vectorIn ? 4 : 1) / inputs;
+          const columns = p.k / (vectorOut ? 4 : 1) / blocks;
+          return Math.ceil(((p.kh / tapRows) * tiles * columns * p.splits) / WEIGHT_WORKGROUP);
         },
       }),
     ),

@@ -36,10 +36,11 @@ export interface WeightForm {
   fresh: number;
   /** Turns after the last column of the output: columns of x that only outputs before them meet. */
   tail: number;
-  /** Input channels, in units of four where `vectorIn`, and vectors of four output channels. */
+  /** Input channels, in units of four where `vectorIn`, and output channels, in units of four where `vectorOut`. */
   inputs: number;
   blocks: number;
   vectorIn: boolean;
+  vectorOut: boolean;
 }
 
 /** Rows of x under the rows of a turn, in units of the dilation. */
@@ -52,18 +53,22 @@ export const linesOf = ({ rows, tapRows, apart }: Pick<WeightForm, 'rows' | 'tap
 
 /** One partial sum per split of the output rows; a second pass (reduceSum) adds them, in order. */
 export const weightGradRegisters = (form: WeightForm) => {
-  const { tapRows, taps, rows, stepY, stepX, apart, fresh, tail, inputs, blocks, vectorIn } = form;
+  const { tapRows, taps, rows, stepY, stepX, apart, fresh, tail, inputs, blocks, vectorIn, vectorOut } = form;
   const unit = vectorIn ? 4 : 1;
+  const unitOut = vectorOut ? 4 : 1;
   const channels = inputs * unit;
   const lines = linesOf(form);
   const window = Math.ceil(taps / fresh);
   const zero = vectorIn ? 'vec4f()' : '0.0';
+  const [typeOut, zeroOut] = vectorOut ? ['vec4f', 'vec4f()'] : ['f32', '0.0'];
+  const given = (m: number, j: number, e: number) =>
+    vectorOut ? `g${m}_${j}_${e >> 2}.${'xyzw'[e & 3]}` : `g${m}_${j}_${e}`;
   const rowwise = (item: (row: number) => string) =>
     rows === 1 ? item(0) : `vec${rows}f(${list(rows, item)})`;
   const value = (line: number, column: number, c: number) =>
     vectorIn ? `x${line}_${column}_${c >> 2}.${'xyzw'[c & 3]}` : `x${line}_${column}_${c}`;
   const plus = (offset: string | number) => (offset === 0 ? '' : ` + ${offset}`);
-  // Every sum of four channels, by tap, input channel and block, with the row and column of the kernel.
+  // Every sum of one or four output channels, by tap, input channel and block, with the row and column of the kernel.
   const sums = Array.from({ length: tapRows * taps * channels * blocks }, (_, sum) => {
     const [tap, c, b] = [
       Math.floor(sum / channels / blocks),
@@ -74,14 +79,14 @@ export const weightGradRegisters = (form: WeightForm) => {
   });
   return wgsl`
 // The sums leave through an array, so that one loop stores them.
-var<private> out: array<vec4f, ${sums.length}>;
+var<private> out: array<${typeOut}, ${sums.length}>;
 
 @compute @workgroup_size(${WEIGHT_WORKGROUP})
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let index = gid.x + gid.y * groups.x * ${WEIGHT_WORKGROUP}u;
-  // Input channels are counted in units of ${vectorIn ? 'four' : 'one'}, output channels of four.
+  // Input channels are counted in units of ${vectorIn ? 'four' : 'one'}, output channels of ${vectorOut ? 'four' : 'one'}.
   let c = p.c / ${unit}u;
-  let k = p.k / 4u;
+  let k = p.k / ${unitOut}u;
   let ci = c / p.groups;
   let tiles = ci / ${inputs}u;
   let columns = k / ${blocks}u;
@@ -108,8 +113,8 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   let all = p.n * oh;
   let perSplit = (all + p.splits - 1u) / p.splits;
   let last = min(all, (split + 1u) * perSplit);
-  ${each(sums.length * 4, (e) => `var a${e} = 0.0;`)}
-  ${each(window - 1, (m) => each(rows, (j) => each(blocks, (b) => `var g${m + 1}_${j}_${b} = vec4f();`)))}
+  ${each(sums.length * unitOut, (e) => `var a${e} = 0.0;`)}
+  ${each(window - 1, (m) => each(rows, (j) => each(blocks, (b) => `var g${m + 1}_${j}_${b} = ${zeroOut};`)))}
   let end = ow + ${tail * stepX};
   // The rows of a turn, how many there are, the first one's row of x, and where both begin.
   var next = split * perSplit;
@@ -175,11 +180,11 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     ${each(rows, (j) =>
       each(blocks, (b) => {
         const load = `g[here + row${j}${plus(b && `${b}u`)}]`;
-        return `let g0_${j}_${b} = select(vec4f(), ${load}, inside${j === 0 ? '' : ` && ${j}u < used`});`;
+        return `let g0_${j}_${b} = select(${zeroOut}, ${load}, inside${j === 0 ? '' : ` && ${j}u < used`});`;
       }),
     )}
     ${each(window, (m) =>
-      each(blocks * 4, (e) => `let m${m}_${e} = ${rowwise((j) => `g${m}_${j}_${e >> 2}.${'xyzw'[e & 3]}`)};`),
+      each(blocks * unitOut, (e) => `let m${m}_${e} = ${rowwise((j) => given(m, j, e))};`),
     )}
     ${each(tapRows, (y) =>
       each(fresh, (column) =>
@@ -192,9 +197,9 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     )}
     ${sums
       .map(({ sum, y, x, c, b }) =>
-        each(4, (e) => {
-          const [m, v] = [`m${Math.floor(x / fresh)}_${b * 4 + e}`, `v${y}_${x % fresh}_${c}`];
-          return `a${sum * 4 + e} += ${rows === 1 ? `${m} * ${v}` : `dot(${m}, ${v})`};`;
+        each(unitOut, (e) => {
+          const [m, v] = [`m${Math.floor(x / fresh)}_${b * unitOut + e}`, `v${y}_${x % fresh}_${c}`];
+          return `a${sum * unitOut + e} += ${rows === 1 ? `${m} * ${v}` : `dot(${m}, ${v})`};`;
         }),
       )
       .join('\n')}
@@ -203,7 +208,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     )}
     ox += ${stepX};
   }
-  ${sums.map(({ sum }) => `out[${sum}] = vec4f(${list(4, (e) => `a${sum * 4 + e}`)});`).join('\n')}
+  ${sums.map(({ sum }) => `out[${sum}] = ${typeOut}(${list(unitOut, (e) => `a${sum * unitOut + e}`)});`).join('\n')}
   let to = ((split * p.kh + ky) * ${taps}u * ci + i) * ${unit}u * k + o;
   for (var e = 0u; e < ${tapRows * taps * channels}u; e++) {
     let row = to + (e / ${channels}u * ci * ${unit}u + e % ${channels}u) * k;

@@ -147,6 +147,7 @@ const convolutions: [string, number[], number[], Parameters<typeof conv2d>[3]][]
   ['3x3 padding 1', [2, 5, 7, 3], [3, 3, 3, 5], { padding: 1 }],
   ['3x3 padding 1, vec4', [1, 5, 7, 4], [3, 3, 4, 8], { padding: 1 }],
   ['3x3 padding 1, image to vec4', [1, 5, 7, 3], [3, 3, 3, 8], { padding: 1 }],
+  ['3x3 dilation 2, vec4 to a map', [1, 7, 9, 4], [3, 3, 4, 1], { padding: 2, dilation: 2 }],
   ['1x1', [2, 3, 5, 4], [1, 1, 4, 4], {}],
   ['3x3 stride 2', [2, 5, 7, 3], [3, 3, 3, 4], { stride: 2, padding: 1 }],
   ['3x2 stride 1x2', [1, 5, 7, 2], [3, 2, 2, 3], { stride: [1, 2], padding: [1, 0] }],

@@ -42,6 +42,8 @@ const cases: Case[] = [
     options: { stride: [2, 3], padding: [1, 0], dilation: [1, 2], groups: 3 },
   },
   { x: [1, 5, 5, 4], kernel: [3, 3], k: 1, options: { padding: 1 } },
+  { x: [2, 7, 9, 16], kernel: [3, 2], k: 6, options: { stride: 2, padding: [1, 0], groups: 2 } },
+  { x: [1, 8, 11, 8], kernel: [3, 3], k: 3, options: { padding: 2, dilation: [1, 2] } },
 ];
 
 const count = (shape: readonly number[]) => shape.reduce((n, d) => n * d, 1);
@@ -168,6 +170,7 @@ for (const one of [
   { x: [2, 29, 38, 32], kernel: [3, 3], k: 32, options: { padding: [2, 0], dilation: 2 } },
   { x: [1, 61, 75, 32], kernel: [3, 3], k: 32, options: { stride: 2, padding: 1 } },
   { x: [1, 90, 83, 3], kernel: [7, 7], k: 64, options: { stride: 2, padding: 3 } },
+  { x: [2, 66, 69, 16], kernel: [3, 3], k: 1, options: {} },
 ] satisfies Case[]) {
   test(`weight gradient of several rows at a time: ${label(one)}`, async () => {
     const device = await testGpu();

@@ -137,6 +137,49 @@ test('across domains: the same bits again, and after an interruption, when the s
   }
 });
 
+test('from the depth network of an earlier run: the bits of one run; that folder is not needed to resume', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'warpmix-depth-from-'));
+  const earlier = join(home, 'a');
+  const settings: Config = { ...config, depth: { ...config.depth, from: earlier } };
+  const learned = ({ state }: Trained) =>
+    Object.entries(state).filter(([name]) => /^(depth|segmentation|teacher|optimizer)\//.test(name));
+  try {
+    const whole = await trainIn(earlier, config);
+    const again = await trainIn(join(home, 'b'), settings);
+    ok(again.log.trim().split('\n').length === 3, `three steps, log: ${again.log}`);
+    ok(learned(whole).length > 100, `${learned(whole).length} tensors`);
+    equal(learned(again), learned(whole));
+
+    const scratch = await supervisedRecipe({
+      ...settings,
+      method: { ...settings.method, transfer: 'scratch' },
+    });
+    const encoder = await supervisedRecipe({
+      ...settings,
+      method: { ...settings.method, transfer: 'encoder' },
+    });
+    const trained = readCheckpoint(latestCheckpoint(earlier).found!.path).groups.depth;
+    const [first, deep] = ['encoder.conv1.weight', 'decoder.decoder.before.4.conv.weight'];
+    for (const plan of [scratch, encoder]) {
+      await plan.begin?.();
+      const { segmentation } = plan.state;
+      const same = async (name: string) =>
+        Buffer.from(Float32Array.from(await segmentation[name].data()).buffer).equals(
+          Buffer.from(Float32Array.from(trained[name].data as Float32Array).buffer),
+        );
+      equal([await same(first), await same(deep)], [plan === encoder, false]);
+    }
+
+    await trainIn(join(home, 'c'), settings, 1);
+    rmSync(earlier, { recursive: true });
+    equal(learned(await trainIn(join(home, 'c'), settings)), learned(whole));
+    const message = await trainIn(join(home, 'd'), settings).then(String, (error: Error) => error.message);
+    ok(/a: holds no intact checkpoint; name a folder that 'warpmix train' wrote/.test(message), message);
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+});
+
 /** Trained by replays and op by op: what both leave. */
 async function bothWays(open: () => Promise<Plan>) {
   const gpu = await testGpu();

@@ -131,7 +131,7 @@ export async function performRuns(
     note(`run ${i + 1} of ${runs.length}: ${run.name}`);
     results[run.name] = await perform(gpu, run, preset, out);
     mkdirSync(out, { recursive: true });
-    const text = JSON.stringify({ experiment: name, preset, runs: results }, null, 1);
+    const text = JSON.stringify({ experiment: name, preset, runs: results }, null, 2);
     writeWhole(resultsPath(place), `${text}\n`);
     writeWhole(tablesPath(place), tablesMarkdown(grid, results));
   }

@@ -203,6 +203,8 @@ function newPhase(labels: number, one = false, candidates = 5) {
     ...presets.tiny.method,
     steps: 8,
     threshold: 0.05,
+    unlabelledWeight: 0.5,
+    rampUp: 0.5,
     candidates,
   };
   const phase = new CrossDomainPhase(student, teacher, depth, refs(source), frames, 96, 19, settings, 1);
@@ -288,7 +290,10 @@ test('a step: the loss is the sum of its terms, with and without labelled target
     const { loss, labelled, source, across, within, q } = values;
     is('labelled' in values, labels > 0);
     ok(q > 0 && source > 0 && across > 0 && within > 0, JSON.stringify(values));
-    ok(Math.abs(loss - (labelled ?? 0) - source - across - within) < 1e-5, JSON.stringify(values));
+    // Step 2 of the four in which the weight rises to a half.
+    const weight = 0.5 * Math.exp(-5 * (1 - 2 / 4) ** 2);
+    const sum = (labelled ?? 0) + source + weight * (across + within);
+    ok(Math.abs(loss - sum) < 1e-5, JSON.stringify(values));
     not.equal(
       await numbers(teacher.decoder.classifiers[0].weight),
       await numbers(student.decoder.classifiers[0].weight),

@@ -79,7 +79,7 @@ export function threeWaysExperiment(): Experiment {
   return {
     depthRuns: SEEDS.flatMap((seed) => [
       depthRun('depth-street', seed, { data: 'street' }),
-      depthRun('depth-kitti-odo00', seed, { data: DRIVE, depth: { steps: 400 } }),
+      depthRun('depth-kitti-odo00', seed, { data: DRIVE }),
     ]),
     tables: [
       {

@@ -98,8 +98,13 @@ export class MultiTaskModel extends Module {
   #logits({ maps, segmentation, depth }: Shared, training: boolean): Tensor {
     const map = add(segmentation[EXCHANGE], this.fromDepth.apply(depth[EXCHANGE]));
     const { decoder, finest } = this.segmentation;
-    const finer = decoder.apply(maps, training, finest, { level: EXCHANGE, map });
-    return this.segmentation.logits([...finer, map, ...segmentation.slice(EXCHANGE + 1)]);
+    const levels = [...segmentation];
+    levels[EXCHANGE] = map;
+    // Levels that are not computed are holes, which leave what is there.
+    decoder.apply(maps, training, finest, { level: EXCHANGE, map }).forEach((finer, level) => {
+      levels[level] = finer;
+    });
+    return this.segmentation.logits(levels);
   }
 
   #disparities({ maps, segmentation, depth }: Shared, training: boolean): Tensor[] {

@@ -42,7 +42,10 @@ const schema = z.strictObject({
     pose: z.strictObject({ sees: z.enum(['images', 'flow']), width: whole(1), scale: positive }),
     scales: z.array(z.number().int().min(0).max(3)).min(1),
     /** Decoder levels at which classes are predicted, to be added up; [0]: full resolution alone, as in Three Ways. */
-    scores: z.array(z.number().int().min(0).max(4)).min(1),
+    scores: z
+      .array(z.number().int().min(0).max(4))
+      .min(1)
+      .refine((levels) => new Set(levels).size === levels.length, 'expected each level once'),
   }),
   depth: z.strictObject({
     /** Run folder whose depth network is taken as it is, in place of training one; null: train. */

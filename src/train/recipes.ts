@@ -1,6 +1,7 @@
 // Recipes: which networks, which data, which phases in which order. A method's own ideas are in src/methods.
 
 import type { FrameRef } from '../data/batch.ts';
+import { DataError } from '../data/types.ts';
 import { CrossDomainPhase } from '../methods/crossDomain.ts';
 import { depthStages } from '../methods/depthStages.ts';
 import { MultiTaskPhase } from '../methods/multiTask.ts';
@@ -55,9 +56,21 @@ const segmentationOutcome = (segmentation: SegmentationEvaluation): Outcome => (
   segmentation,
 });
 
-/** Puts the depth network of an earlier run into `model`. */
-const loadDepth = (model: DepthModel, from: string): void =>
-  restore({ state: { depth: model.state() } }, depthCheckpoint(from));
+/**
+ * Puts the depth network of an earlier run into `model`.
+ * @throws DataError where there is none, or one of another shape
+ */
+function loadDepth(model: DepthModel, from: string): void {
+  const checkpoint = depthCheckpoint(from);
+  try {
+    restore({ state: { depth: model.state() } }, checkpoint);
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    throw new DataError(
+      `depth.from=${from}: ${error.message}; its 'model' settings must be those of this run`,
+    );
+  }
+}
 
 /** How a run comes by its depth network: phases that train it, or an earlier run that it is taken from. */
 function depthStart(

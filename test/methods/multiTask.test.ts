@@ -68,6 +68,19 @@ test('with nothing to hand over it is the two networks of one task, to the bit; 
   equal(outputs.intermediate.shape, [2, 16, 24, CLASSES]);
 });
 
+test('scores of any levels: with nothing to hand over, those of the segmentation model', async () => {
+  await testGpu();
+  for (const scores of [[1], [2], [2, 4], [3, 4]]) {
+    const levels = { ...config, scores };
+    const model = new MultiTaskModel(new Initializer(1), levels, CLASSES);
+    const segmentation = new SegmentationModel(new Initializer(1), levels, CLASSES);
+    model.fromDepth.conv.weight.assign(new Float32Array(model.fromDepth.conv.weight.size));
+    const [joint, alone] = [model, segmentation].map((one) => one.logits(image(), false));
+    equal(joint.shape, [2, 64, 96, CLASSES]);
+    equal(await numbers(joint), await numbers(alone), `levels ${scores}`);
+  }
+});
+
 test('disparities at 1/8 and 1/4 come from before the exchange, the finer ones from after it', async () => {
   await testGpu();
   const model = new MultiTaskModel(new Initializer(1), config, CLASSES);

@@ -23,6 +23,7 @@ test('a value that is none of the known ones is refused, with those and the near
   wrong('method.transfer=none', /expected one of "scratch"/);
   wrong('method.mix=clasmix', /'method\.mix' is "clasmix": .*the nearest is 'classmix'/);
   wrong('method.transfer=3', /'method\.transfer' is 3/);
+  wrong('model.scores=[0,2,0]', /'model\.scores' is \[0,2,0\]: expected each level once/);
   wrong('method.transfers=scratch', /unknown setting 'method\.transfers'; the nearest is 'method\.transfer'/);
   ok(withSet().method.transfer === 'encoder-decoder', 'the default is the whole method');
 });

@@ -170,6 +170,13 @@ test('from the depth network of an earlier run: the bits of one run; that folder
       equal([await same(first), await same(deep)], [plan === encoder, false]);
     }
 
+    const wider = { ...settings, model: { ...config.model, scales: [0, 1, 2] } };
+    const mismatch = await trainIn(join(home, 'e'), wider).then(String, (error: Error) => error.message);
+    ok(
+      /^depth\.from=.*a: checkpoint of step 5: 'depth\/decoder\.heads\.2\..*'model' settings/.test(mismatch),
+      mismatch,
+    );
+
     await trainIn(join(home, 'c'), settings, 1);
     rmSync(earlier, { recursive: true });
     equal(learned(await trainIn(join(home, 'c'), settings)), learned(whole));

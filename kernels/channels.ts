@@ -1,4 +1,4 @@
-import { groupsFor, type Variant } from '../src/gpu/kernel.ts';
+import { type AdapterFacts, groupsFor, type Variant } from '../src/gpu/kernel.ts';
 
 /**
  * The two variants of a kernel whose invocations have no neighbours: four channels of a position each, or one.
@@ -29,3 +29,48 @@ export function alongChannels<P extends Record<string, number>>(
     },
   ];
 }
+
+/** Elements of a line that one invocation walks on a CPU adapter, where the divisions of a place cost more than it does. */
+const RUN = 16;
+
+/**
+ * The variants of a kernel made by `walkLines`: four channels at a time or one, in runs along the lines or each by itself.
+ * @param lines number of lines; the kernel computes `along(p)` values of each.
+ */
+export function alongLines<P extends Record<string, number>>(
+  code: (vector: boolean) => string,
+  vec4: readonly string[],
+  channels: (p: P) => number,
+  lines: (p: P) => number,
+  along: (p: P) => number,
+): Variant<P>[] {
+  return [RUN, 1].flatMap((run) =>
+    [true, false].map((vector) => ({
+      name: `${vector ? 'vec4' : 'scalar'}${run > 1 ? '-run' : ''}`,
+      summary:
+        `${vector ? 'four channels at a time' : 'one channel at a time, any number of them'}, ` +
+        `${run > 1 ? `up to ${run} neighbours per invocation: for software adapters` : 'one place per invocation'}`,
+      applies: (p: P, { software }: AdapterFacts) =>
+        (run === 1 || software) && (!vector || channels(p) % 4 === 0),
+      vec4: vector ? vec4 : [],
+      code: () => code(vector),
+      constants: () => ({ RUN: run }),
+      workgroups: (p: P) => groupsFor(lines(p) * Math.ceil(along(p) / (vector ? 4 : 1) / run)),
+    })),
+  );
+}
+
+/** The same for arrays [n, rows, cols, c]. */
+export const alongPixels = <P extends { n: number; c: number } & Record<string, number>>(
+  code: (vector: boolean) => string,
+  vec4: readonly string[],
+  rows: (p: P) => number,
+  cols: (p: P) => number,
+): Variant<P>[] =>
+  alongLines(
+    code,
+    vec4,
+    (p) => p.c,
+    (p) => p.n * rows(p),
+    (p) => cols(p) * p.c,
+  );

@@ -111,6 +111,8 @@ const channels = (p: Conv2dParams, turned: boolean) =>
 const SMALL = 2 ** 24;
 const ROWS_WORK = 576;
 const ROWS_TRAFFIC = 72;
+/** Most single channels of either image that `rows` holds the weights of; of vectors four of the one that is read, two of the other. */
+const ROWS_SINGLES = 20;
 
 /**
  * How `rows` divides the channels: most multiply-adds per value loaded or stored, but a larger form, which takes longer to
@@ -123,13 +125,13 @@ function rowsForm(p: Conv2dParams, turned: boolean, bias: boolean): RowsForm | n
   const x = turned ? gradAxis(p.kw, p.sx, p.px, p.dx) : forwardAxis(p.kw, p.sx, p.dx);
   const depth = [4, 3, 2, 1].find((d) => input % d === 0)!;
   const width = byFour(output) ? 4 : 1;
-  const vector = depth === 4 && width === 4;
+  const [vectorIn, vectorOut] = [depth === 4, width === 4];
   const lead = leadingTurns(x, turned ? 1 : p.sx, turned ? Math.floor(p.px / p.sx) : -p.px);
   const limit = flops(p) / 2 < SMALL ? ROWS_WORK / 2 : ROWS_WORK;
   let best: RowsForm | null = null;
   let most = 0;
-  for (let inputs = 1; inputs <= 4; inputs++) {
-    for (let outputs = 1; outputs <= 2; outputs++) {
+  for (let inputs = 1; inputs <= (vectorIn ? 4 : ROWS_SINGLES / depth); inputs++) {
+    for (let outputs = 1; outputs <= (vectorOut ? 2 : ROWS_SINGLES); outputs++) {
       if ((input / depth) % inputs !== 0 || (output / width) % outputs !== 0) continue;
       const work = p.kh * p.kw * depth * inputs * width * outputs;
       const traffic =
@@ -137,7 +139,8 @@ function rowsForm(p: Conv2dParams, turned: boolean, bias: boolean): RowsForm | n
       if (work > ROWS_WORK || (best && work > limit)) continue;
       if (traffic > ROWS_TRAFFIC || work / traffic < most * 1.25) continue;
       most = work / traffic;
-      best = { y, x, lead, depth, width, inputs, outputs, whole: input === depth * inputs, vector, bias };
+      const whole = input === depth * inputs;
+      best = { y, x, lead, depth, width, inputs, outputs, whole, vectorIn, vectorOut, bias };
     }
   }
   return best;
@@ -152,14 +155,30 @@ function rowsGroups(p: Conv2dParams, turned: boolean): number {
   return Math.ceil((Math.ceil(lines / perStrip) * columns) / ROWS_WORKGROUP);
 }
 
+/** Which of the two images a kernel sees four channels at a time, and how its variants are named for it. */
+const FORMS = [
+  { form: '', vectorIn: true, vectorOut: true, what: 'vec4 along both channels' },
+  { form: '-image', vectorIn: false, vectorOut: true, what: 'input channels one at a time' },
+  { form: '-map', vectorIn: true, vectorOut: false, what: 'output channels one at a time' },
+  { form: '-scalar', vectorIn: false, vectorOut: false, what: 'any channel counts' },
+];
+
+/** Weights of one tap, at least, that are worth holding: fewer are soon loaded again. */
+const ROWS_HELD = 16;
+
 const rowsVariants = (turned: boolean, bias: boolean): Variant<Conv2dParams>[] =>
-  [true, false].map((vector) => ({
-    name: vector ? 'rows' : 'rows-scalar',
-    summary: `weights held by the invocation, rows of pixels streamed past them, ${vector ? 'vec4 along both channels' : 'any channel counts'}: for software adapters`,
-    // One weight per pair of channels is soon loaded again: a 1x1 kernel gains nothing by holding it, single channels lose by it.
-    applies: (p, adapter) =>
-      adapter.software && (vector || p.kh * p.kw > 1) && rowsForm(p, turned, bias)?.vector === vector,
-    vec4: !vector ? [] : turned ? ['g', 'wt', 'dx'] : ['x', 'w', 'b', 'y'],
+  FORMS.map(({ form, vectorIn, vectorOut, what }) => ({
+    name: `rows${form}`,
+    summary: `weights held by the invocation, rows of pixels streamed past them, ${what}: for software adapters`,
+    applies: (p, adapter) => {
+      const rows = adapter.software ? rowsForm(p, turned, bias) : null;
+      if (rows?.vectorIn !== vectorIn || rows.vectorOut !== vectorOut) return false;
+      return p.kh * p.kw > 1 || rows.depth * rows.inputs * rows.width * rows.outputs >= ROWS_HELD;
+    },
+    vec4: [
+      ...(vectorIn ? [turned ? 'g' : 'x'] : []),
+      ...(vectorOut ? (turned ? ['wt', 'dx'] : ['w', 'b', 'y']) : []),
+    ],
     code: (p) => rows(rowsForm(p, turned, bias)!, turned),
     workgroups: (p) => rowsGroups(p, turned),
   }));
@@ -328,6 +347,8 @@ function trailingTurns(p: Conv2dParams, step: number, fresh: number): number {
 // Weight gradient on SwiftShader, in multiply-adds. A vec4 loaded takes the time of 80 and the code of 120, a value carried
 // around the loop the time of 3 and the code of 2. Beyond this code the loop outgrows an instruction cache of 64 KiB.
 const WEIGHT_CODE = 2200;
+/** Most single outputs that an invocation of `registers` sums for. */
+const WEIGHT_SINGLES = 20;
 
 /**
  * How `registers` divides the weight gradient: the form with the shortest time, of those that compile fast enough. To compile, a
@@ -345,7 +366,7 @@ function weightForm(p: Conv2dParams): WeightForm {
     for (const slides of p.kw > x.apart ? [true, false] : [false]) {
       for (let rows = 1; rows <= 4; rows++) {
         for (let inputs = 1; inputs <= 4; inputs++) {
-          for (let blocks = 1; blocks <= 4; blocks++) {
+          for (let blocks = 1; blocks <= (vectorOut ? 4 : WEIGHT_SINGLES); blocks++) {
             if ((inputsPerGroup(p) / unit) % inputs !== 0) continue;
             if ((outputsPerGroup(p) / unitOut) % blocks !== 0) continue;
             const fresh = slides ? x.apart : p.kw;
@@ -427,12 +448,8 @@ export const conv2dWeightGrad: Kernel<WeightGradParams> = {
       ({ name, vectorIn, vectorOut, what }): Variant<WeightGradParams> => ({
         name,
         summary: `the sums of a few channels for all taps or a row of them, ${what}, no barriers`,
-        // One tap of single outputs has nothing to share: more outputs at once are better.
         applies: (p) =>
-          p.c > 0 &&
-          byFour(inputsPerGroup(p)) === vectorIn &&
-          byFour(outputsPerGroup(p)) === vectorOut &&
-          (vectorOut || p.kh * p.kw > 1),
+          p.c > 0 && byFour(inputsPerGroup(p)) === vectorIn && byFour(outputsPerGroup(p)) === vectorOut,
         vec4: [...(vectorIn ? ['x'] : []), ...(vectorOut ? ['g', 'dw'] : [])],
         code: (p) => weightGradRegisters(weightForm(p)),
         workgroups: (p) => {

@@ -3,14 +3,13 @@
 // own copy, one image before the first pixel where 1 <= i <= pad, and one after the last where 1 <= size - 1 - i <= pad.
 import * as shader from '../shaders/pad.wgsl.ts';
 import type { Kernel } from '../src/gpu/kernel.ts';
-import { alongChannels } from './channels.ts';
+import { alongPixels } from './channels.ts';
 
 /** x [n,h,w,c], y [n,h + 2 pad,w + 2 pad,c]. */
 export type ReflectParams = { n: number; h: number; w: number; c: number; pad: number };
 
 const params = { n: 'u32', h: 'u32', w: 'u32', c: 'u32', pad: 'u32' } as const;
 const source = 'torch.nn.ReflectionPad2d';
-const channels = (p: ReflectParams) => p.c;
 const inputs = (p: ReflectParams) => p.n * p.h * p.w * p.c;
 const outputs = (p: ReflectParams) => p.n * (p.h + 2 * p.pad) * (p.w + 2 * p.pad) * p.c;
 const cost = (p: ReflectParams) => ({ flops: 0, bytes: 4 * (inputs(p) + outputs(p)) });
@@ -39,7 +38,12 @@ export const reflect: Kernel<ReflectParams> = {
     { name: 'y', type: 'f32', access: 'write' },
   ],
   params,
-  variants: alongChannels(shader.reflect, ['x', 'y'], channels, outputs),
+  variants: alongPixels(
+    shader.reflect,
+    ['x', 'y'],
+    (p) => p.h + 2 * p.pad,
+    (p) => p.w + 2 * p.pad,
+  ),
   cost,
   reference: (p, { x, y }) => {
     for (let out = 0; out < outputs(p); out++) y[out] = x[sourceOf(p, out)];
@@ -56,7 +60,12 @@ export const reflectAdjoint: Kernel<ReflectParams> = {
     { name: 'dx', type: 'f32', access: 'write' },
   ],
   params,
-  variants: alongChannels(shader.reflectAdjoint, ['g', 'dx'], channels, inputs),
+  variants: alongPixels(
+    shader.reflectAdjoint,
+    ['g', 'dx'],
+    (p) => p.h,
+    (p) => p.w,
+  ),
   cost,
   reference: (p, { g, dx }) => {
     dx.fill(0);

@@ -5,7 +5,7 @@
 // linear: forward and adjoint are each other's gradient.
 import * as shader from '../shaders/pool.wgsl.ts';
 import type { Kernel, Numbers } from '../src/gpu/kernel.ts';
-import { alongChannels } from './channels.ts';
+import { alongPixels } from './channels.ts';
 
 /** x [n,h,w,c], y [n,oh,ow,c]. */
 export type AdaptivePoolParams = { n: number; h: number; w: number; c: number; oh: number; ow: number };
@@ -36,7 +36,8 @@ const poolParams = {
 
 const inputs = (p: AdaptivePoolParams) => p.n * p.h * p.w * p.c;
 const outputs = (p: AdaptivePoolParams) => p.n * p.oh * p.ow * p.c;
-const channels = (p: AdaptivePoolParams) => p.c;
+const [inRows, inCols] = [(p: AdaptivePoolParams) => p.h, (p: AdaptivePoolParams) => p.w];
+const [outRows, outCols] = [(p: AdaptivePoolParams) => p.oh, (p: AdaptivePoolParams) => p.ow];
 
 /** Calls `visit` for every pair of an output and an input in its window, outputs and inputs in row-major order. */
 function eachPair(
@@ -81,7 +82,7 @@ export const maxPool: Kernel<PoolParams> = {
     { name: 'index', type: 'i32', access: 'write' },
   ],
   params: poolParams,
-  variants: alongChannels(shader.maxPool, ['x', 'y', 'index'], channels, outputs),
+  variants: alongPixels(shader.maxPool, ['x', 'y', 'index'], outRows, outCols),
   cost: (p) => ({ flops: outputs(p) * p.kh * p.kw, bytes: 4 * (inputs(p) + 2 * outputs(p)) }),
   reference: (p, { x, y, index }) => {
     y.fill(-Infinity);
@@ -105,7 +106,7 @@ export const maxPoolAdjoint: Kernel<PoolParams> = {
     { name: 'dx', type: 'f32', access: 'write' },
   ],
   params: poolParams,
-  variants: alongChannels(shader.maxPoolAdjoint, ['g', 'index', 'dx'], channels, inputs),
+  variants: alongPixels(shader.maxPoolAdjoint, ['g', 'index', 'dx'], inRows, inCols),
   cost: (p) => ({ flops: outputs(p) * p.kh * p.kw, bytes: 4 * (inputs(p) + 2 * outputs(p)) }),
   reference: (p, { g, index, dx }) => {
     dx.fill(0);
@@ -127,7 +128,9 @@ export const maxPoolPick: Kernel<PoolParams> = {
     { name: 'y', type: 'f32', access: 'write' },
   ],
   params: poolParams,
-  variants: [alongChannels<PoolParams>(shader.maxPoolPick, [], channels, outputs)[1]],
+  variants: alongPixels<PoolParams>(shader.maxPoolPick, [], outRows, outCols).filter((v) =>
+    v.name.startsWith('scalar'),
+  ),
   cost: (p) => ({ flops: 0, bytes: 12 * outputs(p) }),
   reference: (p, { x, index, y }) => {
     for (let out = 0; out < outputs(p); out++) {
@@ -172,12 +175,7 @@ function averages<P extends AdaptivePoolParams>(
       { name: 'y', type: 'f32', access: 'write' },
     ],
     params,
-    variants: alongChannels(
-      (vector) => shader.averagePool(isAdaptive, vector),
-      ['x', 'y'],
-      channels,
-      outputs,
-    ),
+    variants: alongPixels((vector) => shader.averagePool(isAdaptive, vector), ['x', 'y'], outRows, outCols),
     cost,
     reference: (p, { x, y }) => {
       const d = divisors(p, windows(p), whole(p));
@@ -197,11 +195,11 @@ function averages<P extends AdaptivePoolParams>(
       { name: 'dx', type: 'f32', access: 'write' },
     ],
     params,
-    variants: alongChannels(
+    variants: alongPixels(
       (vector) => shader.averagePoolAdjoint(isAdaptive, vector),
       ['g', 'dx'],
-      channels,
-      inputs,
+      inRows,
+      inCols,
     ),
     cost,
     reference: (p, { g, dx }) => {

@@ -7,8 +7,8 @@
 // frac(s). It is separable: the adjoint runs along H, then along W, which takes H's and W's ranges one after the other
 // instead of their product.
 import * as shader from '../shaders/resize.wgsl.ts';
-import { groupsFor, type Kernel, type Variant } from '../src/gpu/kernel.ts';
-import { alongChannels } from './channels.ts';
+import type { Kernel, Variant } from '../src/gpu/kernel.ts';
+import { alongLines, alongPixels } from './channels.ts';
 
 /** x [n,h,w,c], y [n,oh,ow,c]. */
 export type ResizeParams = { n: number; h: number; w: number; c: number; oh: number; ow: number };
@@ -27,16 +27,19 @@ const axisParams = { outer: 'u32', size: 'u32', count: 'u32', inner: 'u32', alig
 
 const inputs = (p: ResizeParams) => p.n * p.h * p.w * p.c;
 const outputs = (p: ResizeParams) => p.n * p.oh * p.ow * p.c;
-const channels = (p: ResizeParams) => p.c;
+const [inRows, inCols] = [(p: ResizeParams) => p.h, (p: ResizeParams) => p.w];
+const [outRows, outCols] = [(p: ResizeParams) => p.oh, (p: ResizeParams) => p.ow];
 
-const doubled = (vec4: readonly string[], code: () => string): Variant<ResizeParams> => ({
-  name: 'double',
-  summary: 'twice the size: one invocation per input pixel and four channels',
-  applies: (p) => p.oh === 2 * p.h && p.ow === 2 * p.w && p.c % 4 === 0,
-  vec4,
-  code,
-  workgroups: (p) => groupsFor(inputs(p) / 4),
-});
+/** Twice the size, four channels at a time. */
+const doubled = (vec4: readonly string[], code: () => string): Variant<ResizeParams>[] =>
+  alongPixels(code, vec4, inRows, inCols)
+    .filter(({ name }) => name.startsWith('vec4'))
+    .map((variant) => ({
+      ...variant,
+      name: variant.name.replace('vec4', 'double'),
+      summary: `twice the size, four outputs at once: ${variant.summary}`,
+      applies: (p, facts) => p.oh === 2 * p.h && p.ow === 2 * p.w && variant.applies(p, facts),
+    }));
 
 /** Index in x that output `out` reads. */
 function nearestSource(p: ResizeParams, out: number): number {
@@ -60,8 +63,8 @@ export const nearest: Kernel<ResizeParams> = {
   ],
   params: resizeParams,
   variants: [
-    doubled(['x', 'y'], shader.nearestDouble),
-    ...alongChannels(shader.nearest, ['x', 'y'], channels, outputs),
+    ...doubled(['x', 'y'], shader.nearestDouble),
+    ...alongPixels(shader.nearest, ['x', 'y'], outRows, outCols),
   ],
   cost: (p) => ({ flops: 0, bytes: 4 * (Math.min(inputs(p), outputs(p)) + outputs(p)) }),
   reference: (p, { x, y }) => {
@@ -80,8 +83,8 @@ export const nearestAdjoint: Kernel<ResizeParams> = {
   ],
   params: resizeParams,
   variants: [
-    doubled(['g', 'dx'], shader.nearestDoubleAdjoint),
-    ...alongChannels(shader.nearestAdjoint, ['g', 'dx'], channels, inputs),
+    ...doubled(['g', 'dx'], shader.nearestDoubleAdjoint),
+    ...alongPixels(shader.nearestAdjoint, ['g', 'dx'], inRows, inCols),
   ],
   cost: (p) => ({ flops: outputs(p), bytes: 4 * (inputs(p) + outputs(p)) }),
   reference: (p, { g, dx }) => {
@@ -111,7 +114,7 @@ export const bilinear: Kernel<ResizeParams & { alignCorners: number }> = {
     { name: 'y', type: 'f32', access: 'write' },
   ],
   params: { ...resizeParams, alignCorners: 'u32' },
-  variants: alongChannels(shader.bilinear, ['x', 'y'], channels, outputs),
+  variants: alongPixels(shader.bilinear, ['x', 'y'], outRows, outCols),
   cost: (p) => ({ flops: 9 * outputs(p), bytes: 4 * (inputs(p) + outputs(p)) }),
   reference: (p, { x, y }) => {
     for (let out = 0; out < outputs(p); out++) {
@@ -155,7 +158,7 @@ export const linearAxis: Kernel<LinearAxisParams> = {
     { name: 'y', type: 'f32', access: 'write' },
   ],
   params: axisParams,
-  variants: alongChannels(shader.linearAxis, ['x', 'y'], inner, axisOutputs),
+  variants: alongLines(shader.linearAxis, ['x', 'y'], inner, (p) => p.outer * p.count, inner),
   cost: (p) => ({ flops: 3 * axisOutputs(p), bytes: 4 * (axisInputs(p) + axisOutputs(p)) }),
   reference: (p, { x, y }) => {
     y.fill(0);
@@ -175,7 +178,7 @@ export const linearAxisAdjoint: Kernel<LinearAxisParams> = {
     { name: 'dx', type: 'f32', access: 'write' },
   ],
   params: axisParams,
-  variants: alongChannels(shader.linearAxisAdjoint, ['g', 'dx'], inner, axisInputs),
+  variants: alongLines(shader.linearAxisAdjoint, ['g', 'dx'], inner, (p) => p.outer * p.size, inner),
   cost: (p) => ({ flops: 4 * axisOutputs(p), bytes: 4 * (axisInputs(p) + axisOutputs(p)) }),
   reference: (p, { g, dx }) => {
     dx.fill(0);

@@ -15,17 +15,53 @@ const LANES = 1u;
 `;
 
 /**
- * Element k of an array [N, rows, cols, C]: its sample, row, col and c, with `width` elements to a pixel. Returns from
- * the shader past the last one. Remainders come from products, so that there are three divisions and no modulo.
+ * A kernel that computes the elements k of an array of `lines`, each of `along` elements: `line` is run once, `element` for
+ * each k, whose place in its line is `place`. An invocation walks up to RUN neighbours, spread evenly over the line, so that the
+ * divisions, which a CPU adapter makes lane by lane, are made once for all of them.
  */
-export const unpack = (rows: string, cols: string) => wgsl`
-  let k = flat(gid, groups);
-  let width = p.c / LANES;
-  let pixel = k / width;
-  let line = pixel / (${cols});
-  let sample = line / (${rows});
-  if (sample >= p.n) { return; }
-  let c = k - pixel * width;
-  let col = pixel - line * (${cols});
-  let row = line - sample * (${rows});
+export const walkLines = (lines: string, along: string, line: string, element: string) => wgsl`
+override RUN: u32;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let along = ${along};
+  let runs = (along + RUN - 1u) / RUN;
+  let length = (along + runs - 1u) / runs;
+  let turn = flat(gid, groups);
+  let line = turn / runs;
+  if (line >= ${lines}) { return; }
+  let begin = (turn - line * runs) * length;
+  let end = min(begin + length, along);
+  ${line}
+  var k = line * along + begin;
+  for (var place = begin; place < end; place++) {
+    ${element}
+    k += 1u;
+  }
+}
 `;
+
+/**
+ * The same for an array [N, rows, cols, C] with `width` elements to a pixel: `line` sees `sample` and `row`, `element` also
+ * `col` and `c`.
+ */
+export const walkPixels = (rows: string, cols: string, line: string, element: string) =>
+  walkLines(
+    `p.n * (${rows})`,
+    `(${cols}) * (p.c / LANES)`,
+    wgsl`
+  let width = p.c / LANES;
+  let sample = line / (${rows});
+  let row = line - sample * (${rows});
+  var col = begin / width;
+  var c = begin - col * width;
+  ${line}
+`,
+    wgsl`
+    ${element}
+    c += 1u;
+    let past = c == width;
+    c = select(c, 0u, past);
+    col += select(0u, 1u, past);
+`,
+  );

@@ -106,14 +106,15 @@ export interface RowsForm {
   outputs: number;
   /** All input channels of a group lie in one block: there are no sums so far to be read. */
   whole: boolean;
-  /** Buffers are read and written four channels at a time; depth and width are 4. */
-  vector: boolean;
+  /** The image that is read holds four channels to an element, depth is 4; the weights and the image that is written, width is 4. */
+  vectorIn: boolean;
+  vectorOut: boolean;
   bias: boolean;
 }
 
 /** y from x and w, or with `turned` dx from g and wt. */
 export const rows = (form: RowsForm, turned: boolean) => {
-  const { y, x, lead, depth, width, inputs, outputs, whole, vector, bias } = form;
+  const { y, x, lead, depth, width, inputs, outputs, whole, vectorIn, vectorOut, bias } = form;
   const taps = y.taps.length * x.taps.length;
   const kept = x.positions.length - x.fresh;
   // A column is read once, and added to the outputs of this turn and of as many to come.
@@ -132,10 +133,10 @@ export const rows = (form: RowsForm, turned: boolean) => {
   };
   const input = depth === 1 ? 'f32' : `vec${depth}f`;
   const output = width === 1 ? 'f32' : 'vec4f';
-  // Elements of a buffer that a vector of the input and of the output takes.
-  const unit = vector ? 4 : 1;
-  const deep = depth / unit;
-  const wide = width / unit;
+  // Channels to an element of a buffer, and elements that a vector of the input and of the output takes.
+  const [unitIn, unitOut] = [vectorIn ? 4 : 1, vectorOut ? 4 : 1];
+  const deep = depth / unitIn;
+  const wide = width / unitOut;
   const read = (count: number, buffer: string, at: string) =>
     count === 1 ? `${buffer}[${at}]` : `vec${count}f(${list(count, (e) => `${buffer}[${at} + ${e}u]`)})`;
   const source = turned ? 'g' : 'x';
@@ -178,17 +179,17 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 #if ${turned}
   let ih = i32(p.oh);
   let iw = i32(p.ow);
-  let ic = p.k / ${unit}u;
+  let ic = p.k / ${unitIn}u;
   let oh = p.h;
   let ow = p.w;
-  let oc = p.c / ${unit}u;
+  let oc = p.c / ${unitOut}u;
 #else
   let ih = i32(p.h);
   let iw = i32(p.w);
-  let ic = p.c / ${unit}u;
+  let ic = p.c / ${unitIn}u;
   let oh = p.oh;
   let ow = p.ow;
-  let oc = p.k / ${unit}u;
+  let oc = p.k / ${unitOut}u;
 #endif
   let origin = ${turned ? 'i32(p.px / p.sx)' : '-i32(p.px)'};
   let stride = ${turned ? '1' : 'i32(p.sx)'};
@@ -211,10 +212,10 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
       for (var i = 0u; i < ${inputs * depth}u; i++) {
 #if ${turned}
         let row = perGroupOut;
-        let at = (tap * p.k + channel * ${unit}u + i) * row + o % row;
+        let at = (tap * p.k + channel * ${unitIn}u + i) * row + o % row;
 #else
         let row = oc;
-        let at = ((tap * perGroupIn + i0) * ${unit}u + i) * row + o;
+        let at = ((tap * perGroupIn + i0) * ${unitIn}u + i) * row + o;
 #endif
         let to = (tap * ${inputs * depth}u + i) * ${outputs}u;
         ${each(outputs, (b) => `held[to + ${b}u] = ${read(wide, turned ? 'wt' : 'w', `at + ${b * wide}u`)};`)}

@@ -1,6 +1,6 @@
 // Reflection padding of [N,H,W,C] along H and W, and its adjoint. Zero padding is a movement kernel.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { lanes, unpack } from './channels.wgsl.ts';
+import { lanes, walkPixels } from './channels.wgsl.ts';
 
 /** y[o, q] = x[mirror(o - pad), mirror(q - pad)]; the border pixel itself is not repeated. */
 export const reflect = (vector: boolean) => wgsl`
@@ -11,11 +11,16 @@ fn mirror(o: u32, size: u32) -> u32 {
   return u32(last - abs(last - i));
 }
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  ${unpack('p.h + 2u * p.pad', 'p.w + 2u * p.pad')}
-  y[k] = x[((sample * p.h + mirror(row, p.h)) * p.w + mirror(col, p.w)) * width + c];
-}
+${walkPixels(
+  'p.h + 2u * p.pad',
+  'p.w + 2u * p.pad',
+  wgsl`
+  let source = (sample * p.h + mirror(row, p.h)) * p.w;
+`,
+  wgsl`
+    y[k] = x[(source + mirror(col, p.w)) * width + c];
+`,
+)}
 `;
 
 /** dx = sum of g over the pixel's copy and its mirror images, at most one beyond each border. */
@@ -30,19 +35,25 @@ fn copy(i: u32, size: u32, which: u32) -> u32 {
   return select(mirrored, p.pad + i, which == 0u);
 }
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  ${unpack('p.h', 'p.w')}
+${walkPixels(
+  'p.h',
+  'p.w',
+  wgsl`
   let across = p.w + 2u * p.pad;
   let base = sample * (p.h + 2u * p.pad);
-  var total = g[((base + row + p.pad) * across + col + p.pad) * width + c];
-  // Away from the borders a pixel has its own copy only, and this loop no turns.
-  let cols = copies(col, p.w);
-  let all = copies(row, p.h) * cols;
-  for (var i = 1u; i < all; i++) {
-    let r = i / cols;
-    total += g[((base + copy(row, p.h, r)) * across + copy(col, p.w, i - r * cols)) * width + c];
-  }
-  dx[k] = total;
-}
+  let here = (base + row + p.pad) * across + p.pad;
+  let rows = copies(row, p.h);
+`,
+  wgsl`
+    var total = g[(here + col) * width + c];
+    // Away from the borders a pixel has its own copy only, and this loop no turns.
+    let cols = copies(col, p.w);
+    let all = rows * cols;
+    for (var i = 1u; i < all; i++) {
+      let r = i / cols;
+      total += g[((base + copy(row, p.h, r)) * across + copy(col, p.w, i - r * cols)) * width + c];
+    }
+    dx[k] = total;
+`,
+)}
 `;

@@ -1,7 +1,7 @@
 // Pooling over windows of [N,H,W,C]. One invocation per output position and channel (or four channels): the forward
 // passes gather from the window, the adjoints from the outputs whose windows hold the position.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { lanes, unpack } from './channels.wgsl.ts';
+import { lanes, walkPixels } from './channels.wgsl.ts';
 
 /**
  * `inputs(o, ...)`: first input of output o's window and one past its last, inside the image.
@@ -40,56 +40,67 @@ fn colOutputs(i: u32) -> vec2u { return outputs(i, p.w, p.ow); }
 export const maxPool = (vector: boolean) => wgsl`
 ${lanes(vector)}
 ${fixedWindow}
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  ${unpack('p.oh', 'p.ow')}
+${walkPixels(
+  'p.oh',
+  'p.ow',
+  wgsl`
   let rows = rowInputs(row);
-  let cols = colInputs(col);
   let first = sample * p.h * p.w;
-  var best = x[(first + rows.x * p.w + cols.x) * width + c];
-  var at = I(i32(rows.x * p.w + cols.x));
-  for (var h = rows.x; h < rows.y; h++) {
-    for (var w = cols.x; w < cols.y; w++) {
-      let value = x[(first + h * p.w + w) * width + c];
-      let better = value > best;
-      best = select(best, value, better);
-      at = select(at, I(i32(h * p.w + w)), better);
+`,
+  wgsl`
+    let cols = colInputs(col);
+    var best = x[(first + rows.x * p.w + cols.x) * width + c];
+    var at = I(i32(rows.x * p.w + cols.x));
+    for (var h = rows.x; h < rows.y; h++) {
+      for (var w = cols.x; w < cols.y; w++) {
+        let value = x[(first + h * p.w + w) * width + c];
+        let better = value > best;
+        best = select(best, value, better);
+        at = select(at, I(i32(h * p.w + w)), better);
+      }
     }
-  }
-  y[k] = best;
-  index[k] = at;
-}
+    y[k] = best;
+    index[k] = at;
+`,
+)}
 `;
 
 /** dx = sum of g over the windows whose greatest value was here. */
 export const maxPoolAdjoint = (vector: boolean) => wgsl`
 ${lanes(vector)}
 ${fixedWindow}
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  ${unpack('p.h', 'p.w')}
+${walkPixels(
+  'p.h',
+  'p.w',
+  wgsl`
   let rows = rowOutputs(row);
-  let cols = colOutputs(col);
-  let here = I(i32(row * p.w + col));
-  var total = T();
-  for (var o = rows.x; o < rows.y; o++) {
-    for (var q = cols.x; q < cols.y; q++) {
-      let at = ((sample * p.oh + o) * p.ow + q) * width + c;
-      total += select(T(), g[at], index[at] == here);
+`,
+  wgsl`
+    let cols = colOutputs(col);
+    let here = I(i32(row * p.w + col));
+    var total = T();
+    for (var o = rows.x; o < rows.y; o++) {
+      for (var q = cols.x; q < cols.y; q++) {
+        let at = ((sample * p.oh + o) * p.ow + q) * width + c;
+        total += select(T(), g[at], index[at] == here);
+      }
     }
-  }
-  dx[k] = total;
-}
+    dx[k] = total;
+`,
+)}
 `;
 
 /** y = x where each window had its greatest value. */
 export const maxPoolPick = () => wgsl`
 ${lanes(false)}
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  ${unpack('p.oh', 'p.ow')}
-  y[k] = x[(sample * p.h * p.w + u32(index[k])) * width + c];
-}
+${walkPixels(
+  'p.oh',
+  'p.ow',
+  '',
+  wgsl`
+    y[k] = x[(sample * p.h * p.w + u32(index[k])) * width + c];
+`,
+)}
 `;
 
 /** Values by which a window's sum is divided. */
@@ -108,21 +119,25 @@ export const averagePool = (adaptive: boolean, vector: boolean) => wgsl`
 ${lanes(vector)}
 ${adaptive ? adaptiveWindow : fixedWindow}
 ${divisor(adaptive)}
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  ${unpack('p.oh', 'p.ow')}
+${walkPixels(
+  'p.oh',
+  'p.ow',
+  wgsl`
   let rows = rowInputs(row);
-  let cols = colInputs(col);
-  var total = T();
-  for (var h = rows.x; h < rows.y; h++) {
-    var at = ((sample * p.h + h) * p.w + cols.x) * width + c;
-    for (var w = cols.x; w < cols.y; w++) {
-      total += x[at];
-      at += width;
+`,
+  wgsl`
+    let cols = colInputs(col);
+    var total = T();
+    for (var h = rows.x; h < rows.y; h++) {
+      var at = ((sample * p.h + h) * p.w + cols.x) * width + c;
+      for (var w = cols.x; w < cols.y; w++) {
+        total += x[at];
+        at += width;
+      }
     }
-  }
-  y[k] = total / divisor(rows, cols);
-}
+    y[k] = total / divisor(rows, cols);
+`,
+)}
 `;
 
 /** dx = sum of g / divisor over the windows that hold this position. */
@@ -130,18 +145,22 @@ export const averagePoolAdjoint = (adaptive: boolean, vector: boolean) => wgsl`
 ${lanes(vector)}
 ${adaptive ? adaptiveWindow : fixedWindow}
 ${divisor(adaptive)}
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  ${unpack('p.h', 'p.w')}
+${walkPixels(
+  'p.h',
+  'p.w',
+  wgsl`
   let rows = rowOutputs(row);
-  let cols = colOutputs(col);
-  var total = T();
-  for (var o = rows.x; o < rows.y; o++) {
-    let held = rowInputs(o);
-    for (var q = cols.x; q < cols.y; q++) {
-      total += g[((sample * p.oh + o) * p.ow + q) * width + c] / divisor(held, colInputs(q));
+`,
+  wgsl`
+    let cols = colOutputs(col);
+    var total = T();
+    for (var o = rows.x; o < rows.y; o++) {
+      let held = rowInputs(o);
+      for (var q = cols.x; q < cols.y; q++) {
+        total += g[((sample * p.oh + o) * p.ow + q) * width + c] / divisor(held, colInputs(q));
+      }
     }
-  }
-  dx[k] = total;
-}
+    dx[k] = total;
+`,
+)}
 `;

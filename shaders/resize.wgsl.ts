@@ -1,16 +1,21 @@
 // Nearest and bilinear resizing of [N,H,W,C], and their adjoints. Source positions are fractions of whole numbers and
 // stay so until the last division: forward and adjoint cannot disagree about which pixel an output reads.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { lanes, unpack } from './channels.wgsl.ts';
+import { lanes, walkLines, walkPixels } from './channels.wgsl.ts';
 
 /** y[o, q] = x[floor(o H / OH), floor(q W / OW)]. */
 export const nearest = (vector: boolean) => wgsl`
 ${lanes(vector)}
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  ${unpack('p.oh', 'p.ow')}
-  y[k] = x[((sample * p.h + row * p.h / p.oh) * p.w + col * p.w / p.ow) * width + c];
-}
+${walkPixels(
+  'p.oh',
+  'p.ow',
+  wgsl`
+  let source = (sample * p.h + row * p.h / p.oh) * p.w;
+`,
+  wgsl`
+    y[k] = x[(source + col * p.w / p.ow) * width + c];
+`,
+)}
 `;
 
 /** dx = sum of g over the outputs that read this pixel: floor(o H / OH) = h for o in ceil(h OH / H) .. ceil((h + 1) OH / H). */
@@ -20,52 +25,58 @@ fn outputs(i: u32, size: u32, count: u32) -> vec2u {
   return vec2u((i * count + size - 1u) / size, ((i + 1u) * count + size - 1u) / size);
 }
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  ${unpack('p.h', 'p.w')}
+${walkPixels(
+  'p.h',
+  'p.w',
+  wgsl`
   let rows = outputs(row, p.h, p.oh);
-  let cols = outputs(col, p.w, p.ow);
-  var total = T();
-  for (var o = rows.x; o < rows.y; o++) {
-    var at = ((sample * p.oh + o) * p.ow + cols.x) * width + c;
-    for (var q = cols.x; q < cols.y; q++) {
-      total += g[at];
-      at += width;
+`,
+  wgsl`
+    let cols = outputs(col, p.w, p.ow);
+    var total = T();
+    for (var o = rows.x; o < rows.y; o++) {
+      var at = ((sample * p.oh + o) * p.ow + cols.x) * width + c;
+      for (var q = cols.x; q < cols.y; q++) {
+        total += g[at];
+        at += width;
+      }
     }
-  }
-  dx[k] = total;
-}
+    dx[k] = total;
+`,
+)}
 `;
 
-// One invocation per input pixel and four channels: one set of indices for the four output pixels it touches.
-const double = wgsl`
-  ${unpack('p.h', 'p.w')}
-  let top = (line * 4u * p.w + col * 2u) * width + c;
-  let bottom = top + 2u * p.w * width;
-`;
+// An input pixel and four channels at a time: one set of indices for the four output pixels it touches.
+const double = (element: string) =>
+  walkPixels(
+    'p.h',
+    'p.w',
+    '',
+    wgsl`
+    let top = (line * 4u * p.w + col * 2u) * width + c;
+    let bottom = top + 2u * p.w * width;
+    ${element}
+`,
+  );
 
 /** Nearest to twice the size: each input pixel is written to its four outputs. */
 export const nearestDouble = () => wgsl`
 ${lanes(true)}
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  ${double}
-  let value = x[k];
-  y[top] = value;
-  y[top + width] = value;
-  y[bottom] = value;
-  y[bottom + width] = value;
-}
+${double(wgsl`
+    let value = x[k];
+    y[top] = value;
+    y[top + width] = value;
+    y[bottom] = value;
+    y[bottom + width] = value;
+`)}
 `;
 
 /** Its adjoint: the sum of the four. */
 export const nearestDoubleAdjoint = () => wgsl`
 ${lanes(true)}
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  ${double}
-  dx[k] = g[top] + g[top + width] + g[bottom] + g[bottom + width];
-}
+${double(wgsl`
+    dx[k] = g[top] + g[top + width] + g[bottom] + g[bottom + width];
+`)}
 `;
 
 /**
@@ -96,37 +107,42 @@ fn source(o: u32, size: u32, count: u32) -> Source {
 export const bilinear = (vector: boolean) => wgsl`
 ${lanes(vector)}
 ${source}
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  ${unpack('p.oh', 'p.ow')}
+${walkPixels(
+  'p.oh',
+  'p.ow',
+  wgsl`
   let v = source(row, p.h, p.oh);
-  let u = source(col, p.w, p.ow);
   let top = (sample * p.h + v.at) * p.w;
   let bottom = (sample * p.h + v.next) * p.w;
-  let left = u.at * width + c;
-  let right = u.next * width + c;
-  let a = (1.0 - u.part) * x[top * width + left] + u.part * x[top * width + right];
-  let b = (1.0 - u.part) * x[bottom * width + left] + u.part * x[bottom * width + right];
-  y[k] = (1.0 - v.part) * a + v.part * b;
-}
+`,
+  wgsl`
+    let u = source(col, p.w, p.ow);
+    let left = u.at * width + c;
+    let right = u.next * width + c;
+    let a = (1.0 - u.part) * x[top * width + left] + u.part * x[top * width + right];
+    let b = (1.0 - u.part) * x[bottom * width + left] + u.part * x[bottom * width + right];
+    y[k] = (1.0 - v.part) * a + v.part * b;
+`,
+)}
 `;
 
 /** y[o, j, i] = (1 - part) x[o, at, i] + part x[o, next, i]: linear along the middle axis. */
 export const linearAxis = (vector: boolean) => wgsl`
 ${lanes(vector)}
 ${source}
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let k = flat(gid, groups);
-  let width = p.inner / LANES;
-  let line = k / width;
+${walkLines(
+  'p.outer * p.count',
+  'p.inner / LANES',
+  wgsl`
   let o = line / p.count;
-  if (o >= p.outer) { return; }
-  let i = k - line * width;
   let j = source(line - o * p.count, p.size, p.count);
-  let base = o * p.size;
-  y[k] = (1.0 - j.part) * x[(base + j.at) * width + i] + j.part * x[(base + j.next) * width + i];
-}
+  let here = (o * p.size + j.at) * along;
+  let next = (o * p.size + j.next) * along;
+`,
+  wgsl`
+    y[k] = (1.0 - j.part) * x[here + place] + j.part * x[next + place];
+`,
+)}
 `;
 
 /**
@@ -137,14 +153,11 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 export const linearAxisAdjoint = (vector: boolean) => wgsl`
 ${lanes(vector)}
 ${scale}
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let k = flat(gid, groups);
-  let width = p.inner / LANES;
-  let line = k / width;
+${walkLines(
+  'p.outer * p.size',
+  'p.inner / LANES',
+  wgsl`
   let o = line / p.size;
-  if (o >= p.outer) { return; }
-  let c = k - line * width;
   let i = i32(line - o * p.size);
   let s = scaleOf(p.size, p.count);
   let here = i * s.unit;
@@ -153,15 +166,19 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   let step = max(s.step, 1);
   let first = max(here - s.unit - s.start, 0) / step;
   let last = select(min(max(here + s.unit - s.start, 0) / step + 1, i32(p.count)), i32(p.count), isLast);
-  var at = (o * p.count + u32(first)) * width + c;
-  var total = T();
-  for (var j = first; j < last; j++) {
-    let d = max(s.start + j * s.step, 0) - here;
-    let before = select(1.0 - f32(d) / f32(s.unit), 1.0, isLast);
-    let weight = select(f32(d + s.unit) / f32(s.unit), before, d >= 0);
-    total += max(weight, 0.0) * g[at];
-    at += width;
-  }
-  dx[k] = total;
-}
+  let top = (o * p.count + u32(first)) * along;
+`,
+  wgsl`
+    var at = top + place;
+    var total = T();
+    for (var j = first; j < last; j++) {
+      let d = max(s.start + j * s.step, 0) - here;
+      let before = select(1.0 - f32(d) / f32(s.unit), 1.0, isLast);
+      let weight = select(f32(d + s.unit) / f32(s.unit), before, d >= 0);
+      total += max(weight, 0.0) * g[at];
+      at += along;
+    }
+    dx[k] = total;
+`,
+)}
 `;

@@ -1,9 +1,11 @@
 /** Under Node, something to wait for that never comes: a wait on it with a time limit is a sleep. */
 const never = typeof setImmediate === 'function' ? new Int32Array(new SharedArrayBuffer(4)) : null;
 
-/** Milliseconds. */
-const NAP = 0.2;
+/** Shortest and longest nap, milliseconds. Between them a nap is a sixteenth of the time waited: what it can cost at most. */
+const [SHORTEST, LONGEST] = [0.1, 4];
 
+/** When the last wait began. */
+let began = 0;
 let turn: Promise<void> | null = null;
 
 /** One turn of the event loop with a nap in it, however many wait for it. */
@@ -11,7 +13,8 @@ const nap = (never: Int32Array): Promise<void> =>
   (turn ??= new Promise((resolve) => {
     setImmediate(() => {
       turn = null;
-      Atomics.wait(never, 0, 0, NAP);
+      const length = (performance.now() - began) / 16;
+      Atomics.wait(never, 0, 0, Math.min(Math.max(length, SHORTEST), LONGEST));
       resolve();
     });
   }));
@@ -23,6 +26,7 @@ const nap = (never: Int32Array): Promise<void> =>
  */
 export async function patiently<T>(news: Promise<T>): Promise<T> {
   let waiting = true;
+  began = performance.now();
   const settled = news.finally(() => {
     waiting = false;
   });

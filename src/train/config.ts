@@ -169,7 +169,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
     // A narrow range of depths: the ends of the sigmoid, where gradients die, stay within what a street shows.
     depth: {
       steps: 700,
-      batch: 4,
+      batch: 3,
       lr: 4e-3,
       minDepth: 0.05,
       maxDepth: 2,

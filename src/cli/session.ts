@@ -50,6 +50,7 @@ export function printOutcome({ segmentation, depth }: Outcome): void {
       table([
         ['depth, median-scaled', ...columns],
         row('this model', depth.ours),
+        row('  with its mirror image', depth.mirrored),
         row('best constant depth', depth.constant?.scores),
         row('fitted road plane', depth.roadPlane?.scores),
       ]),

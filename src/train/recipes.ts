@@ -43,6 +43,7 @@ import { selectionBy } from './selecting.ts';
 const depthOutcome = (evaluation: DepthEvaluation): Outcome => ({
   metrics: {
     absRel: evaluation.ours?.absRel ?? null,
+    mirroredAbsRel: evaluation.mirrored?.absRel ?? null,
     rmse: evaluation.ours?.rmse ?? null,
     a1: evaluation.ours?.a1 ?? null,
     constantAbsRel: evaluation.constant?.scores.absRel ?? null,
@@ -55,6 +56,9 @@ const segmentationOutcome = (segmentation: SegmentationEvaluation): Outcome => (
   metrics: { miou: segmentation.scores.miou, pixelAcc: segmentation.scores.pixelAcc },
   segmentation,
 });
+
+/** Drawn by itself, so that every recipe trains the depth network that `depth` trains at the same seed. */
+const depthNetwork = ({ seed, model }: Config) => new DepthModel(new Initializer(seed), model);
 
 /**
  * Puts the depth network of an earlier run into `model`.
@@ -97,7 +101,7 @@ export async function depthRecipe(config: Config): Promise<Plan> {
     );
   }
   const { dataset, refs } = await openVideo(config);
-  const model = new DepthModel(new Initializer(config.seed), config.model);
+  const model = depthNetwork(config);
   const stages = depthStages(model, refs, config.depth, config.seed);
   return {
     pixels: config.pixels,
@@ -199,7 +203,7 @@ export async function threeWaysRecipe(config: Config): Promise<Plan> {
     config,
     data,
     init,
-    () => (withDepth ? new DepthModel(init, config.model) : null),
+    () => (withDepth ? depthNetwork(config) : null),
     frames,
   );
   const start = depth && depthStart(depth, video?.refs ?? null, config);
@@ -254,7 +258,7 @@ export async function threeWaysDaRecipe(config: Config): Promise<Plan> {
   const init = new Initializer(seed);
   const student = new SegmentationModel(init, config.model, classes.length);
   const teacher = new SegmentationModel(init, config.model, classes.length);
-  const depth = new DepthModel(init, config.model);
+  const depth = depthNetwork(config);
   const start = depthStart(depth, video, config);
   const phase = new CrossDomainPhase(
     student,

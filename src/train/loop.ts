@@ -99,12 +99,10 @@ const median = (values: readonly number[]): number =>
   values.length === 0 ? 0 : [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
 async function readTerms(tensors: Record<string, Tensor>): Promise<Record<string, number>> {
-  const terms: Record<string, number> = {};
-  for (const [name, tensor] of Object.entries(tensors)) {
-    terms[name] = await tensor.item();
-    tensor.dispose();
-  }
-  return terms;
+  // All at once: each read by itself would be a wait of its own.
+  const values = await Promise.all(Object.values(tensors).map((tensor) => tensor.item()));
+  for (const tensor of Object.values(tensors)) tensor.dispose();
+  return Object.fromEntries(Object.keys(tensors).map((name, i) => [name, values[i]]));
 }
 
 /**

@@ -5,17 +5,10 @@
 //   leftImg8bit_sequence/{train,val}/CITY/CITY_SEQ_FRAME_leftImg8bit.png     (optional: the frames around each image)
 import * as z from 'zod';
 import { cityscapesClasses, cityscapesLabelIdToTrainId } from './classes.ts';
-import { imageSize } from './codecs.ts';
-import {
-  assemble,
-  checkWorkingSize,
-  FileSplit,
-  type FrameFiles,
-  type Opened,
-  type ReadOptions,
-} from './file-split.ts';
+import type { FrameFiles, Opened, ReadOptions } from './file-split.ts';
 import { type FileSource, fileName } from './files.ts';
-import { DataError, type Dataset, type Intrinsics } from './types.ts';
+import { openSplits, type SplitFiles } from './splits.ts';
+import { DataError, type Intrinsics } from './types.ts';
 
 /** Size that the camera files are for, whatever size the images have been scaled to. */
 const FULL = { width: 2048, height: 1024 };
@@ -33,54 +26,20 @@ const cameraSchema = z.object({
 });
 
 /**
- * Opens Cityscapes with its 19 classes (label ids mapped to train ids). Training and validation are its own splits of
+ * Reads Cityscapes with its 19 classes (label ids mapped to train ids). Training and validation are its own splits of
  * finely labelled images; the training frames are the unlabelled split too. With `leftImg8bit_sequence`, `neighbours`
  * gives the video frames at t - 1 and t + 1: context frames, whose indices lie past `length`. Intrinsics are those of
  * the split's first camera file (cars and cities differ by up to about 3 %), null without one.
- * @throws DataError on an empty split, naming the folder and what was looked for, and on a bad camera file
  */
-export async function openCityscapes(
-  files: FileSource,
-  spec: string,
-  options: ReadOptions = {},
-): Promise<Dataset> {
-  return assemble(spec, await readCityscapes(files, options));
-}
-
-/** What `openCityscapes` opens, with the problems listed in place of the first one thrown. */
 export async function readCityscapes(files: FileSource, options: ReadOptions = {}): Promise<Opened> {
-  checkWorkingSize(options);
-  let size = { width: options.width ?? 0, height: options.height ?? 0 };
-  const opened: Opened = {
-    title: 'Cityscapes',
-    classes: cityscapesClasses,
-    ...size,
-    splits: {},
-    problems: [],
-  };
-  for (const name of ['train', 'val'] as const) {
-    try {
-      const { frames, context, intrinsics } = await listSplit(files, name);
-      if (size.width === 0)
-        size = imageSize(await files.read(frames[0].image), fileName(files, frames[0].image));
-      opened.splits[name] = new FileSplit({
-        files,
-        frames,
-        context,
-        classes: cityscapesClasses,
-        labelTable: cityscapesLabelIdToTrainId,
-        intrinsics,
-        ...size,
-      });
-    } catch (error) {
-      if (!(error instanceof DataError)) throw error;
-      opened.problems.push(error.message);
-    }
-  }
-  return { ...opened, ...size };
+  const labels = { classes: cityscapesClasses, table: cityscapesLabelIdToTrainId };
+  return openSplits(files, options, 'Cityscapes', labels, {
+    train: () => listSplit(files, 'train'),
+    val: () => listSplit(files, 'val'),
+  });
 }
 
-async function listSplit(files: FileSource, split: string) {
+async function listSplit(files: FileSource, split: string): Promise<SplitFiles> {
   const folder = `leftImg8bit/${split}`;
   const frames: FrameFiles[] = [];
   const around: { frame: FrameFiles; before: FrameFiles; after: FrameFiles }[] = [];

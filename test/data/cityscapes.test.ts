@@ -1,6 +1,5 @@
-import { openCityscapes } from '../../src/data/cityscapes.ts';
 import { encodePng } from '../../src/data/codecs.ts';
-import { nodeFiles } from '../../src/data/files-node.ts';
+import { openDataset } from '../../src/data/open.ts';
 import type { Dataset } from '../../src/data/types.ts';
 import { equal, is, ok, suite } from '../suite.ts';
 import { folderOf, messageOf } from './fixtures.ts';
@@ -45,7 +44,7 @@ async function opened(
 ) {
   const folder = folderOf(files);
   try {
-    await run(await openCityscapes(await nodeFiles(folder.root), 'cityscapes:tiny'));
+    await run(await openDataset(`cityscapes:${folder.root}`));
   } finally {
     folder.remove();
   }

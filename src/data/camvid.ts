@@ -7,9 +7,11 @@
 import { camvidClasses, VOID } from './classes.ts';
 import { decodePng } from './codecs.ts';
 import type { Opened, ReadOptions } from './file-split.ts';
-import type { FileSource } from './files.ts';
+import { type FileSource, fileName } from './files.ts';
 import { openSplits, pairedFrames, type SplitFiles } from './splits.ts';
 import { DataError, type LabelMap } from './types.ts';
+
+const STILLS = '701_StillsRaw_full';
 
 type Row = readonly [name: string, r: number, g: number, b: number, becomes: string];
 
@@ -66,14 +68,14 @@ const idOfColour = new Map(
  * alone in both layouts.
  */
 export async function readCamvid(files: FileSource, options: ReadOptions = {}): Promise<Opened> {
-  if (await files.exists('701_StillsRaw_full')) {
+  if (await files.exists(STILLS)) {
     let all: Promise<SplitFiles> | undefined;
     const list = async (split: string): Promise<SplitFiles> => {
-      all ??= pairedFrames(files, '701_StillsRaw_full', 'LabeledApproved_full', (stem) => `${stem}_L.png`);
+      all ??= pairedFrames(files, STILLS, 'LabeledApproved_full', (stem) => `${stem}_L.png`);
       const { frames, unpaired } = await all;
       const own = frames.filter(({ id }) => camvidSplit(id) === split);
       if (own.length === 0)
-        throw new DataError(`${files.root}/701_StillsRaw_full: no images of SegNet's ${split} split`);
+        throw new DataError(`${fileName(files, STILLS)}: no images of SegNet's ${split} split`);
       return { frames: own, unpaired: split === 'train' ? unpaired : [] };
     };
     return openSplits(

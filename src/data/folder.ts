@@ -30,8 +30,10 @@ export async function readFolder(files: FileSource, options: ReadOptions = {}): 
       problems.push(error.message);
     }
   }
+  // Without a list of classes no id can be out of range.
+  const table = problems.length > 0 ? Array.from({ length: VOID }, (_, id) => id) : undefined;
   const lists = Object.fromEntries(names.map(([name, folder]) => [name, () => listPart(files, folder)]));
-  const opened = await openSplits(files, options, files.root, { classes }, lists);
+  const opened = await openSplits(files, options, files.root, { classes, table }, lists);
   return { ...opened, problems: [...problems, ...opened.problems] };
 }
 

@@ -1,43 +1,24 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { checkDataset } from '../../src/data/check.ts';
 import { encodePng } from '../../src/data/codecs.ts';
 import { openDataset } from '../../src/data/open.ts';
-import type { Dataset, DepthMap } from '../../src/data/types.ts';
+import type { DepthMap } from '../../src/data/types.ts';
 import { equal, is, ok, suite } from '../suite.ts';
-import { folderOf, messageOf } from './fixtures.ts';
+import { messageOf } from './fixtures.ts';
+import { check as checkTree, rgb as colour, opened as openTree } from './reading.ts';
 
 type Files = Record<string, Uint8Array | string>;
+type Rest = Parameters<typeof openTree> extends [string, object, ...infer R] ? R : never;
+
+const opened = (files: Files, ...rest: Rest) => openTree('kitti', files, ...rest);
+const check = (files: Files) => checkTree('kitti', files);
 
 const [WIDTH, HEIGHT] = [12, 6];
-const rgb = (value: number, width = WIDTH, height = HEIGHT) =>
-  encodePng({ width, height, data: new Uint8Array(3 * width * height).fill(value) });
+const rgb = (value: number, width = WIDTH, height = HEIGHT) => colour(value, width, height);
 /** A Velodyne scan: x forward, y left, z up, reflectance. */
 const scan = (...points: [number, number, number][]) =>
   new Uint8Array(Float32Array.from(points.flatMap((point) => [...point, 0.5])).buffer);
 const line = (key: string, values: readonly number[]) =>
   `${key}: ${values.map((v) => v.toExponential(12)).join(' ')}\n`;
-
-async function opened(
-  files: Files,
-  run: (dataset: Dataset) => unknown,
-  options: { width?: number; height?: number } = {},
-): Promise<void> {
-  const folder = folderOf(files);
-  try {
-    await run(await openDataset(`kitti:${folder.root}`, options));
-  } finally {
-    folder.remove();
-  }
-}
-
-async function check(files: Files): Promise<string[]> {
-  const folder = folderOf(files);
-  try {
-    return (await checkDataset(`kitti:${folder.root}`)).map((text) => text.replaceAll(`${folder.root}/`, ''));
-  } finally {
-    folder.remove();
-  }
-}
 
 /** Pixels that have depth, as [x, y, metres to a millimetre]. */
 const measured = ({ width, data }: DepthMap) =>

@@ -19,10 +19,10 @@ export async function checkDataset(spec: string): Promise<string[]> {
     const trained = new Map<string, string>();
     const evaluated: { digest: string; id: string }[] = [];
     for (const [name, split] of Object.entries(opened.splits)) {
-      for (let i = 0; i < split.length; i++) {
+      for (let i = 0; i < split.length + split.contextLength; i++) {
         const { problems: found, image } = await split.inspect(i);
         problems.push(...found);
-        if (!image) continue;
+        if (!image || i >= split.length) continue;
         const digest = await sha256(image);
         if (name === 'val') evaluated.push({ digest, id: split.id(i) });
         else if (!trained.has(digest)) trained.set(digest, `${name} frame ${split.id(i)}`);

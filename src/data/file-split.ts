@@ -72,6 +72,8 @@ const VOID = 255;
  */
 export class FileSplit implements Split {
   readonly length: number;
+  /** Number of context frames. */
+  readonly contextLength: number;
   readonly hasLabels: boolean;
   readonly hasDepth: boolean;
   readonly hasPoses: boolean;
@@ -82,6 +84,7 @@ export class FileSplit implements Split {
     const { frames, context = [], intrinsics, width, height } = init;
     this.all = [...frames, ...context];
     this.length = frames.length;
+    this.contextLength = context.length;
     this.hasLabels = frames.length > 0 && frames.every((frame) => frame.label !== undefined);
     this.hasDepth = frames.length > 0 && frames.every((frame) => frame.depth !== undefined);
     this.hasPoses = frames.length > 0 && frames.every((frame) => frame.pose !== undefined);

@@ -6,9 +6,9 @@
 import * as z from 'zod';
 import { cityscapesClasses, VOID } from './classes.ts';
 import type { Opened, ReadOptions } from './file-split.ts';
-import { type FileSource, fileName } from './files.ts';
+import type { FileSource } from './files.ts';
+import { readJson } from './json.ts';
 import { openSplits, pairedFrames } from './splits.ts';
-import { DataError } from './types.ts';
 
 /** The Cityscapes class of each Vistas class that has one, as work that trains on both has it; all others are void. */
 export const vistasToCityscapes: Readonly<Record<string, string>> = {
@@ -74,20 +74,8 @@ export async function readMapillary(files: FileSource, options: ReadOptions = {}
 
 /** Train id of each label id, from the list of classes that comes with the data. */
 async function readTable(files: FileSource, path: string): Promise<number[]> {
-  const file = fileName(files, path);
-  let json: unknown;
-  const bytes = await files.read(path);
-  try {
-    json = JSON.parse(new TextDecoder().decode(bytes));
-  } catch (error) {
-    throw new DataError(`${file}: not JSON: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  const parsed = configSchema.safeParse(json);
-  if (!parsed.success) {
-    const { path: key, message } = parsed.error.issues[0];
-    throw new DataError(`${file}: ${key.join('.') || '(all)'}: ${message}`);
-  }
-  return parsed.data.labels.map(
+  const { labels } = await readJson(files, path, configSchema);
+  return labels.map(
     ({ name }) => cityscapesClasses.find((one) => one.name === vistasToCityscapes[name])?.id ?? VOID,
   );
 }

@@ -97,9 +97,13 @@ export async function pairedFrames(
   const unpaired = (await imageNames(files, labels))
     .map((name) => `${labels}/${name}`)
     .filter((path) => !wanted.has(path))
-    .map((path) => `${fileName(files, path)}: a label without an image: none of ${images} has its name`);
+    .map((path) => unpairedLabel(files, path, images));
   return { frames, unpaired };
 }
+
+/** How `unpaired` names a label that belongs to none of the images of a folder. */
+export const unpairedLabel = (files: FileSource, path: string, images: string): string =>
+  `${fileName(files, path)}: a label without an image: none of ${images} has its name`;
 
 /**
  * The images of a folder as frames, named without their ending.

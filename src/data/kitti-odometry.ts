@@ -7,7 +7,7 @@ import type { Opened, ReadOptions } from './file-split.ts';
 import { type FileSource, fileName } from './files.ts';
 import { cameraOf, type Moment, projectLidar, readCalibration, times, videoOf } from './kitti.ts';
 import { readPoses } from './poses.ts';
-import { imageFrames, openSplits, type SplitFiles, sizeOf } from './splits.ts';
+import { firstSize, imageFrames, openSplits, type SplitFiles } from './splits.ts';
 import { DataError, type Intrinsics } from './types.ts';
 
 // The split of Zhou et al. (CVPR 2017), among the sequences whose poses are public.
@@ -68,7 +68,7 @@ async function readSequence(
   const colour = await files.exists(`${folder}/image_2`);
   const images = await imageFrames(files, `${folder}/${colour ? 'image_2' : 'image_0'}`);
   // The calibration does not say for which size it is.
-  const { width, height } = await sizeOf(files, images[0].image);
+  const { width, height } = await firstSize(files, images);
   const calibration = await readCalibration(files, `${folder}/calib.txt`);
   const projection = calibration(colour ? 'P2' : 'P0', 12);
   const camera = cameraOf(projection, width, height);

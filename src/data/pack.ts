@@ -1,7 +1,7 @@
 // Small data packs: a folder with a `manifest.json` (images) or an `intrinsics.json` (video) and the files it names.
 import * as z from 'zod';
 import { pascalColour, VOID } from './classes.ts';
-import { decodeDepth16, imageSize, MAX_SIDE } from './codecs.ts';
+import { decodeDepth16, MAX_SIDE } from './codecs.ts';
 import {
   type DepthFile,
   FileSplit,
@@ -12,6 +12,7 @@ import {
 } from './file-split.ts';
 import { type FileSource, fileName, isInside } from './files.ts';
 import { readPoses } from './poses.ts';
+import { firstSize } from './splits.ts';
 import { type ClassInfo, DataError, type DepthMap, type Intrinsics } from './types.ts';
 
 const MAX_FRAMES = 1_000_000;
@@ -176,8 +177,7 @@ async function storedSize(files: FileSource, part: Part): Promise<{ width: numbe
   const { width, height } = part.manifest;
   if (width !== undefined && height !== undefined) return { width, height };
   if (part.camera) return { width: part.camera.width, height: part.camera.height };
-  const path = part.frames[0].image;
-  return imageSize(await files.read(path), fileName(files, path));
+  return firstSize(files, part.frames);
 }
 
 async function readPart(files: FileSource, folder: string): Promise<Part> {

@@ -51,7 +51,7 @@ export async function openSplits(
     try {
       const { frames, context, intrinsics = null, unpaired = [] } = await list();
       opened.unpaired.push(...unpaired);
-      if (opened.width === 0) Object.assign(opened, await sizeOf(files, frames[0].image));
+      if (opened.width === 0) Object.assign(opened, await firstSize(files, frames));
       const { width, height } = opened;
       opened.splits[name] = new FileSplit({ files, frames, context, labels, intrinsics, width, height });
     } catch (error) {
@@ -62,9 +62,25 @@ export async function openSplits(
   return opened;
 }
 
-/** Width and height in pixels of an image, from its header. */
-export async function sizeOf(files: FileSource, path: string): Promise<{ width: number; height: number }> {
-  return imageSize(await files.read(path), fileName(files, path));
+/**
+ * Width and height in pixels of the first image whose header can be read: one damaged file must not hide what is wrong
+ * with the others.
+ * @throws DataError with a message for each image when none can be read
+ */
+export async function firstSize(
+  files: FileSource,
+  frames: readonly FrameFiles[],
+): Promise<{ width: number; height: number }> {
+  const problems: string[] = [];
+  for (const { image } of frames) {
+    try {
+      return imageSize(await files.read(image), fileName(files, image));
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error;
+      problems.push(error.message);
+    }
+  }
+  throw new DataError(problems.join('\n'));
 }
 
 /** The name of a file without its ending. */

@@ -1,7 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { type ArgsDef, defineCommand } from 'citty';
-import { SPECS } from '../../data/open.ts';
 import { DataError } from '../../data/types.ts';
 import { type PresetName, presets, resolveConfig } from '../../train/config.ts';
 import { readConfig } from '../../train/run-folder.ts';
@@ -22,7 +21,11 @@ const args = {
     description: `sizes and schedule: ${Object.keys(presets).join(', ')}`,
     valueHint: 'NAME',
   },
-  data: { type: 'string', description: SPECS, valueHint: 'SPEC' },
+  data: {
+    type: 'string',
+    description: 'street[:VARIANT] or NAME:DIR, such as pack:DIR (docs/data.md)',
+    valueHint: 'SPEC',
+  },
   unlabeled: { type: 'string', description: 'where unlabelled frames come from', valueHint: 'SPEC' },
   labels: { type: 'string', description: 'labelled images; the rest train unlabelled', valueHint: 'N' },
   'labels-file': {

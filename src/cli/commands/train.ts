@@ -21,7 +21,11 @@ const args = {
     description: `sizes and schedule: ${Object.keys(presets).join(', ')}`,
     valueHint: 'NAME',
   },
-  data: { type: 'string', description: 'street[:VARIANT], pack:DIR or cityscapes:DIR', valueHint: 'SPEC' },
+  data: {
+    type: 'string',
+    description: 'street[:VARIANT] or NAME:DIR, such as pack:DIR (docs/data.md)',
+    valueHint: 'SPEC',
+  },
   unlabeled: { type: 'string', description: 'where unlabelled frames come from', valueHint: 'SPEC' },
   labels: { type: 'string', description: 'labelled images; the rest train unlabelled', valueHint: 'N' },
   'labels-file': {

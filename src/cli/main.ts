@@ -25,6 +25,7 @@ const commands: SubCommandsDef = {
   bench: async () => (await import('./commands/bench.ts')).bench,
   select: async () => (await import('./commands/select.ts')).select,
   predict: async () => (await import('./commands/predict.ts')).predict,
+  export: async () => (await import('./commands/export.ts')).exportRun,
   experiment: async () => (await import('./commands/experiment.ts')).experiment,
   tune: async () => (await import('./commands/tune.ts')).tune,
 };

@@ -6,7 +6,7 @@ export interface TracedStorage extends Storage {
   data: Numbers | null;
 }
 
-const hostArray = { f32: Float64Array, i32: Int32Array, u32: Uint32Array };
+const hostArray = { f32: Float32Array, i32: Int32Array, u32: Uint32Array };
 
 /**
  * Runs no kernel whose inputs are unknown, and knows only what the host wrote and what follows from it alone, by the

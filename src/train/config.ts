@@ -37,7 +37,9 @@ const schema = z.strictObject({
       .strictObject({
         widths: five,
         blocks: z.tuple([whole(1), whole(1), whole(1), whole(1)]),
-        block: z.enum(['basic', 'bottleneck']),
+        block: z
+          .enum(['basic', 'bottleneck'])
+          .describe('Two 3x3 convolutions, as in ResNet-18, or 1x1, 3x3 and 1x1, as in ResNet-50.'),
         stem: z.enum(['conv7', 'conv3']),
       })
       .refine(
@@ -53,16 +55,20 @@ const schema = z.strictObject({
       .min(1)
       .refine((levels) => new Set(levels).size === levels.length, 'expected each level once'),
   }),
-  /** Safetensors files that networks start from, with the names and layouts of PyTorch (docs/interchange.md); null: random. */
+  /** What networks start from in place of random values: see docs/interchange.md. */
   weights: z.strictObject({
-    /** Of torchvision's ResNet or Monodepth2's encoder: the encoder of every network that sees one image. */
-    encoder: z.string().nullable(),
-    /** Of Monodepth2's depth decoder. */
-    depth: z.string().nullable(),
-    /** Of Monodepth2's pose encoder, or of torchvision's ResNet. */
-    poseEncoder: z.string().nullable(),
-    /** Of Monodepth2's pose decoder. */
-    pose: z.string().nullable(),
+    encoder: z
+      .string()
+      .nullable()
+      .describe(
+        "Safetensors file of torchvision's ResNet or Monodepth2's encoder, which every network that sees one image starts from; null: random values.",
+      ),
+    depth: z.string().nullable().describe("The same of Monodepth2's depth decoder."),
+    poseEncoder: z
+      .string()
+      .nullable()
+      .describe("The same of Monodepth2's pose encoder, or of torchvision's ResNet."),
+    pose: z.string().nullable().describe("The same of Monodepth2's pose decoder."),
   }),
   depth: z.strictObject({
     /** Run folder whose depth network is taken as it is, in place of training one; null: train. */

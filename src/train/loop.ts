@@ -124,7 +124,8 @@ export async function trainPlan(
 ): Promise<LoopResult> {
   if (start === 0) {
     await plan.begin?.((loaded) => {
-      run?.log({ event: 'weights', ...loaded });
+      // Of the first step: a run taken back to its start logs it again.
+      run?.log({ event: 'weights', step: 1, ...loaded });
       options.onNote?.(weightsText(loaded));
     });
   }

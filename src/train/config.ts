@@ -61,7 +61,7 @@ const schema = z.strictObject({
       .string()
       .nullable()
       .describe(
-        "Safetensors file of torchvision's ResNet or Monodepth2's encoder, which every network that sees one image starts from; null: random values.",
+        "Safetensors file of torchvision's ResNet or Monodepth2's encoder, which the encoders of depth and segmentation start from; null: random values.",
       ),
     depth: z.string().nullable().describe("The same of Monodepth2's depth decoder."),
     poseEncoder: z

@@ -121,6 +121,28 @@ test('every line of the log fits its schema, and other lines do not', () => {
     ok(!schema.safeParse(wrong).success, JSON.stringify(wrong));
 });
 
+test('the files of a checkpoint are what Netron looks for', () => {
+  // Its source/safetensors.js: a header of under 16 MiB that begins with a brace, known element types, offsets within the file.
+  const known = ['I8', 'I16', 'I32', 'I64', 'U8', 'U16', 'U32', 'U64', 'BF16', 'F16', 'F32', 'F64'];
+  const folder = join(out, `checkpoints/step-${STEPS}`);
+  const files = readdirSync(folder).filter((name) => name.endsWith('.safetensors'));
+  equal(files.sort(), ['optimizer.safetensors', 'segmentation.safetensors']);
+  for (const file of files) {
+    const bytes = readFileSync(join(folder, file));
+    const length = bytes.readUInt32LE(0);
+    ok(length < 2 ** 24 && bytes.readUInt32LE(4) === 0 && bytes[8] === 0x7b, file);
+    const header = JSON.parse(bytes.toString('utf8', 8, 8 + length));
+    for (const [name, tensor] of Object.entries<{ dtype: string; shape: number[]; data_offsets: number[] }>(
+      header,
+    )) {
+      const [begin, end] = tensor.data_offsets;
+      ok(known.includes(tensor.dtype), name);
+      is(end - begin, 4 * tensor.shape.reduce((a, b) => a * b, 1), name);
+      ok(8 + length + end <= bytes.length, name);
+    }
+  }
+});
+
 /** Values by step and tag of a file of events: numbers, or the bytes of pictures. */
 function valuesOf(events: Field[][]): Record<string, number | Buffer> {
   const found: Record<string, number | Buffer> = {};

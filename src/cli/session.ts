@@ -126,7 +126,7 @@ export async function runSession(gpu: Gpu, session: Session, json: boolean, comm
     anomaly,
     eager,
     trace,
-    onRecord: note,
+    onNote: note,
     onStep: (report) => {
       steps = report.step;
       if (json) printJson({ event: 'step', ...report });

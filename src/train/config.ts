@@ -33,11 +33,19 @@ const schema = z.strictObject({
   /** Train on this many frames only; null: on all. A model that cannot overfit them is broken. */
   overfit: whole(1).nullable(),
   model: z.strictObject({
-    encoder: z.strictObject({
-      widths: five,
-      blocks: z.tuple([whole(1), whole(1), whole(1), whole(1)]),
-      stem: z.enum(['conv7', 'conv3']),
-    }),
+    encoder: z
+      .strictObject({
+        widths: five,
+        blocks: z.tuple([whole(1), whole(1), whole(1), whole(1)]),
+        block: z
+          .enum(['basic', 'bottleneck'])
+          .describe('Two 3x3 convolutions, as in ResNet-18, or 1x1, 3x3 and 1x1, as in ResNet-50.'),
+        stem: z.enum(['conv7', 'conv3']),
+      })
+      .refine(
+        ({ block, widths }) => block === 'basic' || widths.slice(1).every((width) => width % 4 === 0),
+        'bottleneck blocks need multiples of 4 as widths of the stages',
+      ),
     decoder: z.strictObject({ widths: five, norm: z.boolean() }),
     pose: z.strictObject({ sees: z.enum(['images', 'flow']), width: whole(1), scale: positive }),
     scales: z.array(z.number().int().min(0).max(3)).min(1),
@@ -46,6 +54,21 @@ const schema = z.strictObject({
       .array(z.number().int().min(0).max(4))
       .min(1)
       .refine((levels) => new Set(levels).size === levels.length, 'expected each level once'),
+  }),
+  /** What networks start from in place of random values: see docs/interchange.md. */
+  weights: z.strictObject({
+    encoder: z
+      .string()
+      .nullable()
+      .describe(
+        "Safetensors file of torchvision's ResNet or Monodepth2's encoder, which the encoders of depth and segmentation start from; null: random values.",
+      ),
+    depth: z.string().nullable().describe("The same of Monodepth2's depth decoder."),
+    poseEncoder: z
+      .string()
+      .nullable()
+      .describe("The same of Monodepth2's pose encoder, or of torchvision's ResNet."),
+    pose: z.string().nullable().describe("The same of Monodepth2's pose decoder."),
   }),
   depth: z.strictObject({
     /** Run folder whose depth network is taken as it is, in place of training one; null: train. */
@@ -117,6 +140,7 @@ const paper = {
   labelIds: null,
   seed: 0,
   overfit: null,
+  weights: { encoder: null, depth: null, poseEncoder: null, pose: null },
   method: {
     transfer: 'encoder-decoder' as const,
     mix: 'depthmix' as const,
@@ -160,7 +184,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
     method: { ...paper.method, unlabelledWeight: 0.25, rampUp: 1, hue: 0.1 },
     pixels: 8192,
     model: {
-      encoder: { widths: [16, 16, 32, 48, 64], blocks: [1, 1, 1, 1], stem: 'conv3' },
+      encoder: { widths: [16, 16, 32, 48, 64], blocks: [1, 1, 1, 1], block: 'basic', stem: 'conv3' },
       decoder: { widths: [8, 8, 16, 24, 32], norm: true },
       pose: { sees: 'flow', width: 32, scale: 0.05 },
       scales: [0, 1, 2, 3],
@@ -194,7 +218,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
     ...paper,
     pixels: 32768,
     model: {
-      encoder: { widths: [32, 32, 64, 128, 256], blocks: [2, 2, 2, 2], stem: 'conv3' },
+      encoder: { widths: [32, 32, 64, 128, 256], blocks: [2, 2, 2, 2], block: 'basic', stem: 'conv3' },
       decoder: { widths: [16, 32, 32, 64, 128], norm: false },
       pose: { sees: 'images', width: 64, scale: 0.01 },
       scales: [0, 1, 2, 3],
@@ -216,7 +240,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
     ...paper,
     pixels: 131072,
     model: {
-      encoder: { widths: [64, 64, 128, 256, 512], blocks: [2, 2, 2, 2], stem: 'conv7' },
+      encoder: { widths: [64, 64, 128, 256, 512], blocks: [2, 2, 2, 2], block: 'basic', stem: 'conv7' },
       decoder: { widths: [16, 32, 64, 128, 256], norm: false },
       pose: { sees: 'images', width: 256, scale: 0.01 },
       scales: [0, 1, 2, 3],

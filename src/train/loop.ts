@@ -8,6 +8,7 @@ import type { Checkpoint } from './checkpoint.ts';
 import type { Plan } from './plan.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { Trace } from './trace.ts';
+import { weightsText } from './weights.ts';
 
 /** Training produced NaN or infinity. Exit code 5 of the command line. */
 export class NumericalError extends Error {
@@ -50,8 +51,8 @@ export interface LoopOptions {
   trace?: Trace | null;
   /** Run every op from JavaScript at every step, instead of recording a step of each phase and replaying it. */
   eager?: boolean;
-  /** Told when a phase is recorded again, and why. */
-  onRecord?(line: string): void;
+  /** Told which weights were loaded, and when a phase is recorded again and why. */
+  onNote?(line: string): void;
 }
 
 /** Curves and timings for the report. */
@@ -119,7 +120,13 @@ export async function trainPlan(
   start: number,
   options: LoopOptions,
 ): Promise<LoopResult> {
-  if (start === 0) await plan.begin?.();
+  if (start === 0) {
+    await plan.begin?.((loaded) => {
+      // Of the first step: a run taken back to its start logs it again.
+      run?.log({ event: 'weights', step: 1, ...loaded });
+      options.onNote?.(weightsText(loaded));
+    });
+  }
   const watch = options.anomaly ? new AnomalyWatch(Object.values(plan.state).flatMap(Object.values)) : null;
   const recorded: { program: Program | null } = { program: null };
   try {
@@ -161,7 +168,7 @@ async function runPhases(
         ? new Program(
             gpu,
             (inputs) => phase.train(inputs),
-            (line) => options.onRecord?.(`${phase.name}: ${line}`),
+            (line) => options.onNote?.(`${phase.name}: ${line}`),
           )
         : null;
     recorded.program = program;

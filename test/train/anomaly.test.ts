@@ -47,6 +47,7 @@ function planOf(
     weights,
     about: '',
     classes: [],
+    networks: [],
     pixels: 2,
     phases: [phase as unknown as Phase],
     state: { toy: { weights } },

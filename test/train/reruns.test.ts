@@ -25,7 +25,7 @@ const config: Config = {
   seed: 3,
   checkpointEvery: 1,
   model: {
-    encoder: { widths: [4, 4, 8, 8, 8], blocks: [1, 1, 1, 1], stem: 'conv3' },
+    encoder: { widths: [4, 4, 8, 8, 8], blocks: [1, 1, 1, 1], block: 'basic', stem: 'conv3' },
     decoder: { widths: [4, 4, 4, 8, 8], norm: true },
     pose: { sees: 'images' as const, width: 4, scale: 0.1 },
     scales: [0, 1],
@@ -172,7 +172,7 @@ test('from the depth network of an earlier run: the bits of one run; that folder
     const trained = readCheckpoint(latestCheckpoint(earlier).found!.path).groups.depth;
     const [first, deep] = ['encoder.conv1.weight', 'decoder.decoder.before.4.conv.weight'];
     for (const plan of [scratch, encoder]) {
-      await plan.begin?.();
+      await plan.begin?.(() => {});
       const { segmentation } = plan.state;
       const same = async (name: string) =>
         Buffer.from(Float32Array.from(await segmentation[name].data()).buffer).equals(

@@ -2,12 +2,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { type ArgsDef, defineCommand } from 'citty';
 import { DataError } from '../../data/types.ts';
-import { type PresetName, presets, resolveConfig } from '../../train/config.ts';
+import { presets, resolveConfig } from '../../train/config.ts';
 import { readConfig } from '../../train/run-folder.ts';
 import { Trace } from '../../train/trace.ts';
 import { withGpu } from '../device.ts';
 import { print, printJson } from '../output.ts';
-import { recipeNamed, recipes } from '../recipes.ts';
+import { presetNamed, recipeNamed, recipes } from '../recipes.ts';
 import { readFinished } from '../report.ts';
 import { duration, openRunFolder, printOutcome, runSession } from '../session.ts';
 import { repeated, UsageError, wholeNumber } from '../usage.ts';
@@ -67,11 +67,6 @@ const args = {
   'print-config': { type: 'boolean', description: 'print the full configuration and stop' },
   json: { type: 'boolean', description: 'JSON lines on stdout' },
 } as const satisfies ArgsDef;
-
-function presetNamed(name: string): PresetName {
-  if (Object.hasOwn(presets, name)) return name as PresetName;
-  throw new UsageError(`--preset '${name}': expected one of ${Object.keys(presets).join(', ')}`);
-}
 
 function readJson(option: string, path: string): unknown {
   let text: string;

@@ -49,12 +49,19 @@ class Journal {
 
   /** Waits until everything is on the disk. */
   sync(): void {
-    fsyncSync(this.#handle);
+    try {
+      fsyncSync(this.#handle);
+    } catch (error) {
+      throw new DataError(`${this.path}: cannot be written: ${(error as Error).message}`);
+    }
   }
 
   close(): void {
-    this.sync();
-    closeSync(this.#handle);
+    try {
+      this.sync();
+    } finally {
+      closeSync(this.#handle);
+    }
   }
 }
 
@@ -102,11 +109,13 @@ function logLines(path: string, wanted: (event: Record<string, unknown>) => bool
 
 export class RunFolder {
   readonly dir: string;
+  readonly #config: object;
   #log: Journal;
   readonly #events: Journal;
 
-  private constructor(dir: string) {
+  private constructor(dir: string, config: object) {
     this.dir = dir;
+    this.#config = config;
     this.#log = new Journal(join(dir, LOG));
     // TensorBoard reads the files of a folder in the order of their names.
     const start = Math.floor(seconds());
@@ -141,7 +150,7 @@ export class RunFolder {
           logLines(log, () => true),
         );
       writeWhole(join(dir, CONFIG), `${json(config, 2)}\n`);
-      return new RunFolder(dir);
+      return new RunFolder(dir, config);
     } catch (error) {
       if (error instanceof DataError) throw error;
       throw new DataError(`${dir}: cannot be written: ${(error as Error).message}`);
@@ -190,7 +199,7 @@ export class RunFolder {
     return path;
   }
 
-  /** See `writeCheckpoint`. The log up to here is on the disk before the checkpoint is. */
+  /** See `writeCheckpoint`; `meta` gets the configuration too. The log up to here is on the disk before the checkpoint is. */
   saveCheckpoint(
     step: number,
     groups: Readonly<Record<string, Readonly<TensorGroup>>>,
@@ -198,7 +207,7 @@ export class RunFolder {
   ): string {
     this.#log.sync();
     this.#events.sync();
-    return writeCheckpoint(this.dir, step, groups, meta);
+    return writeCheckpoint(this.dir, step, groups, { ...meta, config: this.#config });
   }
 
   /** Writes summary.json. */

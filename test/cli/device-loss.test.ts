@@ -1,57 +1,29 @@
 // What a lost device costs: a real Dawn device is destroyed in a child process that trains.
-import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from 'esbuild';
 import { latestCheckpoint } from '../../src/train/checkpoint.ts';
 import { equal, is, ok, suite } from '../suite.ts';
-import type { Loss } from './device-loss.ts';
-import { pack } from './halves.ts';
+import { left, trainToy } from './toy.ts';
+import type { Loss } from './train-toy.ts';
 
 const test = suite('device loss in training');
 
-// Beside the runner's own bundles, where packages are found and which the runner removes.
-const program = `dist/test-${process.pid}/device-loss.mjs`;
-const data = pack();
+const home = mkdtempSync(join(tmpdir(), 'warpmix-loss-'));
+test.after(() => rmSync(home, { recursive: true, force: true }));
 
-test.before(async () => {
-  await build({
-    entryPoints: ['test/cli/device-loss.ts'],
-    outfile: program,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    packages: 'external',
-    logLevel: 'warning',
-  });
-});
-test.after(() => data.remove());
-
-function train(name: string, losses: Loss[]) {
-  const dir = join(data.root, name);
-  const args = [program, `pack:${data.root}`, dir, JSON.stringify(losses)];
-  const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
-  return { dir, code: status, stderr };
-}
-
-/** Log and parameters of a finished run. */
-function left(dir: string): Record<string, string> {
-  const { found, skipped } = latestCheckpoint(dir);
-  equal(skipped, []);
-  const files = readdirSync(found!.path).filter((name) => name.endsWith('.safetensors'));
-  return Object.fromEntries([
-    ['step', String(found!.step)],
-    ['log', readFileSync(join(dir, 'log.jsonl'), 'utf8')],
-    ...files.map((name) => [name, readFileSync(join(found!.path, name)).toString('base64')]),
-  ]);
+async function train(name: string, losses: Loss[]) {
+  const dir = join(home, name);
+  return { dir, ...(await trainToy(dir, { steps: 6, every: 2, losses })) };
 }
 
 let whole: Record<string, string>;
-test('without a loss', () => {
-  const { dir, code, stderr } = train('whole', []);
+test('without a loss', async () => {
+  const { dir, code, stderr } = await train('whole', []);
   is(code, 0, stderr);
   whole = left(dir);
   is(whole.step, '6');
+  is(whole.log.trim().split('\n').length, 7);
 });
 
 const outlived: [string, Loss[], string[]][] = [
@@ -62,8 +34,8 @@ const outlived: [string, Loss[], string[]][] = [
   ['in the evaluation: the training is not repeated', ['evaluation'], ['6']],
 ];
 for (const [what, losses, from] of outlived) {
-  test(`${what}; the bits are those of a run without a loss`, () => {
-    const { dir, code, stderr } = train(what.replace(/\W+/g, '-'), losses);
+  test(`${what}; the bits are those of a run without a loss`, async () => {
+    const { dir, code, stderr } = await train(what.replace(/\W+/g, '-'), losses);
     is(code, 0, stderr);
     equal(left(dir), whole);
     const said = [...stderr.matchAll(/device was lost .* Going on from step (\d+) on a new device/g)];
@@ -75,8 +47,8 @@ for (const [what, losses, from] of outlived) {
   });
 }
 
-test('twice before a further checkpoint: exit 5, and the checkpoint is there', () => {
-  const { dir, code, stderr } = train('again', [{ step: 3 }, { step: 3 }]);
+test('twice before a further checkpoint: exit 5, and the checkpoint is there', async () => {
+  const { dir, code, stderr } = await train('again', [{ step: 3 }, { step: 3 }]);
   is(code, 5, stderr);
   ok(
     /error: the GPU device was lost again .* that of step 2 is in .*again.*--resume auto/.test(stderr),
@@ -86,8 +58,8 @@ test('twice before a further checkpoint: exit 5, and the checkpoint is there', (
   ok(!existsSync(join(dir, 'summary.json')), 'looks finished');
 });
 
-test('after the last read-back: the run is complete', () => {
-  const { dir, code, stderr } = train('afterwards', ['afterwards']);
+test('after the last read-back: the run is complete', async () => {
+  const { dir, code, stderr } = await train('afterwards', ['afterwards']);
   is(code, 0, stderr);
   ok(!/lost/.test(stderr), stderr);
   equal(left(dir), whole);

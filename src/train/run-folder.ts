@@ -16,7 +16,7 @@ import { dirname, join } from 'node:path';
 import { encodePng } from '../data/codecs.ts';
 import { isInside } from '../data/files.ts';
 import { DataError, type RgbImage } from '../data/types.ts';
-import { cleanCheckpoints, type TensorGroup, writeCheckpoint } from './checkpoint.ts';
+import { cleanCheckpoints, RESUME_WHEN_WRITABLE, type TensorGroup, writeCheckpoint } from './checkpoint.ts';
 import { UNFINISHED, writeWhole } from './durable.ts';
 import { fileVersionEvent, imageEvent, scalarsEvent, startEvent } from './tfevents.ts';
 
@@ -40,20 +40,12 @@ class Journal {
   }
 
   append(data: Uint8Array | string): void {
-    try {
-      writeFileSync(this.#handle, data);
-    } catch (error) {
-      throw new DataError(`${this.path}: cannot be written: ${(error as Error).message}`);
-    }
+    this.#guarded(() => writeFileSync(this.#handle, data));
   }
 
   /** Waits until everything is on the disk. */
   sync(): void {
-    try {
-      fsyncSync(this.#handle);
-    } catch (error) {
-      throw new DataError(`${this.path}: cannot be written: ${(error as Error).message}`);
-    }
+    this.#guarded(() => fsyncSync(this.#handle));
   }
 
   close(): void {
@@ -61,6 +53,16 @@ class Journal {
       this.sync();
     } finally {
       closeSync(this.#handle);
+    }
+  }
+
+  #guarded(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      throw new DataError(
+        `${this.path}: cannot be written: ${(error as Error).message}. ${RESUME_WHEN_WRITABLE}`,
+      );
     }
   }
 }

@@ -14,7 +14,13 @@ let built: Promise<unknown> | null = null;
 /** Starts or resumes a run. */
 export async function startToy(
   dir: string,
-  options: { steps: number; every: number; losses?: readonly Loss[] },
+  options: {
+    steps: number;
+    every: number;
+    losses?: readonly Loss[];
+    classes?: readonly string[];
+    env?: Record<string, string>;
+  },
 ): Promise<ChildProcess> {
   built ??= build({
     entryPoints: ['test/cli/train-toy.ts'],
@@ -26,17 +32,23 @@ export async function startToy(
     logLevel: 'warning',
   });
   await built;
-  const { steps, every, losses = [] } = options;
-  return spawn(process.execPath, [program, dir, `${steps}`, `${every}`, JSON.stringify(losses)]);
+  const { steps, every, losses = [], classes = [], env } = options;
+  const lists = [losses, classes].map((list) => JSON.stringify(list));
+  return spawn(process.execPath, [program, dir, `${steps}`, `${every}`, ...lists], {
+    env: { ...process.env, ...env },
+  });
 }
 
-/** A run to its end. */
-export async function trainToy(...args: Parameters<typeof startToy>): Promise<{
-  code: number | null;
-  stderr: string;
-}> {
-  const child = await startToy(...args);
+/** A run to its end; `signals` are sent when the first step is reported. */
+export async function trainToy(
+  dir: string,
+  options: Parameters<typeof startToy>[1] & { signals?: readonly NodeJS.Signals[] },
+): Promise<{ code: number | null; stderr: string }> {
+  const child = await startToy(dir, options);
   let stderr = '';
+  child.stdout!.once('data', () => {
+    for (const signal of options.signals ?? []) child.kill(signal);
+  });
   child.stdout!.resume();
   child.stderr!.on('data', (bytes) => (stderr += bytes));
   return new Promise((resolve) => child.on('close', (code) => resolve({ code, stderr })));

@@ -1,10 +1,11 @@
 // Trains two weights as `warpmix train` trains a network: the same run folder, checkpoints, resume and exit codes. A second for the
 // device, then a millisecond a step, so that a test can end it many times.
-//   node train-toy.mjs DIR STEPS EVERY LOSSES
+//   node train-toy.mjs DIR STEPS EVERY LOSSES CLASSES
 // Resumes where DIR holds a run; a checkpoint every EVERY steps. LOSSES is a JSON list: where the first device is lost, where the
-// second, and so on.
+// second, and so on; CLASSES one of the names of the classes.
 import { existsSync } from 'node:fs';
 import { openRunFolder, outlivingLoss, runSession } from '../../src/cli/session.ts';
+import { DataError } from '../../src/data/types.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { affine, mul, square } from '../../src/ops/elementwise.ts';
 import { presets } from '../../src/train/config.ts';
@@ -16,7 +17,7 @@ import { toyPlan } from '../train/toy.ts';
 /** `step`: while that step is on the device. `save`: after the first tensor of the checkpoint of that step has been read. */
 export type Loss = { step: number } | { save: number } | 'evaluation' | 'afterwards';
 
-const [dir, steps, every, losses] = process.argv.slice(2);
+const [dir, steps, every, losses, classes] = process.argv.slice(2);
 const config = { ...presets.tiny, checkpointEvery: Number(every) };
 const pending: Loss[] = JSON.parse(losses);
 
@@ -61,6 +62,7 @@ try {
     const resume = again || existsSync(dir);
     const before = resume ? readConfig(dir) : null;
     const plan = toyPlan((x, w) => square(affine(mul(x, w), 1, -1)), batches);
+    plan.classes = JSON.parse(classes).map((name: string, id: number) => ({ id, name, color: [0, 0, 0] }));
     plan.evaluate = async () => ({ metrics: { first: (await plan.weights.data())[0] } });
     const opened = openRunFolder(dir, 'toy', config, plan, undefined, before, resume);
     const loss = pending.shift();
@@ -70,6 +72,6 @@ try {
   });
 } catch (error) {
   console.error(`error: ${(error as Error).message}`);
-  process.exit((error as { exitCode?: number }).exitCode ?? 1);
+  process.exit(error instanceof DataError ? 4 : ((error as { exitCode?: number }).exitCode ?? 1));
 }
 process.exit(0);

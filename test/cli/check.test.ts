@@ -138,7 +138,7 @@ function largeLaunches(): NotingDevice['launches'] {
     const x = draw([2, 48, 48, 8], 1);
     for (const fn of [
       () => batchNorm(x, scale, shift, mean, variance, { training: true }),
-      () => groupNorm(x, scale, shift, { groups: 2 }),
+      () => groupNorm(x, scale, shift, { groups: 1 }),
       () => instanceNorm(x),
       () => matmul(draw([40, 50], 2), draw([50, 40], 3)),
     ]) {
@@ -182,11 +182,10 @@ test('a kernel with a barrier left out is found, whichever barrier it is', async
     }
   }
   ok(removed >= 20, `${removed} barriers`);
-  // Nothing goes wrong without these. An invocation writes its own place only, before the first three and after them; after
-  // the others all but the first invocation are done.
+  // Nothing goes wrong without these. Before the first three and after them an invocation writes its own place only; the last
+  // one parts a channel of a group from the next, and these groups have one.
   const folds = ['reduceMax', 'reduceMin', 'reduceSum'].map((name) => `${name}/subgroups without barrier 0`);
-  const ends = ['normGradMerge', 'normGradMerge.affine'].map((name) => `${name}/tree without barrier 2`);
-  const idle = [...ends, ...(gpu.adapter.subgroups ? folds : [])];
+  const idle = ['normGradMerge/tree without barrier 2', ...(gpu.adapter.subgroups ? folds : [])];
   is(survivors.sort().join(), idle.sort().join());
 });
 

@@ -1,4 +1,5 @@
 import { openDataset, openFolder, parseSpec, READERS } from './open.ts';
+import { noting } from './problems.ts';
 import { DataError, type RgbImage, type Split } from './types.ts';
 
 /**
@@ -9,9 +10,12 @@ import { DataError, type RgbImage, type Split } from './types.ts';
  */
 export async function checkDataset(spec: string): Promise<string[]> {
   const problems: string[] = [];
-  try {
+  await noting(problems, async () => {
     const { reader, rest } = parseSpec(spec);
-    if (reader === 'street') return await checkGenerated(spec);
+    if (reader === 'street') {
+      problems.push(...(await checkGenerated(spec)));
+      return;
+    }
     const files = await openFolder(rest);
     const opened = await READERS[reader](files);
     problems.push(...opened.problems, ...opened.unpaired);
@@ -32,10 +36,7 @@ export async function checkDataset(spec: string): Promise<string[]> {
       const twin = trained.get(digest);
       if (twin !== undefined) problems.push(`${files.root}: ${twin} and val frame ${id} hold the same image`);
     }
-  } catch (error) {
-    if (!(error instanceof DataError)) throw error;
-    problems.push(error.message);
-  }
+  });
   return [...new Set(problems.flatMap((message) => message.split('\n')))];
 }
 

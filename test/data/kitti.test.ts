@@ -179,6 +179,17 @@ test('a missing or wrong calibration, an empty drive and a folder without drives
   equal(await check({ ...raw(), '2011_09_26/2011_09_26_drive_0005_sync/image_02/data/readme.txt': 'x' }), [
     '2011_09_26/2011_09_26_drive_0005_sync/image_02/data: no images: looked for *.png, *.jpg and *.jpeg',
   ]);
+  const day = '2011_09_28';
+  const two = await check({
+    ...raw(),
+    [`${day}/${day}_drive_0001_sync/image_02/data/0000000000.png`]: rgb(7),
+    '2011_09_26/2011_09_26_drive_0001_sync/image_02/data/0000000000.png': rgb(7).subarray(0, 40),
+  });
+  is(two[0], `${day}/calib_cam_to_cam.txt: no such file`);
+  ok(
+    two[1].startsWith('2011_09_26/2011_09_26_drive_0001_sync/image_02/data/0000000000.png: PNG truncated: '),
+    two[1],
+  );
   const nothing = await messageOf(() => opened({ 'a.txt': 'x' }, () => {}));
   ok(/: nothing to train on: looked for DATE\/DATE_drive_NNNN_sync .*sequences\//.test(nothing), nothing);
 });

@@ -3,10 +3,10 @@ import { noting } from './problems.ts';
 import { DataError, type RgbImage, type Split } from './types.ts';
 
 /**
- * Reads a data set in full and lists everything wrong with it, one message each: bad manifests and empty splits,
- * missing or undecodable files, labels without an image, labels or depth of another size than their image, class ids out of range, an image
- * that is both in training or unlabelled and in evaluation. Empty when all is well. Of the generated street world the first, middle
- * and last frame of each split are tried.
+ * Reads a data set in full and lists everything wrong with it, one message each: bad manifests, lists and calibrations,
+ * empty splits, missing or undecodable files, labels without an image, labels or depth of another size than their image,
+ * class ids out of range, an image that is in evaluation and in training or unlabelled. Empty when all is well. Of the
+ * generated street world the first, middle and last frame of each split are tried.
  */
 export async function checkDataset(spec: string): Promise<string[]> {
   const problems: string[] = [];

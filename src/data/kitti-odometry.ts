@@ -67,7 +67,7 @@ async function readSequence(
   const { width, height } = await firstSize(files, images);
   const calibration = await readCalibration(files, `${folder}/calib.txt`);
   const projection = calibration(colour ? 'P2' : 'P0', 12);
-  const camera = cameraOf(projection, width, height);
+  const camera = cameraOf(projection, width, height, fileName(files, `${folder}/calib.txt`));
 
   const velodyne = `${folder}/velodyne`;
   const scans = new Set((await files.exists(velodyne)) ? await files.list(velodyne) : []);

@@ -107,7 +107,7 @@ async function readDay(
   const toCamera = times(rigid(cameras('R_rect_00', 9)), rigid(scanner('R', 9), scanner('T', 3)));
   const toPixels = times(projection, toCamera);
   return {
-    camera: cameraOf(projection, width, height),
+    camera: cameraOf(projection, width, height, fileName(files, `${date}/calib_cam_to_cam.txt`)),
     decode: (bytes, name) => projectLidar(bytes, name, toPixels, width, height),
   };
 }

@@ -12,6 +12,7 @@ import {
 } from './file-split.ts';
 import { type FileSource, fileName, isInside } from './files.ts';
 import { readPoses } from './poses.ts';
+import { noting } from './problems.ts';
 import { firstSize } from './splits.ts';
 import { type ClassInfo, DataError, type DepthMap, type Intrinsics } from './types.ts';
 
@@ -127,12 +128,8 @@ export async function readPack(files: FileSource, options: ReadOptions = {}): Pr
   } else folders.push(['train', '']);
 
   for (const [name, folder] of folders) {
-    try {
-      parts[name] = await readPart(files, folder);
-    } catch (error) {
-      if (!(error instanceof DataError)) throw error;
-      problems.push(error.message);
-    }
+    const part = await noting(problems, () => readPart(files, folder));
+    if (part) parts[name] = part;
   }
 
   const { train, val } = parts;
@@ -141,12 +138,8 @@ export async function readPack(files: FileSource, options: ReadOptions = {}): Pr
   const found = Object.values(parts);
   const classes = found.find((part) => part.labelled)?.classes ?? [];
   let size = { width: options.width ?? 0, height: options.height ?? 0 };
-  try {
-    if (options.width === undefined && found.length > 0) size = await storedSize(files, found[0]);
-  } catch (error) {
-    if (!(error instanceof DataError)) throw error;
-    problems.push(error.message);
-  }
+  if (options.width === undefined && found.length > 0)
+    size = (await noting(problems, () => storedSize(files, found[0]))) ?? size;
 
   const opened: Opened = { title: title(parts), classes, ...size, splits: {}, problems, unpaired: [] };
   if (size.width === 0) return opened;

@@ -1,6 +1,7 @@
 // Frames kept as files, shared by the readers: decode, check, resize. A reader only says which files belong together.
 import { decodeDepth16, decodeImage, decodeLabel, MAX_SIDE } from './codecs.ts';
 import { type FileSource, fileName } from './files.ts';
+import { readDepthArray } from './npy.ts';
 import { resizeDepth, resizeImage, resizeLabel, scaleIntrinsics } from './resize.ts';
 import {
   type ClassInfo,
@@ -130,7 +131,8 @@ export class FileSplit implements Split {
     };
     const image = await open(entry.image, decodeImage);
     const label = entry.label === undefined ? undefined : await open(entry.label, decodeLabel);
-    const depth = entry.depth === undefined ? undefined : await open(entry.depth.path, decodeDepth16);
+    const decodeDepth = /\.np[yz]$/.test(entry.depth?.path ?? '') ? readDepthArray : decodeDepth16;
+    const depth = entry.depth === undefined ? undefined : await open(entry.depth.path, decodeDepth);
 
     if (image && stored && (image.width !== stored.width || image.height !== stored.height))
       report(

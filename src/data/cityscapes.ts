@@ -15,6 +15,7 @@ import {
   type ReadOptions,
 } from './file-split.ts';
 import { type FileSource, fileName } from './files.ts';
+import { parseJson } from './json.ts';
 import { DataError, type Dataset, type Intrinsics } from './types.ts';
 
 /** Size that the camera files are for, whatever size the images have been scaled to. */
@@ -121,14 +122,7 @@ async function readCamera(files: FileSource, split: string, frame: FrameFiles): 
   const path = `camera/${split}/${city}/${frame.id}_camera.json`;
   if (!(await files.exists(path))) return null;
   const file = fileName(files, path);
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder().decode(await files.read(path)));
-  } catch (error) {
-    if (error instanceof DataError) throw error;
-    throw new DataError(`${file}: not JSON: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  const parsed = cameraSchema.safeParse(json);
+  const parsed = cameraSchema.safeParse(parseJson(await files.read(path), file));
   if (!parsed.success) {
     const { path: key, message } = parsed.error.issues[0];
     throw new DataError(`${file}: ${key.join('.')}: ${message}`);

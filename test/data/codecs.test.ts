@@ -20,6 +20,7 @@ import {
   quadrantJpeg,
   rawPng,
   SIGNATURE,
+  turnedJpeg,
 } from './fixtures.ts';
 
 const test = suite('codecs');
@@ -177,7 +178,7 @@ test('sizes over the limits are refused from the header alone', async () => {
   );
 });
 
-test('a 4x4 PNG with 200 MB of deflated zeros is refused quickly, whichever chunk holds them', async () => {
+test('a 4x4 PNG with 200 MB of deflated zeros is refused or passed over, whichever chunk holds them, without inflating it', async () => {
   const bomb = deflateSync(new Uint8Array(200 * 2 ** 20));
   const idat = rawPng({
     width: 4,
@@ -195,11 +196,12 @@ test('a 4x4 PNG with 200 MB of deflated zeros is refused quickly, whichever chun
     samples: new Array(16).fill(3),
     extra: chunk('iCCP', concat(Uint8Array.of(0x78, 0, 0), bomb)),
   });
-  const start = performance.now();
+  const before = process.memoryUsage().external;
   const message = await messageOf(() => decodePng(idat, 'bomb.png'));
   ok(/bomb\.png: .*more than the 20 bytes/.test(message), message);
   equal(list(decodePng(profile, 'profile.png').data), new Array(16).fill(3));
-  ok(performance.now() - start < 500, `${performance.now() - start} ms`);
+  const grown = process.memoryUsage().external - before;
+  ok(grown < 10e6, `took ${grown} bytes`);
 });
 
 test('a second header cannot change the size that was checked', async () => {
@@ -224,16 +226,7 @@ test('JPEG: colours within a few levels, grey as R = G = B, EXIF orientation ign
       ok(Math.abs(found - QUADRANTS[q][c]) <= 4, `(${x}, ${y}) channel ${c}: ${found}`);
     }
   }
-  // Orientation 6 (turned by a quarter) in a one-entry EXIF block.
-  const exif = [
-    69, 120, 105, 102, 0, 0, 77, 77, 0, 42, 0, 0, 0, 8, 0, 1, 1, 18, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0,
-  ];
-  const turned = concat(
-    file.subarray(0, 2),
-    Uint8Array.of(0xff, 0xe1, 0, exif.length + 2, ...exif),
-    file.subarray(2),
-  );
-  equal(decodeImage(turned, 'q.jpg').data, image.data);
+  equal(decodeImage(turnedJpeg(file), 'q.jpg').data, image.data);
 });
 
 test('a progressive grey JPEG decodes', () => {

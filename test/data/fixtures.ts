@@ -189,3 +189,13 @@ export const progressiveJpeg = (): Uint8Array =>
     ...[0xff, 0xc4, 0, 20, 0, 1, ...new Array(15).fill(0), 6],
     ...[0xff, 0xda, 0, 8, 1, 1, 0, 0, 0, 0, 0x51, 0xff, 0xd9],
   );
+
+/** A JPEG with orientation 6 (turned by a quarter) in an EXIF block of one entry. */
+export function turnedJpeg(file: Uint8Array): Uint8Array {
+  const exif = [
+    ...[69, 120, 105, 102, 0, 0, 77, 77, 0, 42, 0, 0, 0, 8],
+    ...[0, 1, 1, 18, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0],
+  ];
+  const segment = Uint8Array.of(0xff, 0xe1, 0, exif.length + 2, ...exif);
+  return concat(file.subarray(0, 2), segment, file.subarray(2));
+}

@@ -68,7 +68,6 @@ const taken = () => process.memoryUsage().heapUsed + process.memoryUsage().exter
 
 for (const [what, bytes, pattern] of faults) {
   test(`refuses ${what}`, () => {
-    const start = performance.now();
     const before = taken();
     let caught: unknown;
     try {
@@ -79,7 +78,6 @@ for (const [what, bytes, pattern] of faults) {
     ok(caught instanceof DataError, `threw ${caught}`);
     ok(pattern.test(caught.message), caught.message);
     ok(caught.message.startsWith('some.safetensors: '), caught.message);
-    ok(performance.now() - start < 50, 'took more than 50 ms');
     const grown = taken() - before;
     ok(grown < 10e6, `took ${grown} bytes`);
   });

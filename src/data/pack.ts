@@ -260,7 +260,7 @@ async function listFrames(
 
   const depthOf = depthFiles(manifest, folder, camera);
   const poses = manifest.poses?.startsWith('poses.txt')
-    ? await readPoses(files, `${folder}poses.txt`)
+    ? await readPoses(files, `${folder}poses.txt`, entries.length)
     : undefined;
   if (poses && poses.length !== entries.length)
     throw new DataError(

@@ -15,9 +15,9 @@ for (const [signal, code] of Object.entries(CODES)) {
 
 /**
  * What the first Ctrl-C or SIGTERM does in place of ending the process: finish the step, save, then exit with the
- * code given. A second one ends at once.
+ * code given. A second one ends at once. Null: so does the first.
  */
-export function onInterrupt(stop: Stop): void {
+export function onInterrupt(stop: Stop | null): void {
   handler = stop;
 }
 

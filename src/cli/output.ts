@@ -26,11 +26,16 @@ export function note(line: string): void {
 /** A line on a terminal that the next one replaces; elsewhere nothing. */
 export function progress(line: string): void {
   if (!process.stderr.isTTY) return;
-  process.stderr.write(`\r\u001b[K${line.slice(0, (process.stderr.columns ?? 80) - 1)}`);
+  // Blanks in place of an escape code: a dumb terminal shows them as well.
+  const width = (process.stderr.columns || 80) - 1;
+  process.stderr.write(`\r${line.slice(0, width).padEnd(width)}`);
 }
 
 /** Ends a series of `progress` lines. */
-export const endProgress = (): void => progress('');
+export function endProgress(): void {
+  progress('');
+  if (process.stderr.isTTY) process.stderr.write('\r');
+}
 
 /** Columns as wide as their widest cell, two spaces apart; numbers to the right. */
 export function table(rows: readonly (readonly (string | number)[])[]): string {

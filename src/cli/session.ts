@@ -1,14 +1,16 @@
 // A run from its first step to its report, for every command that trains.
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { DataError } from '../data/types.ts';
+import { DeviceLostError } from '../gpu/errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { latestCheckpoint, readCheckpoint } from '../train/checkpoint.ts';
+import { type Checkpoint, latestCheckpoint, readCheckpoint } from '../train/checkpoint.ts';
 import type { Config } from '../train/config.ts';
 import { type LoopResult, restore, type StepReport, trainPlan } from '../train/loop.ts';
 import type { DepthScores } from '../train/metrics.ts';
 import type { Outcome, Plan } from '../train/plan.ts';
 import { configDifferences, RunFolder } from '../train/run-folder.ts';
 import type { Trace } from '../train/trace.ts';
+import { withGpu } from './device.ts';
 import { onInterrupt } from './interrupt.ts';
 import { endProgress, note, print, printJson, progress, table } from './output.ts';
 import { type Finished, reportOf } from './report.ts';
@@ -50,6 +52,7 @@ export function printOutcome({ segmentation, depth }: Outcome): void {
       table([
         ['depth, median-scaled', ...columns],
         row('this model', depth.ours),
+        row('  with its mirror image', depth.mirrored),
         row('best constant depth', depth.constant?.scores),
         row('fitted road plane', depth.roadPlane?.scores),
       ]),
@@ -64,6 +67,8 @@ export interface Session {
   plan: Plan;
   run: RunFolder | null;
   start: number;
+  /** The folder was made for this run. */
+  isNew: boolean;
   anomaly: boolean;
   eager: boolean;
   trace: Trace | null;
@@ -79,24 +84,76 @@ export function openRunFolder(
   variants: RunVariants | undefined,
   before: Record<string, unknown> | null,
   resume: boolean,
-): { run: RunFolder; start: number } {
+): Pick<Session, 'run' | 'start' | 'isNew'> {
   const settings = { recipe, ...config, ...(variants && { variants }) };
   if (before) {
     const changed = configDifferences(before, settings);
     if (changed.length > 0) {
-      throw new DataError(`${dir}: cannot resume with other settings; these differ: ${changed.join(', ')}`);
+      throw new DataError(
+        `${dir}: cannot resume with other settings; these differ: ${changed.join(', ')}. Take them back, or name another ` +
+          'folder with --out',
+      );
     }
   }
-  const run = RunFolder.create(dir, settings, { resume });
-  if (!before) return { run, start: 0 };
-  const { found, skipped } = latestCheckpoint(dir);
+  const { found, skipped } = before ? latestCheckpoint(dir) : { found: null, skipped: [] };
   for (const { path, reason } of skipped) note(`skipped ${path}: ${reason}`);
-  if (!found) return { run, start: 0 };
-  const checkpoint = readCheckpoint(found.path);
-  restore(plan, checkpoint);
-  run.rewind(checkpoint.step);
-  note(`resuming after step ${checkpoint.step}`);
-  return { run, start: checkpoint.step };
+  const checkpoint = found && readCheckpoint(found.path);
+  if (checkpoint) {
+    checkClasses(dir, checkpoint, plan);
+    restore(plan, checkpoint);
+  }
+  const isNew = !existsSync(dir);
+  const run = RunFolder.create(dir, settings, { resume });
+  const start = checkpoint?.step ?? 0;
+  if (before) {
+    run.rewind(start);
+    note(
+      checkpoint ? `resuming after step ${start}` : `${dir}: has no intact checkpoint; starting from step 0`,
+    );
+  }
+  return { run, start, isNew };
+}
+
+/** Other data under the same spec may count their classes otherwise, and a network would not notice. */
+function checkClasses(dir: string, { step, meta }: Checkpoint, plan: Plan): void {
+  const now = plan.classes.map(({ name }) => name);
+  const before = meta.classes as string[] | undefined;
+  if (before === undefined || before.join() === now.join()) return;
+  throw new DataError(
+    `${dir}: cannot resume with other classes: those of its checkpoint of step ${step} are ${before.join(', ')}; the data ` +
+      `have ${now.join(', ')} now`,
+  );
+}
+
+/**
+ * Calls `work` on a device, and after a loss on a new one, with `resume` set: the last checkpoint is the last good state. A second
+ * loss before a further checkpoint is the end.
+ * @param dir the run folder, whose checkpoints tell how far the work came; null: nothing is written, so a loss is the end
+ * @throws DeviceLostError, and whatever `work` throws
+ */
+export async function outlivingLoss<T>(
+  dir: string | null,
+  work: (gpu: Gpu, resume: boolean) => Promise<T>,
+): Promise<T> {
+  let saved: number | null = null;
+  for (;;) {
+    try {
+      return await withGpu((gpu) => work(gpu, saved !== null && dir !== null && existsSync(dir)));
+    } catch (error) {
+      if (!(error instanceof DeviceLostError) || dir === null) throw error;
+      const step = latestCheckpoint(dir).found?.step ?? 0;
+      endProgress();
+      if (step === saved) {
+        throw new DeviceLostError(
+          `the GPU device was lost again before a further checkpoint; ` +
+            `${step > 0 ? `that of step ${step} is in ${dir}` : `${dir} has none yet`}. See what the driver says, then ` +
+            'continue with --resume auto.',
+        );
+      }
+      note(`${error.message} Going on from step ${step} on a new device.`);
+      saved = step;
+    }
+  }
 }
 
 /** How a run ended. */
@@ -109,6 +166,31 @@ export interface Ended {
 
 /** Trains, evaluates, and leaves everything in the run folder. @param json a line on stdout for each step. */
 export async function runSession(gpu: Gpu, session: Session, json: boolean, command: string): Promise<Ended> {
+  const { run, isNew, start } = session;
+  const done = { steps: start };
+  try {
+    const ended = await trainAndScore(gpu, session, json, command, done);
+    run?.close();
+    return ended;
+  } catch (error) {
+    try {
+      run?.close();
+    } catch {} // on a full disk this fails too; what went wrong first is what counts
+    // Bad data before the first step: there is no run to keep.
+    const nothing = isNew && done.steps === 0 && error instanceof DataError;
+    if (run && nothing) rmSync(run.dir, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** @param done told of every step. */
+async function trainAndScore(
+  gpu: Gpu,
+  session: Session,
+  json: boolean,
+  command: string,
+  done: { steps: number },
+): Promise<Ended> {
   const { plan, run, start, config, recipe, compare, anomaly, eager, trace, variants } = session;
   const began = performance.now();
   let stop: number | null = null;
@@ -118,7 +200,6 @@ export async function runSession(gpu: Gpu, session: Session, json: boolean, comm
   });
   let spoken = 0;
   let reported = '';
-  let steps = start;
   const result: LoopResult = await trainPlan(plan, gpu, run, start, {
     checkpointEvery: config.checkpointEvery,
     interrupted: () => stop,
@@ -127,7 +208,7 @@ export async function runSession(gpu: Gpu, session: Session, json: boolean, comm
     trace,
     onNote: note,
     onStep: (report) => {
-      steps = report.step;
+      done.steps = report.step;
       if (json) printJson({ event: 'step', ...report });
       const line = stepLine(report);
       progress(line);
@@ -140,12 +221,7 @@ export async function runSession(gpu: Gpu, session: Session, json: boolean, comm
         reported = report.phase;
       }
     },
-  }).catch((error: unknown) => {
-    run?.close();
-    // Bad data before the first step: there is no run to keep.
-    if (run && steps === 0 && error instanceof DataError) rmSync(run.dir, { recursive: true, force: true });
-    throw error;
-  });
+  }).finally(() => onInterrupt(null));
   endProgress();
   const outcome = await plan.evaluate();
   const seconds = (performance.now() - began) / 1000;
@@ -181,7 +257,6 @@ export async function runSession(gpu: Gpu, session: Session, json: boolean, comm
         variants,
       }),
     );
-    run.close();
   }
   return { outcome, steps: result.steps, seconds, peakBytes: memory.peak };
 }

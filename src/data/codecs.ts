@@ -1,15 +1,28 @@
 // PNG and JPEG on byte arrays, the same pixels in Node and in a browser: no canvas, no colour management.
 // fast-png and jpeg-js do the pixels; this file puts in front what they lack against hostile files.
-// The header is checked before anything is allocated, and compressed data is inflated in small pieces up to the
-// size which the header implies (fast-png alone inflates 200 MB for a 4x4 image).
+// The header is checked before anything is allocated, compressed data is inflated in small pieces up to the size which
+// the header implies (fast-png alone inflates 200 MB for a 4x4 image), and each decoder gets a file put together again
+// from the parts that were checked, so that it cannot read something else than what was.
 import { decode as decodeFastPng, encode as encodeFastPng } from 'fast-png';
-import { Unzlib } from 'fflate';
 import { decode as decodeJpegJs } from 'jpeg-js';
+import { crc32 } from './crc32.ts';
+import { inflateExactly } from './inflate.ts';
 import { DataError, type DepthMap, type LabelMap, type RgbImage } from './types.ts';
 
 /** Larger images are refused before decoding. */
 export const MAX_SIDE = 16_384;
 export const MAX_PIXELS = 64 * 2 ** 20;
+/** Of the decoded samples, as they are stored. A decoder takes a few times as much. */
+const MAX_SAMPLE_BYTES = 256 * 2 ** 20;
+const MAX_PALETTE = 256;
+/** fast-png copies 32 KB for each chunk of image data, however small, and holds twice the output of one, however large. */
+const IDAT_BYTES = 65_536;
+/** What jpeg-js counts while it decodes; in memory that is up to 1.7 times as much. */
+const MAX_JPEG_BYTES = 512 * 2 ** 20;
+/** Coefficients and samples of a block of 8x8. */
+const JPEG_BLOCK_BYTES = 256 + 64;
+/** A scan of a few bytes may visit every block of a progressive JPEG; encoders write about ten. */
+const MAX_SCANS = 100;
 
 /** Samples of a PNG, row-major `[height, width, channels]`; sub-byte depths come unpacked, one sample a byte. */
 export interface PngImage {
@@ -57,8 +70,6 @@ const ADAM7 = [
   [1, 0, 2, 2],
   [0, 1, 1, 2],
 ];
-// Deflate expands at most 1032 times, so one piece of input makes at most 8 MB.
-const INFLATE_PIECE = 8192;
 
 const isPng = (bytes: Uint8Array) => PNG_SIGNATURE.every((byte, i) => bytes[i] === byte);
 const isJpeg = (bytes: Uint8Array) => bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff;
@@ -66,7 +77,8 @@ const be16 = (bytes: Uint8Array, at: number) => (bytes[at] << 8) | bytes[at + 1]
 const be32 = (bytes: Uint8Array, at: number) => be16(bytes, at) * 65_536 + be16(bytes, at + 2);
 const reason = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
-function checkSize(width: number, height: number, name: string): void {
+/** @throws DataError on an image without pixels, or with more than `MAX_SIDE` a side or `MAX_PIXELS` in all */
+export function checkSize(width: number, height: number, name: string): void {
   if (width < 1 || height < 1) throw new DataError(`${name}: image of ${width}x${height} pixels`);
   if (width > MAX_SIDE || height > MAX_SIDE || width * height > MAX_PIXELS)
     throw new DataError(
@@ -90,6 +102,12 @@ function pngHeader(bytes: Uint8Array, name: string): PngHeader {
     throw new DataError(
       `${name}: PNG with ${header.depth} bits and colour type ${header.colourType} is not valid`,
     );
+  const channels = CHANNELS[header.colourType];
+  const bytesNeeded = header.width * header.height * channels * Math.ceil(header.depth / 8);
+  if (bytesNeeded > MAX_SAMPLE_BYTES)
+    throw new DataError(
+      `${name}: image of ${header.width}x${header.height} pixels in ${channels} channels of ${header.depth} bits: ${bytesNeeded} bytes; the limit is ${MAX_SAMPLE_BYTES}`,
+    );
   return header;
 }
 
@@ -105,34 +123,12 @@ function rawSize(header: PngHeader): number {
   return total;
 }
 
-/** Throws unless the image data inflates to exactly `expected` bytes; never holds more than one piece of it. */
-function checkInflated(parts: readonly Uint8Array[], expected: number, name: string): void {
-  let total = 0;
-  const inflator = new Unzlib((chunk) => {
-    total += chunk.length;
-  });
-  try {
-    for (const part of parts) {
-      for (let at = 0; at < part.length; at += INFLATE_PIECE) {
-        inflator.push(part.subarray(at, at + INFLATE_PIECE));
-        if (total > expected)
-          throw new DataError(`${name}: PNG data inflates to more than the ${expected} bytes its size needs`);
-      }
-    }
-  } catch (error) {
-    if (error instanceof DataError) throw error;
-    throw new DataError(`${name}: PNG data does not inflate: ${reason(error)}`);
-  }
-  if (total < expected)
-    throw new DataError(`${name}: PNG data inflates to ${total} bytes, its size needs ${expected}`);
-}
-
 /**
- * The file with header, palette, image data and end only. Other chunks do not change the samples, and one of them
- * (iCCP) is compressed too, so it would need a guard of its own.
+ * The file with header, palette, image data in chunks of a good size, and end. Other chunks do not change the samples, and one of
+ * them (iCCP) is compressed too, so it would need a guard of its own.
  */
 function essentialPng(bytes: Uint8Array, header: PngHeader, name: string): Uint8Array {
-  const chunks: Uint8Array[] = [];
+  const kept: Uint8Array[] = [];
   const data: Uint8Array[] = [];
   let at = 8;
   for (let type = ''; type !== 'IEND'; ) {
@@ -146,18 +142,50 @@ function essentialPng(bytes: Uint8Array, header: PngHeader, name: string): Uint8
         `${name}: PNG truncated: chunk ${JSON.stringify(type)} needs ${end} bytes, the file has ${bytes.length}`,
       );
     if (type === 'IHDR' && at > 8) throw new DataError(`${name}: PNG with a second header at byte ${at}`);
-    if (type === 'IDAT') data.push(bytes.subarray(at + 8, at + 8 + length));
-    if (type === 'IHDR' || type === 'PLTE' || type === 'IDAT' || type === 'IEND')
-      chunks.push(bytes.subarray(at, end));
+    if (type === 'IHDR' || type === 'PLTE' || type === 'IDAT' || type === 'IEND') {
+      const crc = crc32(bytes.subarray(at + 4, end - 4));
+      const stated = be32(bytes, end - 4);
+      if (crc !== stated)
+        throw new DataError(
+          `${name}: corrupt PNG: the CRC of chunk ${type} at byte ${at} is ${crc}, the file says ${stated}`,
+        );
+      if (type === 'IDAT') data.push(bytes.subarray(at + 8, end - 4));
+      else if (type !== 'IEND') kept.push(bytes.subarray(at, end));
+    }
+    if (type === 'PLTE' && (length > 3 * MAX_PALETTE || kept.length > 2))
+      throw new DataError(`${name}: PNG with a palette of ${length} bytes, or a second one, at byte ${at}`);
     at = end;
   }
-  checkInflated(data, rawSize(header), name);
-  const out = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 8));
-  out.set(PNG_SIGNATURE);
-  let to = 8;
-  for (const chunk of chunks) {
-    out.set(chunk, to);
-    to += chunk.length;
+  const deflated = concat(data);
+  const fail = (what: string): never => {
+    throw new DataError(`${name}: PNG data ${what}`);
+  };
+  inflateExactly('zlib', deflated, rawSize(header), () => {}, fail);
+  return concat([
+    Uint8Array.from(PNG_SIGNATURE),
+    ...kept,
+    ...Array.from({ length: Math.ceil(deflated.length / IDAT_BYTES) }, (_, i) =>
+      uncheckedChunk('IDAT', deflated.subarray(i * IDAT_BYTES, (i + 1) * IDAT_BYTES)),
+    ),
+    uncheckedChunk('IEND', new Uint8Array(0)),
+  ]);
+}
+
+/** A chunk with zeros where its CRC belongs. */
+function uncheckedChunk(type: string, data: Uint8Array): Uint8Array {
+  const out = new Uint8Array(12 + data.length);
+  new DataView(out.buffer).setUint32(0, data.length);
+  for (let i = 0; i < 4; i++) out[4 + i] = type.charCodeAt(i);
+  out.set(data, 8);
+  return out;
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
   }
   return out;
 }
@@ -179,8 +207,8 @@ function unpack(packed: Uint8Array, width: number, height: number, depth: number
  * Samples of a PNG as they are stored: palette indices and 16-bit values survive. Transparency of palette and grey
  * files, gamma and colour profiles are ignored.
  * @param name how errors name the file
- * @throws DataError on a truncated or corrupt file, on a size over `MAX_SIDE` or `MAX_PIXELS`, on data that
- *   inflates to another size than the header says, on interlaced files of less than 8 bits a sample
+ * @throws DataError on a truncated or corrupt file, on a size over `MAX_SIDE`, `MAX_PIXELS` or 256 MiB of samples, on
+ *   data that inflates to another size than the header says, on interlaced files of less than 8 bits a sample
  */
 export function decodePng(bytes: Uint8Array, name: string): PngImage {
   if (!isPng(bytes)) throw new DataError(`${name}: not a PNG file`);
@@ -192,22 +220,46 @@ export function decodePng(bytes: Uint8Array, name: string): PngImage {
   const essential = essentialPng(bytes, header, name);
   let decoded: ReturnType<typeof decodeFastPng>;
   try {
-    decoded = decodeFastPng(essential, { checkCrc: true });
+    decoded = decodeFastPng(essential, { checkCrc: false });
   } catch (error) {
     throw new DataError(`${name}: corrupt PNG: ${reason(error)}`);
   }
   if (colourType === 3 && !decoded.palette) throw new DataError(`${name}: palette PNG without a palette`);
   // A suggested palette may sit in a true-colour file; its samples are not indices.
   const palette = colourType === 3 ? decoded.palette : undefined;
-  const stored = decoded.data instanceof Uint16Array ? decoded.data : new Uint8Array(decoded.data);
+  const stored = decoded.data as Uint8Array | Uint16Array;
   const data = depth < 8 ? unpack(stored as Uint8Array, width, height, depth) : stored;
   return { width, height, channels: CHANNELS[colourType], depth, data, palette };
 }
 
-/** Walks the marker segments up to the end of the image, and returns the frame's size and component count. */
-function checkJpeg(bytes: Uint8Array, name: string, headerOnly: boolean): { width: number; height: number } {
+interface JpegFrame {
+  width: number;
+  height: number;
+  progressive: boolean;
+  /** Ids of the components. */
+  components: readonly number[];
+}
+
+/** What a JPEG is made of, each segment checked. */
+interface JpegParts {
+  frame: JpegFrame;
+  /** Segments that decide the pixels, in order, without comments and what applications add. */
+  segments: readonly Uint8Array[];
+  /** Whether an Adobe segment says that three components are RGB. */
+  rgb: boolean;
+}
+
+const isFrame = (marker: number) =>
+  marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
+
+/** Walks the marker segments up to the end of the image, or with `headerOnly` to its frame. */
+function checkJpeg(bytes: Uint8Array, name: string, headerOnly: boolean): JpegParts {
   const truncated = () => new DataError(`${name}: JPEG truncated: ${bytes.length} bytes and no end marker`);
-  let frame: { width: number; height: number } | undefined;
+  const corrupt = (what: string) => new DataError(`${name}: corrupt JPEG: ${what}`);
+  const segments: Uint8Array[] = [];
+  let frame: JpegFrame | undefined;
+  let rgb = false;
+  let scans = 0;
   let at = 2;
   for (;;) {
     if (at + 1 >= bytes.length) throw truncated();
@@ -216,55 +268,137 @@ function checkJpeg(bytes: Uint8Array, name: string, headerOnly: boolean): { widt
       at += 1;
       continue;
     }
-    if (bytes[at] !== 0xff) throw new DataError(`${name}: corrupt JPEG: no marker at byte ${at}`);
+    if (bytes[at] !== 0xff) throw corrupt(`no marker at byte ${at}`);
     const marker = bytes[at + 1];
     if (marker === 0xd9) break;
+    if (marker < 0xc0 || (marker >= 0xd0 && marker <= 0xd8))
+      throw corrupt(`marker 0x${marker.toString(16)} at byte ${at}, where a segment is expected`);
     const length = at + 3 < bytes.length ? be16(bytes, at + 2) : 0;
     if (at + 2 + length > bytes.length || length < 2) throw truncated();
-    if (marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc) {
+    const body = bytes.subarray(at + 4, at + 2 + length);
+    if (isFrame(marker)) {
       if (frame) throw new DataError(`${name}: JPEG with more than one frame`);
-      if (marker > 0xc2) throw new DataError(`${name}: JPEG of an unsupported kind (SOF${marker - 0xc0})`);
-      frame = { height: be16(bytes, at + 5), width: be16(bytes, at + 7) };
-      checkSize(frame.width, frame.height, name);
-      if (bytes[at + 4] !== 8)
-        throw new DataError(`${name}: JPEG with ${bytes[at + 4]} bits a sample; expected 8`);
-      const components = bytes[at + 9];
-      if (components !== 1 && components !== 3)
-        throw new DataError(`${name}: JPEG with ${components} components; expected 1 (grey) or 3 (YCbCr)`);
-      if (headerOnly) return frame;
+      frame = jpegFrame(marker, body, bytes.length, name);
+      if (headerOnly) return { frame, segments, rgb };
     }
+    if (marker === 0xdb && !wholeTables(body, (spec) => (spec >> 4 ? 128 : 64)))
+      throw corrupt(`the quantisation tables at byte ${at} do not fill their ${length} bytes`);
+    if (marker === 0xc4 && !wholeTables(body, huffmanSize))
+      throw corrupt(`the Huffman tables at byte ${at} do not fill their ${length} bytes`);
+    if (marker === 0xdd && length !== 4) throw corrupt(`restart interval of ${length} bytes at byte ${at}`);
+    if (marker === 0xee && length >= 14 && String.fromCharCode(...body.subarray(0, 5)) === 'Adobe')
+      rgb = body[11] === 0;
+    const from = at;
     at += 2 + length;
-    if (marker !== 0xda) continue;
-    // Entropy-coded data: ff 00 is a stuffed byte, ff d0..d7 are restart markers.
-    for (; ; at++) {
-      if (at + 1 >= bytes.length) throw truncated();
-      const next = bytes[at + 1];
-      if (bytes[at] === 0xff && next !== 0 && next !== 0xff && (next < 0xd0 || next > 0xd7)) break;
+    if (marker === 0xda) {
+      if (!frame) throw corrupt(`a scan at byte ${from}, before its frame`);
+      scans += 1;
+      if (scans > MAX_SCANS) throw new DataError(`${name}: JPEG of more than ${MAX_SCANS} scans`);
+      const wrong = wrongScan(body, frame);
+      if (wrong) throw corrupt(`the scan at byte ${from} ${wrong}`);
+      // Entropy-coded data: ff 00 is a stuffed byte, ff d0..d7 are restart markers.
+      for (; ; at++) {
+        if (at + 1 >= bytes.length) throw truncated();
+        const next = bytes[at + 1];
+        if (bytes[at] === 0xff && next !== 0 && next !== 0xff && (next < 0xd0 || next > 0xd7)) break;
+      }
     }
+    if (isFrame(marker) || [0xc4, 0xda, 0xdb, 0xdd].includes(marker)) segments.push(bytes.subarray(from, at));
   }
-  if (!frame) throw new DataError(`${name}: JPEG without an image`);
-  return frame;
+  if (!frame || scans === 0) throw new DataError(`${name}: JPEG without an image`);
+  return { frame, segments, rgb };
+}
+
+/** Checks a frame header against the limits; `fileBytes` bound how many blocks can be coded. */
+function jpegFrame(marker: number, body: Uint8Array, fileBytes: number, name: string): JpegFrame {
+  if (marker > 0xc2) throw new DataError(`${name}: JPEG of an unsupported kind (SOF${marker - 0xc0})`);
+  if (body.length < 6) throw new DataError(`${name}: corrupt JPEG: frame header of ${body.length} bytes`);
+  const [height, width, count] = [be16(body, 1), be16(body, 3), body[5]];
+  checkSize(width, height, name);
+  if (body[0] !== 8) throw new DataError(`${name}: JPEG with ${body[0]} bits a sample; expected 8`);
+  if (count !== 1 && count !== 3)
+    throw new DataError(`${name}: JPEG with ${count} components; expected 1 (grey) or 3 (YCbCr)`);
+  if (body.length !== 6 + 3 * count)
+    throw new DataError(
+      `${name}: corrupt JPEG: frame header of ${body.length} bytes for ${count} components`,
+    );
+  const components = Array.from({ length: count }, (_, i) => body[6 + 3 * i]);
+  const sampling = components.map((_, i) => body[7 + 3 * i]);
+  if (
+    new Set(components).size < count ||
+    sampling.some((s) => s >> 4 < 1 || s >> 4 > 4 || (s & 15) < 1 || (s & 15) > 4)
+  )
+    throw new DataError(
+      `${name}: corrupt JPEG: components ${components} with sampling ${sampling.map((s) => s.toString(16))}; expected ids that differ, and 1 to 4 each way`,
+    );
+  // A block of 8x8 pixels takes a bit at the very least, and 256 bytes and more once decoded.
+  const blocks = Math.ceil(width / 8) * Math.ceil(height / 8);
+  if (blocks > 8 * fileBytes)
+    throw new DataError(
+      `${name}: JPEG truncated: ${fileBytes} bytes cannot hold the ${blocks} blocks of ${width}x${height} pixels`,
+    );
+  // jpeg-js counts too, but component by component, when most of it is allocated already.
+  const across = (shift: number) => sampling.map((s) => (s >> shift) & 15);
+  const units = (side: number, factors: number[]) => Math.ceil(side / 8 / Math.max(...factors));
+  const [h, v] = [across(4), across(0)];
+  const coded = units(width, h) * units(height, v) * h.reduce((sum, one, i) => sum + one * v[i], 0);
+  const needed = coded * JPEG_BLOCK_BYTES + 6 * width * height;
+  if (needed > MAX_JPEG_BYTES)
+    throw new DataError(
+      `${name}: JPEG of ${width}x${height} pixels needs ${needed} bytes to decode; the limit is ${MAX_JPEG_BYTES}`,
+    );
+  return { width, height, progressive: marker === 0xc2, components };
+}
+
+/** Whether tables, each after a byte that says which, fill a segment exactly; `size` is that of the table at `at`. */
+function wholeTables(
+  body: Uint8Array,
+  size: (spec: number, at: number, body: Uint8Array) => number,
+): boolean {
+  let at = 0;
+  while (at < body.length) at += 1 + size(body[at], at + 1, body);
+  return at === body.length;
+}
+
+const huffmanSize = (_spec: number, at: number, body: Uint8Array) =>
+  body.subarray(at, at + 16).reduce((sum, codes) => sum + codes, 16);
+
+/** What is wrong with a scan header, or undefined. */
+function wrongScan(body: Uint8Array, frame: JpegFrame): string | undefined {
+  const count = body[0];
+  if (body.length !== 4 + 2 * count) return `has ${body.length} bytes for ${count} components`;
+  const ids = Array.from({ length: count }, (_, i) => body[1 + 2 * i]);
+  if (count < 1 || new Set(ids).size < count || ids.some((id) => !frame.components.includes(id)))
+    return `is for components ${ids}; the frame has ${frame.components}`;
+  const [first, last, bits] = body.subarray(1 + 2 * count);
+  if (frame.progressive && (first > last || last > 63 || (bits & 15) > 13 || (first > 0 && count > 1)))
+    return `covers coefficients ${first} to ${last} of ${count} components`;
+  return undefined;
 }
 
 /**
- * Baseline or progressive JPEG, grey or YCbCr. Chroma of 4:2:0 files is repeated, not interpolated. EXIF orientation
- * is ignored on purpose: labels, depth and intrinsics belong to the stored pixels.
- * @throws DataError on truncated or corrupt files, on CMYK, on a size over the limits or one that needs more than 512 MB
+ * Baseline or progressive JPEG, grey, YCbCr or RGB. Chroma of 4:2:0 files is repeated, not interpolated. EXIF
+ * orientation is ignored on purpose: labels, depth and intrinsics belong to the stored pixels.
+ * @throws DataError on truncated or corrupt files, on CMYK, on a size over the limits or one that needs more than 512 MiB
  */
 export function decodeJpeg(bytes: Uint8Array, name: string): RgbImage {
   if (!isJpeg(bytes)) throw new DataError(`${name}: not a JPEG file`);
-  const { width, height } = checkJpeg(bytes, name, false);
+  const { frame, segments, rgb } = checkJpeg(bytes, name, false);
+  const { width, height } = frame;
   let decoded: { width: number; height: number; data: Uint8Array };
   try {
-    decoded = decodeJpegJs(bytes, {
+    decoded = decodeJpegJs(concat([Uint8Array.of(0xff, 0xd8), ...segments, Uint8Array.of(0xff, 0xd9)]), {
       useTArray: true,
       formatAsRGBA: false,
+      colorTransform: !rgb,
       tolerantDecoding: false,
       maxResolutionInMP: MAX_PIXELS / 1e6,
-      maxMemoryUsageInMB: 512,
+      maxMemoryUsageInMB: MAX_JPEG_BYTES / 2 ** 20 + 1,
     });
   } catch (error) {
-    throw new DataError(`${name}: corrupt JPEG of ${width}x${height} pixels: ${reason(error)}`);
+    // jpeg-js looks into tables that are not there.
+    const what = error instanceof TypeError ? 'tables are missing, or the data are damaged' : reason(error);
+    throw new DataError(`${name}: corrupt JPEG of ${width}x${height} pixels: ${what}`);
   }
   if (decoded.width !== width || decoded.height !== height || decoded.data.length !== width * height * 3)
     throw new DataError(
@@ -282,7 +416,10 @@ export function imageSize(bytes: Uint8Array, name: string): { width: number; hei
     const { width, height } = pngHeader(bytes, name);
     return { width, height };
   }
-  if (isJpeg(bytes)) return checkJpeg(bytes, name, true);
+  if (isJpeg(bytes)) {
+    const { width, height } = checkJpeg(bytes, name, true).frame;
+    return { width, height };
+  }
   throw new DataError(`${name}: neither PNG nor JPEG`);
 }
 

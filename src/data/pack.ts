@@ -1,10 +1,8 @@
 // Small data packs: a folder with a `manifest.json` (images) or an `intrinsics.json` (video) and the files it names.
 import * as z from 'zod';
-import { VOID } from './classes.ts';
-import { imageSize, MAX_SIDE } from './codecs.ts';
+import { pascalColour, VOID } from './classes.ts';
+import { checkSize, decodeDepth16, MAX_SIDE } from './codecs.ts';
 import {
-  assemble,
-  checkWorkingSize,
   type DepthFile,
   FileSplit,
   type FrameFiles,
@@ -13,10 +11,17 @@ import {
   type SplitName,
 } from './file-split.ts';
 import { type FileSource, fileName, isInside } from './files.ts';
-import { type ClassInfo, DataError, type Dataset, type Intrinsics } from './types.ts';
+import { parseJson, shown } from './json.ts';
+import { readDepthArray } from './npy.ts';
+import { readPoses } from './poses.ts';
+import { noting } from './problems.ts';
+import { firstSize } from './splits.ts';
+import { type ClassInfo, DataError, type DepthMap, type Intrinsics } from './types.ts';
 
 const MAX_FRAMES = 1_000_000;
-const MAX_MANIFEST_BYTES = 64 * 2 ** 20;
+/** A manifest of some bytes may state a million frames; where more than this have no file they are not listed one by one. */
+const MAX_MISSING = 1000;
+const MAX_PROBLEMS = 20;
 /** Frames further apart than this are no neighbours: view synthesis needs nearly the same view. */
 const MAX_GAP_SECONDS = 0.2;
 
@@ -28,7 +33,11 @@ const template = z
   .string()
   .max(1000)
   .transform((text) => text.split(/[\s,;]/)[0].replace(/^left\|right\//, 'left/'))
-  .refine((path) => path !== '' && isInside(path), 'expected a path that stays under the folder');
+  .refine(
+    // `<id>file:/x` is a path until the id stands in it.
+    (path) => path !== '' && isInside(path) && isInside(fill(path, 'x')),
+    'expected a path that stays under the folder',
+  );
 const frameId = z
   .string()
   .max(200)
@@ -44,6 +53,27 @@ const camera = z.object({
 const byte = z.int().min(0).max(255);
 const fileEntry = z.object({ file: template });
 
+/** A list that is left at its twentieth bad entry: zod's own would describe each of a million. */
+function list<T>(entry: z.ZodType<T>, most: number) {
+  return z.unknown().transform((value, context): T[] => {
+    if (!Array.isArray(value) || value.length > most) {
+      context.addIssue(`Invalid input: expected a list of at most ${most}`);
+      return z.NEVER;
+    }
+    const entries: T[] = [];
+    let bad = 0;
+    for (let i = 0; i < value.length && bad < MAX_PROBLEMS; i++) {
+      const parsed = entry.safeParse(value[i]);
+      if (parsed.success) entries.push(parsed.data);
+      else {
+        bad += 1;
+        for (const issue of parsed.error.issues) context.addIssue({ ...issue, path: [i, ...issue.path] });
+      }
+    }
+    return entries;
+  });
+}
+
 const manifestSchema = z.object({
   name: z.string().max(500),
   kind: z.enum([
@@ -58,26 +88,25 @@ const manifestSchema = z.object({
   image: template.optional(),
   label: template.nullish(),
   void: z.literal(VOID).optional(),
-  classes: z
-    .array(z.object({ id: byte, name: z.string().max(100), color: z.tuple([byte, byte, byte]).optional() }))
-    .max(VOID)
-    .optional(),
+  classes: list(
+    z.object({ id: byte, name: z.string().max(100), color: z.tuple([byte, byte, byte]).optional() }),
+    VOID,
+  ).optional(),
   frames: z
     .union([
       z.int().min(0).max(MAX_FRAMES),
-      z
-        .array(
-          z.union([
-            frameId,
-            z.object({
-              id: frameId,
-              sequence: z.string().optional(),
-              time_s: z.number().optional(),
-              depth: inside.optional(),
-            }),
-          ]),
-        )
-        .max(MAX_FRAMES),
+      list(
+        z.union([
+          frameId,
+          z.object({
+            id: frameId,
+            sequence: z.string().optional(),
+            time_s: z.number().optional(),
+            depth: inside.optional(),
+          }),
+        ]),
+        MAX_FRAMES,
+      ),
     ])
     .optional(),
   adjacent: z.boolean().optional(),
@@ -110,20 +139,14 @@ interface Part {
 }
 
 /**
- * Opens a pack. A folder that holds `train/` and `val/` gives the one to training and the other to evaluation, and
+ * Reads a pack. A folder that holds `train/` and `val/` gives the one to training and the other to evaluation, and
  * `unlabelled/`, where there is one, to the unlabelled split; otherwise the training frames stand in for the missing
  * splits. Of stereo data the left image is used; a disparity becomes depth (fx * baseline / d) where the baseline is
  * known. Frames come out at the working size, by default the stored size (of the first frame where they differ); the
  * aspect is not kept. Where the manifest gives only an assumed camera, that is used and the title says so.
- * @throws DataError naming file, key and value for anything wrong with a manifest, and for an empty split
+ * Everything wrong with a manifest is a problem that names file, key and value; so is an empty split.
  */
-export async function openPack(files: FileSource, spec: string, options: ReadOptions = {}): Promise<Dataset> {
-  return assemble(spec, await readPack(files, options));
-}
-
-/** What `openPack` opens, with the problems listed in place of the first one thrown. */
 export async function readPack(files: FileSource, options: ReadOptions = {}): Promise<Opened> {
-  checkWorkingSize(options);
   const problems: string[] = [];
   const parts: Partial<Record<SplitName, Part>> = {};
   const folders: [SplitName, string][] = [];
@@ -133,12 +156,8 @@ export async function readPack(files: FileSource, options: ReadOptions = {}): Pr
   } else folders.push(['train', '']);
 
   for (const [name, folder] of folders) {
-    try {
-      parts[name] = await readPart(files, folder);
-    } catch (error) {
-      if (!(error instanceof DataError)) throw error;
-      problems.push(error.message);
-    }
+    const part = await noting(problems, () => readPart(files, folder));
+    if (part) parts[name] = part;
   }
 
   const { train, val } = parts;
@@ -147,22 +166,17 @@ export async function readPack(files: FileSource, options: ReadOptions = {}): Pr
   const found = Object.values(parts);
   const classes = found.find((part) => part.labelled)?.classes ?? [];
   let size = { width: options.width ?? 0, height: options.height ?? 0 };
-  try {
-    if (options.width === undefined && found.length > 0) size = await storedSize(files, found[0]);
-  } catch (error) {
-    if (!(error instanceof DataError)) throw error;
-    problems.push(error.message);
-  }
+  if (options.width === undefined && found.length > 0)
+    size = (await noting(problems, () => storedSize(files, found[0]))) ?? size;
 
-  const opened: Opened = { title: title(parts), classes, ...size, splits: {}, problems };
+  const opened: Opened = { title: title(parts), classes, ...size, splits: {}, problems, unpaired: [] };
   if (size.width === 0) return opened;
   for (const [name, part] of Object.entries(parts) as [SplitName, Part][]) {
     opened.splits[name] = new FileSplit({
       files,
       frames: part.frames,
-      classes,
+      labels: { classes },
       intrinsics: part.camera,
-      stored: part.camera ?? undefined,
       ...size,
     });
   }
@@ -182,10 +196,12 @@ function title(parts: Partial<Record<SplitName, Part>>): string {
 
 async function storedSize(files: FileSource, part: Part): Promise<{ width: number; height: number }> {
   const { width, height } = part.manifest;
-  if (width !== undefined && height !== undefined) return { width, height };
+  if (width !== undefined && height !== undefined) {
+    checkSize(width, height, files.root);
+    return { width, height };
+  }
   if (part.camera) return { width: part.camera.width, height: part.camera.height };
-  const path = part.frames[0].image;
-  return imageSize(await files.read(path), fileName(files, path));
+  return firstSize(files, part.frames);
 }
 
 async function readPart(files: FileSource, folder: string): Promise<Part> {
@@ -244,14 +260,19 @@ async function listFrames(
 
   const depthOf = depthFiles(manifest, folder, camera);
   const poses = manifest.poses?.startsWith('poses.txt')
-    ? await readPoses(files, `${folder}poses.txt`, entries.length)
+    ? await readPoses(files, `${folder}poses.txt`)
     : undefined;
+  if (poses && poses.length !== entries.length)
+    throw new DataError(
+      `${fileName(files, `${folder}poses.txt`)}: ${poses.length} poses for ${entries.length} frames`,
+    );
   return entries.map((entry, i) => ({
     id: entry.id,
     image: folder + fill(image, entry.id),
     label: labelled ? folder + fill(manifest.label!, entry.id) : undefined,
-    depth: entry.depth ? { path: folder + entry.depth } : depthOf?.(entry.id),
+    depth: entry.depth ? depthFile(folder + entry.depth) : depthOf?.(entry.id),
     pose: poses?.[i],
+    stored: camera ?? undefined,
     neighbours:
       i > 0 && i + 1 < entries.length && near(entries[i - 1], entries[i]) && near(entries[i], entries[i + 1])
         ? ([i - 1, i + 1] as const)
@@ -265,65 +286,58 @@ async function listFrames(
   }
 }
 
+/** Depth in a 16-bit PNG, or in an array of numbers. */
+const depthFile = (path: string): DepthFile => ({
+  path,
+  decode: /\.np[yz]$/.test(path) ? readDepthArray : decodeDepth16,
+});
+
 function depthFiles(
   manifest: Manifest,
   folder: string,
   camera: Intrinsics | null,
 ): ((id: string) => DepthFile) | null {
   const { depth, disparity, baseline_m: baseline } = manifest;
-  if (depth && typeof depth === 'object') return (id) => ({ path: folder + fill(depth.file, id) });
+  if (depth && typeof depth === 'object') return (id) => depthFile(folder + fill(depth.file, id));
   if (!disparity || !camera || baseline === undefined) return null;
-  return (id) => ({ path: folder + fill(disparity.file, id), focalBaseline: camera.fx * baseline });
+  const decode = (bytes: Uint8Array, name: string): DepthMap => {
+    const map = decodeDepth16(bytes, name);
+    return { ...map, data: map.data.map((d) => (d > 0 ? (camera.fx * baseline) / d : 0)) };
+  };
+  return (id) => ({ path: folder + fill(disparity.file, id), decode });
 }
 
 const fill = (path: string, id: string) => path.replace(/<id>|%0\dd/, id);
 
-/** Frames of a template such as `image/%04d.jpg`: `count` numbers on from the first that has a file. */
+/**
+ * Frames of a template such as `image/%04d.jpg`: `count` numbers on from the first that has a file. With `<id>` they
+ * start at 0.
+ */
 async function numberedFrames(files: FileSource, path: string, count: number): Promise<Entry[]> {
-  const [, start, digits, end] = /^(.*)%0(\d)d(.*)$/.exec(path) ?? [];
+  const before = path.slice(0, path.search(/<id>|%0\dd|$/));
+  const folder = before.slice(0, before.lastIndexOf('/') + 1) || '.';
+  const names = await files.list(folder);
+  if (count > names.length + MAX_MISSING)
+    throw new DataError(`${fileName(files, folder)}: ${names.length} files for ${count} frames`);
+  const [, start, digits, end] = /^(.*?)%0(\d)d(.*)$/.exec(path) ?? [];
   if (digits === undefined) return Array.from({ length: count }, (_, i) => ({ id: String(i) }));
-  const slash = start.lastIndexOf('/');
-  const prefix = start.slice(slash + 1);
+  const prefix = start.slice(start.lastIndexOf('/') + 1);
   const number = (name: string) => name.slice(prefix.length, name.length - end.length);
-  const first = (await files.list(start.slice(0, slash + 1) || '.')).find(
+  const first = names.find(
     (name) => name.startsWith(prefix) && name.endsWith(end) && /^\d+$/.test(number(name)),
   );
   const from = first === undefined ? 0 : Number(number(first));
   return Array.from({ length: count }, (_, i) => ({ id: String(from + i).padStart(Number(digits), '0') }));
 }
 
-async function readPoses(files: FileSource, path: string, count: number): Promise<Float64Array[]> {
-  const file = fileName(files, path);
-  const lines = new TextDecoder()
-    .decode(await files.read(path))
-    .trim()
-    .split('\n');
-  if (lines.length !== count) throw new DataError(`${file}: ${lines.length} poses for ${count} frames`);
-  return lines.map((line, i) => {
-    const row = line.trim().split(/\s+/).map(Number);
-    if (row.length !== 12 || !row.every(Number.isFinite))
-      throw new DataError(
-        `${file}:${i + 1}: expected 12 numbers, a 3x4 matrix; found ${JSON.stringify(line.slice(0, 80))}`,
-      );
-    return Float64Array.of(...row, 0, 0, 0, 1);
-  });
-}
-
 function parseManifest(bytes: Uint8Array, file: string): Manifest {
-  if (bytes.length > MAX_MANIFEST_BYTES)
-    throw new DataError(`${file}: ${bytes.length} bytes; the limit is ${MAX_MANIFEST_BYTES}`);
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (error) {
-    throw new DataError(`${file}: not JSON: ${error instanceof Error ? error.message : String(error)}`);
-  }
+  const json = parseJson(bytes, file);
   const parsed = manifestSchema.safeParse(json);
   if (parsed.success) return parsed.data;
-  const lines = parsed.error.issues.slice(0, 20).map((issue) => {
+  const lines = parsed.error.issues.slice(0, MAX_PROBLEMS).map((issue) => {
     const { path, message } = deepest(issue);
     const value = path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], json);
-    return `${file}: ${path.join('.') || '(all)'}: ${message}; found ${(JSON.stringify(value) ?? 'nothing').slice(0, 80)}`;
+    return `${file}: ${path.join('.') || '(all)'}: ${message}; found ${shown(value)}`;
   });
   throw new DataError(lines.join('\n'));
 }
@@ -339,12 +353,4 @@ function deepest(issue: Issue): { path: PropertyKey[]; message: string } {
     path: [...issue.path, ...best[0].path],
     message: [...new Set(best.map((branch) => branch.message))].join(', or '),
   };
-}
-
-/** PASCAL VOC's colour for a class: the bits of its id, spread over the high bits of red, green and blue. */
-function pascalColour(id: number): [number, number, number] {
-  const colour: [number, number, number] = [0, 0, 0];
-  for (let bit = 0; bit < 8; bit++)
-    for (let c = 0; c < 3; c++) colour[c] |= ((id >> (3 * bit + c)) & 1) << (7 - bit);
-  return colour;
 }

@@ -28,6 +28,7 @@ export class OutOfMemoryError extends GpuError {
 /** The device is gone; nothing computed after the loss may be used. */
 export class DeviceLostError extends GpuError {
   override name = 'DeviceLostError';
+  override readonly exitCode = 5;
 }
 
 /** A pin that names no variant. */

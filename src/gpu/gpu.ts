@@ -43,6 +43,8 @@ const COMMANDS_PER_SUBMIT = 512;
 // that reaches them is changing shape all the time and would not profit from finer eviction.
 const MAX_LAUNCHES = 8192;
 const MAX_BIND_GROUPS = 65536;
+/** How long a failed read waits for the news that the device is lost. */
+const LOSS_NEWS_MS = 200;
 
 /** @throws GpuError for a tensor of a recorded step, which has no buffer of its own. */
 function bufferOf(storage: Storage, what: string): GPUBuffer {
@@ -253,6 +255,7 @@ export class Gpu implements Device {
     try {
       await this.#wait(staging.mapAsync(GPUMapMode.READ));
     } catch (error) {
+      await this.#lossNews();
       await this.settle();
       throw new GpuError(`read-back failed: ${(error as Error).message || 'the map was aborted'}`);
     }
@@ -474,6 +477,11 @@ export class Gpu implements Device {
   #check(promise: Promise<void>): void {
     promise.catch(() => {}); // reported by settle()
     this.#checks.push(promise);
+  }
+
+  /** A map that fails may be the first news of a loss: Dawn's own follows. */
+  #lossNews(): Promise<unknown> {
+    return Promise.race([this.device.lost, new Promise((later) => setTimeout(later, LOSS_NEWS_MS))]);
   }
 
   #alive(): void {

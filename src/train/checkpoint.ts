@@ -49,6 +49,10 @@ function checkMeta(meta: object): void {
   });
 }
 
+/** The way on after a write that failed, for one on a full disk. */
+export const RESUME_WHEN_WRITABLE =
+  'The checkpoints before are untouched: when the cause is gone, continue with --resume auto.';
+
 /** Steps that have a checkpoint, verified or not, newest first. */
 function steps(folder: string): number[] {
   const names = existsSync(folder) ? readdirSync(folder) : [];
@@ -91,19 +95,26 @@ export function writeCheckpoint(
   }
   checkMeta(meta);
   cleanCheckpoints(dir);
-  appearWhole(path, (temporary) => {
-    mkdirSync(temporary, { recursive: true });
-    const files: Manifest['files'] = {};
-    for (const [group, tensors] of Object.entries(groups)) {
-      const bytes = writeSafetensors(new Map(Object.entries(tensors)));
-      writeSynced(join(temporary, group + ENDING), bytes);
-      files[group + ENDING] = { bytes: bytes.length, sha256: sha256(bytes) };
-    }
-    writeSynced(join(temporary, MANIFEST), manifestText({ format: FORMAT, step, files, meta: { ...meta } }));
-    syncFolder(temporary);
-    // A folder cannot be renamed over another one. Only a step taken again, after a damaged checkpoint, gets here.
-    if (existsSync(path)) renameSync(path, join(folder, `.step-${step}.replaced${UNFINISHED}`));
-  });
+  try {
+    appearWhole(path, (temporary) => {
+      mkdirSync(temporary, { recursive: true });
+      const files: Manifest['files'] = {};
+      for (const [group, tensors] of Object.entries(groups)) {
+        const bytes = writeSafetensors(new Map(Object.entries(tensors)));
+        writeSynced(join(temporary, group + ENDING), bytes);
+        files[group + ENDING] = { bytes: bytes.length, sha256: sha256(bytes) };
+      }
+      writeSynced(
+        join(temporary, MANIFEST),
+        manifestText({ format: FORMAT, step, files, meta: { ...meta } }),
+      );
+      syncFolder(temporary);
+      // A folder cannot be renamed over another one. Only a step taken again, after a damaged checkpoint, gets here.
+      if (existsSync(path)) renameSync(path, join(folder, `.step-${step}.replaced${UNFINISHED}`));
+    });
+  } catch (error) {
+    throw new DataError(`${reason(error)}. ${RESUME_WHEN_WRITABLE}`);
+  }
   cleanCheckpoints(dir);
   const others = steps(folder).filter((other) => other !== step);
   const stale = others.filter((other) => other > step);

@@ -77,6 +77,17 @@ async function readGroups(plan: Pick<Plan, 'state'>): Promise<Record<string, Rec
   return groups;
 }
 
+/** The first number of a state that is none, in words. */
+function nonFinite(groups: Awaited<ReturnType<typeof readGroups>>): string | null {
+  for (const [group, tensors] of Object.entries(groups)) {
+    for (const [name, { data }] of Object.entries(tensors)) {
+      const at = (data as Float32Array).findIndex((value) => !Number.isFinite(value));
+      if (at >= 0) return `'${group}/${name}' holds ${data[at]} at ${at}`;
+    }
+  }
+  return null;
+}
+
 /** Puts a checkpoint's tensors into a plan. @throws DataError when names or shapes differ. */
 export function restore(plan: Pick<Plan, 'state'>, checkpoint: Checkpoint, only?: readonly string[]): void {
   for (const [group, tensors] of Object.entries(plan.state)) {
@@ -100,12 +111,10 @@ const median = (values: readonly number[]): number =>
   values.length === 0 ? 0 : [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
 async function readTerms(tensors: Record<string, Tensor>): Promise<Record<string, number>> {
-  const terms: Record<string, number> = {};
-  for (const [name, tensor] of Object.entries(tensors)) {
-    terms[name] = await tensor.item();
-    tensor.dispose();
-  }
-  return terms;
+  // All at once: each read by itself would be a wait of its own.
+  const values = await Promise.all(Object.values(tensors).map((tensor) => tensor.item()));
+  for (const tensor of Object.values(tensors)) tensor.dispose();
+  return Object.fromEntries(Object.keys(tensors).map((name, i) => [name, values[i]]));
 }
 
 /**
@@ -114,9 +123,11 @@ async function readTerms(tensors: Record<string, Tensor>): Promise<Record<string
  * @param gpu drives submission and replays; null on the reference device.
  * @param run null: leave nothing behind.
  * @param start steps done before; a resumed run's state must have been restored.
+ * @throws NumericalError where a loss, or the state to be saved, is not finite
+ * @throws InterruptedError after a checkpoint, where `interrupted` says so
  */
 export async function trainPlan(
-  plan: Pick<Plan, 'phases' | 'begin' | 'state'>,
+  plan: Pick<Plan, 'phases' | 'begin' | 'state' | 'classes'>,
   gpu: Gpu | null,
   run: RunFolder | null,
   start: number,
@@ -142,7 +153,7 @@ export async function trainPlan(
 
 /** @param recorded told which program has buffers. */
 async function runPhases(
-  plan: Pick<Plan, 'phases' | 'begin' | 'state'>,
+  plan: Pick<Plan, 'phases' | 'begin' | 'state' | 'classes'>,
   gpu: Gpu | null,
   run: RunFolder | null,
   start: number,
@@ -153,7 +164,19 @@ async function runPhases(
   const total = plan.phases.reduce((sum, phase) => sum + phase.steps, 0);
   const result: LoopResult = { steps: start, curves: [] };
   const save = async (step: number) => {
-    run?.saveCheckpoint(step, await readGroups(plan), { phases: plan.phases.map((p) => [p.name, p.steps]) });
+    const groups = await readGroups(plan);
+    // A finite loss with an infinite gradient leaves such numbers; the next loss would tell, and this be the newest checkpoint.
+    const bad = nonFinite(groups);
+    if (bad) {
+      throw new NumericalError(
+        `after step ${step} of ${total}: ${bad}. Nothing is saved: the last checkpoint is from before. Lower the learning ` +
+          'rate (--set); --anomaly says which op made the first such number.',
+      );
+    }
+    run?.saveCheckpoint(step, groups, {
+      phases: plan.phases.map((p) => [p.name, p.steps]),
+      classes: plan.classes.map(({ name }) => name),
+    });
   };
   let done = 0;
   for (const [index, phase] of plan.phases.entries()) {

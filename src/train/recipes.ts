@@ -44,6 +44,7 @@ import { checkWeights, loadWeights } from './weights.ts';
 const depthOutcome = (evaluation: DepthEvaluation): Outcome => ({
   metrics: {
     absRel: evaluation.ours?.absRel ?? null,
+    mirroredAbsRel: evaluation.mirrored?.absRel ?? null,
     rmse: evaluation.ours?.rmse ?? null,
     a1: evaluation.ours?.a1 ?? null,
     constantAbsRel: evaluation.constant?.scores.absRel ?? null,
@@ -56,6 +57,9 @@ const segmentationOutcome = (segmentation: SegmentationEvaluation): Outcome => (
   metrics: { miou: segmentation.scores.miou, pixelAcc: segmentation.scores.pixelAcc },
   segmentation,
 });
+
+/** Drawn by itself, so that every recipe trains the depth network that `depth` trains at the same seed. */
+const drawDepth = ({ seed, model }: Config) => new DepthModel(new Initializer(seed), model);
 
 const depthNetwork = (model: DepthModel): Network => ({
   name: 'depth',
@@ -114,7 +118,7 @@ export async function depthRecipe(config: Config): Promise<Plan> {
   }
   checkWeights(config, true);
   const { dataset, refs } = await openVideo(config);
-  const model = new DepthModel(new Initializer(config.seed), config.model);
+  const model = drawDepth(config);
   const stages = depthStages(model, refs, config.depth, config.seed);
   return {
     pixels: config.pixels,
@@ -227,7 +231,7 @@ export async function threeWaysRecipe(config: Config): Promise<Plan> {
     config,
     data,
     init,
-    () => (withDepth ? new DepthModel(init, config.model) : null),
+    () => (withDepth ? drawDepth(config) : null),
     frames,
   );
   const start = depth && depthStart(depth, video?.refs ?? null, config);
@@ -287,7 +291,7 @@ export async function threeWaysDaRecipe(config: Config): Promise<Plan> {
   const init = new Initializer(seed);
   const student = new SegmentationModel(init, config.model, classes.length);
   const teacher = new SegmentationModel(init, config.model, classes.length);
-  const depth = new DepthModel(init, config.model);
+  const depth = drawDepth(config);
   const start = depthStart(depth, video, config);
   const phase = new CrossDomainPhase(
     student,

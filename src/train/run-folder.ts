@@ -16,7 +16,7 @@ import { dirname, join } from 'node:path';
 import { encodePng } from '../data/codecs.ts';
 import { isInside } from '../data/files.ts';
 import { DataError, type RgbImage } from '../data/types.ts';
-import { cleanCheckpoints, type TensorGroup, writeCheckpoint } from './checkpoint.ts';
+import { cleanCheckpoints, RESUME_WHEN_WRITABLE, type TensorGroup, writeCheckpoint } from './checkpoint.ts';
 import { UNFINISHED, writeWhole } from './durable.ts';
 import { fileVersionEvent, imageEvent, scalarsEvent, startEvent } from './tfevents.ts';
 
@@ -40,21 +40,30 @@ class Journal {
   }
 
   append(data: Uint8Array | string): void {
-    try {
-      writeFileSync(this.#handle, data);
-    } catch (error) {
-      throw new DataError(`${this.path}: cannot be written: ${(error as Error).message}`);
-    }
+    this.#guarded(() => writeFileSync(this.#handle, data));
   }
 
   /** Waits until everything is on the disk. */
   sync(): void {
-    fsyncSync(this.#handle);
+    this.#guarded(() => fsyncSync(this.#handle));
   }
 
   close(): void {
-    this.sync();
-    closeSync(this.#handle);
+    try {
+      this.sync();
+    } finally {
+      closeSync(this.#handle);
+    }
+  }
+
+  #guarded(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      throw new DataError(
+        `${this.path}: cannot be written: ${(error as Error).message}. ${RESUME_WHEN_WRITABLE}`,
+      );
+    }
   }
 }
 
@@ -102,11 +111,13 @@ function logLines(path: string, wanted: (event: Record<string, unknown>) => bool
 
 export class RunFolder {
   readonly dir: string;
+  readonly #config: object;
   #log: Journal;
   readonly #events: Journal;
 
-  private constructor(dir: string) {
+  private constructor(dir: string, config: object) {
     this.dir = dir;
+    this.#config = config;
     this.#log = new Journal(join(dir, LOG));
     // TensorBoard reads the files of a folder in the order of their names.
     const start = Math.floor(seconds());
@@ -141,7 +152,7 @@ export class RunFolder {
           logLines(log, () => true),
         );
       writeWhole(join(dir, CONFIG), `${json(config, 2)}\n`);
-      return new RunFolder(dir);
+      return new RunFolder(dir, config);
     } catch (error) {
       if (error instanceof DataError) throw error;
       throw new DataError(`${dir}: cannot be written: ${(error as Error).message}`);
@@ -190,7 +201,7 @@ export class RunFolder {
     return path;
   }
 
-  /** See `writeCheckpoint`. The log up to here is on the disk before the checkpoint is. */
+  /** See `writeCheckpoint`; `meta` gets the configuration too. The log up to here is on the disk before the checkpoint is. */
   saveCheckpoint(
     step: number,
     groups: Readonly<Record<string, Readonly<TensorGroup>>>,
@@ -198,7 +209,7 @@ export class RunFolder {
   ): string {
     this.#log.sync();
     this.#events.sync();
-    return writeCheckpoint(this.dir, step, groups, meta);
+    return writeCheckpoint(this.dir, step, groups, { ...meta, config: this.#config });
   }
 
   /** Writes summary.json. */

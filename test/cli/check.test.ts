@@ -1,11 +1,24 @@
 // The checks of `warpmix check`: that everything passes, that nothing is left out, and that what is wrong is found.
 import { readdirSync, readFileSync } from 'node:fs';
 import * as elementwise from '../../kernels/elementwise.ts';
+import { vjp } from '../../src/autograd/tape.ts';
+import { onDevice, sizeOf, tensor } from '../../src/autograd/tensor.ts';
 import { checkOps } from '../../src/cli/check-gradients.ts';
-import { checkKernels, compareVariant, type Launch } from '../../src/cli/check-kernels.ts';
+import { checkKernels, compareVariant, type Launch, noteLaunches } from '../../src/cli/check-kernels.ts';
 import { notDifferentiable, opCases } from '../../src/cli/check-ops.ts';
 import { kernelFamilies, kernelList } from '../../src/cli/kernel-list.ts';
-import type { Kernel } from '../../src/gpu/kernel.ts';
+import type { Storage } from '../../src/gpu/device.ts';
+import {
+  available,
+  canRun,
+  type Kernel,
+  type Numbers,
+  type Params,
+  type Variant,
+} from '../../src/gpu/kernel.ts';
+import { ReferenceDevice } from '../../src/gpu/reference.ts';
+import { matmul } from '../../src/ops/matmul.ts';
+import { batchNorm, groupNorm, instanceNorm } from '../../src/ops/norm.ts';
 import { randoms, testGpu } from '../device.ts';
 import { equal, is, ok, suite } from '../suite.ts';
 
@@ -96,6 +109,84 @@ test('a kernel that leaves out its last element is found', async () => {
 test('a kernel that writes past the end of its result is found', async () => {
   const found = await verdict((code) => code.replace('>= p.n', '> p.n'));
   ok(/'y' was written 1 beyond its end/.test(found), found);
+});
+
+/** Notes every launch. */
+class NotingDevice extends ReferenceDevice {
+  readonly launches: { kernel: Kernel; launch: Launch }[] = [];
+
+  override run<P extends Params>(kernel: Kernel<P>, params: P, buffers: Record<string, Storage>): void {
+    const held = kernel.bindings.map(({ name }) => {
+      const { data } = buffers[name] as unknown as { data: Numbers };
+      return [name, data.slice()] as const;
+    });
+    this.launches.push({
+      kernel: kernel as unknown as Kernel,
+      launch: { params, buffers: Object.fromEntries(held) },
+    });
+    super.run(kernel, params, buffers);
+  }
+}
+
+/** Sizes at which every invocation of a workgroup has its part, which those of `check` are too small for. */
+function largeLaunches(): NotingDevice['launches'] {
+  const device = new NotingDevice();
+  onDevice(device, () => {
+    const draw = (shape: readonly number[], stream: number) =>
+      tensor(randoms(sizeOf(shape), stream, 0.5, 1.5), shape);
+    const [scale, shift, mean, variance] = [5, 6, 7, 8].map((stream) => draw([8], stream));
+    const x = draw([2, 48, 48, 8], 1);
+    for (const fn of [
+      () => batchNorm(x, scale, shift, mean, variance, { training: true }),
+      () => groupNorm(x, scale, shift, { groups: 1 }),
+      () => instanceNorm(x),
+      () => matmul(draw([40, 50], 2), draw([50, 40], 3)),
+    ]) {
+      const [y, pullback] = vjp(fn, [x]);
+      pullback(draw(y.shape, 4));
+    }
+  });
+  return device.launches;
+}
+
+test('a kernel with a barrier left out is found, whichever barrier it is', async () => {
+  const gpu = await testGpu();
+  const BARRIER = 'workgroupBarrier();';
+  const barriers = (variant: Variant<Params>, { params }: Launch) =>
+    canRun(variant, params) ? variant.code(params).split(BARRIER).length - 1 : 0;
+  const noted = await noteLaunches();
+  const large = largeLaunches();
+  const survivors: string[] = [];
+  let removed = 0;
+  for (const { kernel } of kernelList) {
+    const all = [
+      ...large.filter((one) => one.kernel === kernel).map(({ launch }) => launch),
+      ...(noted.get(kernel) ?? []),
+    ];
+    for (const variant of kernel.variants.filter((one) => available(one, gpu.adapter))) {
+      const launches = all.filter((one) => barriers(variant, one) > 0);
+      const most = Math.max(0, ...launches.map((one) => barriers(variant, one)));
+      for (let k = 0; k < most; k++) {
+        const code = (params: Params) => {
+          const parts = variant.code(params).split(BARRIER);
+          return parts.map((part, i) => part + (i === parts.length - 1 || i === k ? '' : BARRIER)).join('');
+        };
+        const mutant = { ...variant, name: `${variant.name} without barrier ${k}`, code };
+        removed += 1;
+        let found = false;
+        for (const launch of launches) {
+          found ||= (await compareVariant(gpu, kernel, mutant, launch)).wrong.length > 0;
+        }
+        if (!found) survivors.push(`${kernel.name}/${mutant.name}`);
+      }
+    }
+  }
+  ok(removed >= 20, `${removed} barriers`);
+  // Nothing goes wrong without these. Before the first three and after them an invocation writes its own place only; the last
+  // one parts a channel of a group from the next, and these groups have one.
+  const folds = ['reduceMax', 'reduceMin', 'reduceSum'].map((name) => `${name}/subgroups without barrier 0`);
+  const idle = ['normGradMerge/tree without barrier 2', ...(gpu.adapter.subgroups ? folds : [])];
+  is(survivors.sort().join(), idle.sort().join());
 });
 
 test('filters choose by name', async () => {

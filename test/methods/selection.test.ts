@@ -186,7 +186,7 @@ function candidates(): { refs: FrameRef[]; classes: number } {
 
 async function grow(selection: GrowingSelection): Promise<number[]> {
   const gpu = await testGpu();
-  await trainPlan({ phases: selection.stages, state: selection.state() }, gpu, null, 0, {
+  await trainPlan({ phases: selection.stages, state: selection.state(), classes: [] }, gpu, null, 0, {
     checkpointEvery: 1000,
     onStep: () => {},
     interrupted: () => null,

@@ -1,61 +1,20 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { HostTensor } from '../../src/autograd/program.ts';
 import { gradientOf, valueAndGrad } from '../../src/autograd/tape.ts';
-import { keep, onDevice, type Tensor, tensor, useDevice } from '../../src/autograd/tensor.ts';
+import { onDevice, type Tensor, tensor, useDevice } from '../../src/autograd/tensor.ts';
 import { ReferenceDevice } from '../../src/gpu/reference.ts';
-import type { Phase } from '../../src/methods/phase.ts';
 import { add, mul, sqrt, square } from '../../src/ops/elementwise.ts';
 import { concat } from '../../src/ops/movement.ts';
-import { sum } from '../../src/ops/sum.ts';
-import { Sgd } from '../../src/optim/optimizer.ts';
 import { AnomalyWatch } from '../../src/train/anomaly.ts';
 import { NumericalError, trainPlan } from '../../src/train/loop.ts';
 import type { Plan } from '../../src/train/plan.ts';
 import { warpmix } from '../cli/spawn.ts';
 import { testGpu } from '../device.ts';
 import { equal, is, ok, suite } from '../suite.ts';
+import { toyPlan } from './toy.ts';
 
 const test = suite('anomaly watch');
-
-/** A batch of three samples of two numbers, under one weight each. */
-function planOf(
-  loss: (x: Tensor, w: Tensor) => Tensor,
-  batches: readonly (readonly number[])[],
-  start: readonly number[] = [1, 1],
-): Plan & { weights: Tensor } {
-  const weights = keep(tensor(start, [1, 2]));
-  const optimizer = new Sgd([{ params: [weights], lr: 0.5 }]);
-  const phase: Phase<readonly number[], { x: HostTensor }> = {
-    name: 'toy',
-    steps: batches.length,
-    imagesPerStep: 3,
-    optimizer,
-    load: async (k) => batches[k],
-    inputs: (batch) => {
-      optimizer.advance();
-      return { x: new HostTensor(batch, [3, 2]) };
-    },
-    train: ({ x }) => {
-      const [value, gradients] = valueAndGrad(() => sum(loss(x, weights)), [weights]);
-      optimizer.apply(gradients);
-      return { loss: value };
-    },
-  };
-  return {
-    weights,
-    about: '',
-    classes: [],
-    networks: [],
-    pixels: 2,
-    phases: [phase as unknown as Phase],
-    state: { toy: { weights } },
-    evaluate: async () => ({ metrics: {} }),
-    predict: () => ({}),
-    galleries: async () => [],
-  };
-}
 
 const good = [0.5, 0.25, -1, 2, 3, -0.125];
 
@@ -97,11 +56,15 @@ for (const [name, loss, bad, message] of cases) {
       useDevice(device);
       // In f64 the square of 1e30 is finite.
       const batch = bad.map((v) => (device.kind === 'reference' && v === 1e30 ? 1e200 : v));
-      const plan = planOf(loss, [good, batch]);
+      const plan = toyPlan(loss, [good, batch]);
       const found = await failure(plan, true);
       ok(message.test(found), `${device.kind}: ${found}`);
-      const plain = await failure(planOf(loss, [good, batch]), false);
-      ok(/^toy, step 2 of 2: loss is .*--anomaly/.test(plain) || plain === 'nothing', plain);
+      const plain = await failure(toyPlan(loss, [good, batch]), false);
+      // Without the watch the loss tells, or the state that is to be saved.
+      ok(
+        /^(toy, step 2 of 2: loss is|after step 2 of 2: 'toy\/weights' holds) .*--anomaly/.test(plain),
+        `${device.kind}: ${plain}`,
+      );
     }
     await testGpu();
   });
@@ -114,7 +77,7 @@ test('a replayed step that ends in NaN, or an interrupt, leaves no buffer behind
     [Number.NaN, null, /loss is NaN/],
     [1, 130, /interrupted after step 1/],
   ] as const) {
-    const plan = planOf((x, w) => mul(x, w), [good, good.map(() => bad)]);
+    const plan = toyPlan((x, w) => mul(x, w), [good, good.map(() => bad)]);
     const before = gpu.memory().live;
     let error: unknown;
     await trainPlan(plan, gpu, null, 0, { ...options, interrupted: () => code }).catch((e) => {
@@ -129,7 +92,7 @@ test('a replayed step that ends in NaN, or an interrupt, leaves no buffer behind
 test('an update that overflows is named as such, without a sample', async () => {
   await testGpu();
   const far = 3e38; // value 0, gradient 3e38, and -3e38 - 0.5 * 3e38 is no f32
-  const plan = planOf((x, w) => mul(x, add(w, tensor([far, 0], [1, 2]))), [[far, 0, 0, 0, 0, 0]], [-far, 0]);
+  const plan = toyPlan((x, w) => mul(x, add(w, tensor([far, 0], [1, 2]))), [[far, 0, 0, 0, 0, 0]], [-far, 0]);
   const found = await failure(plan, true);
   ok(
     /^toy, step 1 of 1: sgd \(outside the gradient\) made .*-infinity at \[0,0\] of 'w' \[1,2\]$/.test(found),
@@ -141,7 +104,7 @@ test('a step without anomalies: the same weights as unwatched, nothing left on t
   const gpu = await testGpu();
   const weights: number[][] = [];
   for (const anomaly of [false, true]) {
-    const plan = planOf((x, w) => square(mul(x, w)), [good, good.map((v) => v / 3), good]);
+    const plan = toyPlan((x, w) => square(mul(x, w)), [good, good.map((v) => v / 3), good]);
     const before = gpu.memory().live;
     is(await failure(plan, anomaly), 'nothing');
     is(gpu.memory().live, before);
@@ -159,9 +122,9 @@ test('what a tensor held before it was filled piece by piece is no anomaly; what
     for (const storage of held) gpu.free(storage);
   };
   rubbish();
-  is(await failure(planOf(joined, [good, good]), true), 'nothing');
+  is(await failure(toyPlan(joined, [good, good]), true), 'nothing');
   rubbish();
-  const found = await failure(planOf(joined, [good, [0, 0, 0, 0, 1e30, 0]]), true);
+  const found = await failure(toyPlan(joined, [good, [0, 0, 0, 0, 1e30, 0]]), true);
   ok(/: square \(forward pass\) made .*infinity at \[2,0\] of 'y' \[3,4\], sample 2 of 3/.test(found), found);
 });
 

@@ -5,7 +5,12 @@ import { latestCheckpoint, readCheckpoint } from '../../src/train/checkpoint.ts'
 import { type Config, presets } from '../../src/train/config.ts';
 import { InterruptedError, restore, trainPlan } from '../../src/train/loop.ts';
 import type { Plan } from '../../src/train/plan.ts';
-import { supervisedRecipe, threeWaysDaRecipe, threeWaysRecipe } from '../../src/train/recipes.ts';
+import {
+  depthRecipe,
+  supervisedRecipe,
+  threeWaysDaRecipe,
+  threeWaysRecipe,
+} from '../../src/train/recipes.ts';
 import { RunFolder } from '../../src/train/run-folder.ts';
 import { streetPack } from '../data/fixtures.ts';
 import { testGpu } from '../device.ts';
@@ -149,6 +154,12 @@ test('from the depth network of an earlier run: the bits of one run; that folder
     ok(again.log.trim().split('\n').length === 3, `three steps, log: ${again.log}`);
     ok(learned(whole).length > 100, `${learned(whole).length} tensors`);
     equal(learned(again), learned(whole));
+
+    // Recipe 'depth' trains the same network by itself.
+    const depthOf = ({ state }: Trained) => Object.entries(state).filter(([name]) => /^depth\//.test(name));
+    const alone = await trainIn(join(home, 'f'), config, Number.POSITIVE_INFINITY, depthRecipe);
+    ok(depthOf(whole).length > 50, `${depthOf(whole).length} tensors`);
+    equal(depthOf(alone), depthOf(whole));
 
     const scratch = await supervisedRecipe({
       ...settings,

@@ -114,7 +114,7 @@ export const select = defineCommand({
         restore({ state: { depth: depth.state() } }, checkpoint);
       }
       const selection = selectionBy(method, refs, budget, config, depth, dataset.classes.length);
-      await trainPlan({ phases: selection.stages, state: selection.state() }, gpu, null, 0, {
+      await trainPlan({ phases: selection.stages, state: selection.state(), classes: [] }, gpu, null, 0, {
         checkpointEvery: Number.POSITIVE_INFINITY,
         interrupted: () => null,
         onStep: ({ phase, step, of, terms }) => {

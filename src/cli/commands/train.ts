@@ -5,11 +5,10 @@ import { DataError } from '../../data/types.ts';
 import { presets, resolveConfig } from '../../train/config.ts';
 import { readConfig } from '../../train/run-folder.ts';
 import { Trace } from '../../train/trace.ts';
-import { withGpu } from '../device.ts';
 import { print, printJson } from '../output.ts';
 import { presetNamed, recipeNamed, recipes } from '../recipes.ts';
 import { readFinished } from '../report.ts';
-import { duration, openRunFolder, printOutcome, runSession } from '../session.ts';
+import { duration, openRunFolder, outlivingLoss, printOutcome, runSession } from '../session.ts';
 import { repeated, UsageError, wholeNumber } from '../usage.ts';
 import { startVariants } from '../variants.ts';
 
@@ -21,7 +20,11 @@ const args = {
     description: `sizes and schedule: ${Object.keys(presets).join(', ')}`,
     valueHint: 'NAME',
   },
-  data: { type: 'string', description: 'street[:VARIANT], pack:DIR or cityscapes:DIR', valueHint: 'SPEC' },
+  data: {
+    type: 'string',
+    description: 'street[:VARIANT] or NAME:DIR, such as pack:DIR (docs/data.md)',
+    valueHint: 'SPEC',
+  },
   unlabeled: { type: 'string', description: 'where unlabelled frames come from', valueHint: 'SPEC' },
   labels: { type: 'string', description: 'labelled images; the rest train unlabelled', valueHint: 'N' },
   'labels-file': {
@@ -123,23 +126,22 @@ export const train = defineCommand({
     }
     const stamp = new Date().toISOString().slice(0, 19).replace(/[-:]/g, '').replace('T', '-');
     const dir = args.out ?? join('runs', `${args.recipe}-${stamp}`);
-    const resume = args.resume === 'auto' && existsSync(dir);
     const compare = repeated(rawArgs, 'compare').map(readFinished);
     const command = `npx warpmix train ${rawArgs.join(' ')}`;
-    await withGpu(async (gpu) => {
+    await outlivingLoss(args['dry-run'] ? null : dir, async (gpu, again) => {
+      const resume = again || (args.resume === 'auto' && existsSync(dir));
       const trace = args.trace === undefined ? null : new Trace(args.trace, gpu);
       const before = resume ? readConfig(dir) : null;
       const variants = startVariants(gpu, Boolean(args.tuned), before);
       const plan = await recipe.plan(config);
-      const { run, start } = args['dry-run']
-        ? { run: null, start: 0 }
+      const opened = args['dry-run']
+        ? { run: null, start: 0, isNew: true }
         : openRunFolder(dir, args.recipe, config, plan, variants, before, resume);
       const session = {
         recipe: args.recipe,
         config,
         plan,
-        run,
-        start,
+        ...opened,
         compare,
         anomaly: Boolean(args.anomaly),
         eager: Boolean(args.eager),
@@ -152,6 +154,7 @@ export const train = defineCommand({
         Boolean(args.json),
         command,
       );
+      const { run } = opened;
       const written = run ? relative('', run.dir) || run.dir : null;
       if (args.json) {
         printJson({ event: 'done', step: steps, metrics: outcome.metrics, run: written });

@@ -1,0 +1,171 @@
+// What goes wrong around a training run, as a user meets it: signals, full disks, damaged files, labels that say nothing, odd
+// terminals.
+import type { ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { latestCheckpoint } from '../../src/train/checkpoint.ts';
+import { equal, is, ok, suite } from '../suite.ts';
+import { label, NAMES, pack, SMALL } from './halves.ts';
+import { type Ended, warpmix } from './spawn.ts';
+import { left, trainToy } from './toy.ts';
+
+const test = suite('faults in training');
+
+const home = mkdtempSync(join(tmpdir(), 'warpmix-faults-'));
+const data = pack();
+test.after(() => {
+  rmSync(home, { recursive: true, force: true });
+  data.remove();
+});
+
+/** Runs `code` in the process before the command starts. */
+const preloaded = (code: string) => ({
+  NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(code)}`,
+});
+
+const checkpoints = (dir: string) =>
+  readdirSync(join(dir, 'checkpoints'))
+    .map((name) => Number(/^step-(\d+)$/.exec(name)?.[1] ?? Number.NaN))
+    .sort((a, b) => a - b);
+
+test('SIGTERM, a full disk, a damaged checkpoint, one after the other: the run ends with the bits of one without faults', async () => {
+  // Long enough for a signal to come before the end.
+  const length = { steps: 600, every: 50 };
+  const whole = join(home, 'whole');
+  is((await trainToy(whole, length)).code, 0);
+
+  const dir = join(home, 'faulty');
+  const terminated = await trainToy(dir, { ...length, signals: ['SIGTERM'] });
+  is(terminated.code, 143, terminated.stderr);
+  const said = /error: interrupted after step (\d+); continue with --resume auto/.exec(terminated.stderr);
+  equal(said && Number(said[1]), checkpoints(dir).at(-1));
+
+  const full = await trainToy(dir, {
+    ...length,
+    env: preloaded(`
+      import fs from 'node:fs';
+      import { syncBuiltinESMExports } from 'node:module';
+      const { openSync, writeFileSync } = fs;
+      const full = new Set();
+      fs.openSync = (path, ...rest) => {
+        const file = openSync(path, ...rest);
+        if (String(path).includes('.step-550.')) full.add(file);
+        return file;
+      };
+      fs.writeFileSync = (file, ...rest) => {
+        if (full.has(file)) throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+        return writeFileSync(file, ...rest);
+      };
+      syncBuiltinESMExports();
+    `),
+  });
+  is(full.code, 4, full.stderr);
+  ok(
+    /error: .*checkpoints.step-550: cannot be written: ENOSPC: no space left.*--resume auto/.test(
+      full.stderr,
+    ),
+    full.stderr,
+  );
+  equal(checkpoints(dir), [450, 500], 'those before stay, and nothing half-written');
+
+  const damaged = join(dir, 'checkpoints', 'step-500', 'toy.safetensors');
+  const bytes = readFileSync(damaged);
+  bytes[bytes.length - 5] ^= 1;
+  writeFileSync(damaged, bytes);
+  const resumed = await trainToy(dir, length);
+  is(resumed.code, 0, resumed.stderr);
+  ok(resumed.stderr.includes(`${damaged}: is damaged: its sha256 differs`), resumed.stderr);
+  ok(resumed.stderr.includes('resuming after step 450'), resumed.stderr);
+  equal(left(dir), left(whole));
+});
+
+test('a second Ctrl-C ends at once, with 130', async () => {
+  const dir = join(home, 'twice');
+  const { code, stderr } = await trainToy(dir, { steps: 100_000, every: 100, signals: ['SIGINT', 'SIGINT'] });
+  is(code, 130, stderr);
+  equal(latestCheckpoint(dir).skipped, []);
+});
+
+test('other classes under the same settings: the run does not go on, and both lists are shown', async () => {
+  const dir = join(home, 'classes');
+  const length = { steps: 4, every: 2 };
+  is((await trainToy(dir, { ...length, classes: ['road', 'car'] })).code, 0);
+  const { code, stderr } = await trainToy(dir, { ...length, classes: ['car', 'road'] });
+  is(code, 4, stderr);
+  ok(/other classes: .*step 4 are road, car; the data have car, road now/.test(stderr), stderr);
+  equal(checkpoints(dir), [2, 4]);
+});
+
+test('no checkpoint is intact: each is named, the run starts again, and its log holds every step once', async () => {
+  const dir = join(home, 'none');
+  const length = { steps: 4, every: 2 };
+  is((await trainToy(dir, length)).code, 0);
+  const whole = left(dir);
+  for (const step of checkpoints(dir)) rmSync(join(dir, 'checkpoints', `step-${step}`, 'manifest.json'));
+  const { code, stderr } = await trainToy(dir, length);
+  is(code, 0, stderr);
+  is(stderr.match(/skipped .*step-\d/g)?.length, 2, stderr);
+  ok(/none: has no intact checkpoint; starting from step 0/.test(stderr), stderr);
+  equal(left(dir), whole);
+});
+
+/** `train supervised` for three steps. */
+const train = (out: string, root: string, more: readonly string[] = [], options = {}): Promise<Ended> =>
+  warpmix(
+    ['train', 'supervised', '--data', `pack:${root}`, '--out', out, ...SMALL, '--steps', '3', ...more],
+    options,
+  );
+
+test('nothing is labelled: the loss is 0, the scores are n/a', async () => {
+  const empty = label(() => 255);
+  const unlabelled = pack(Object.fromEntries(NAMES.map((name) => [`label/${name}.png`, empty])));
+  try {
+    const out = join(home, 'void');
+    const { code, stdout, stderr } = await train(out, unlabelled.root);
+    is(code, 0, stderr);
+    ok(/^above +n\/a +0\.0$/m.test(stdout) && /mIoU n\/a/.test(stdout), stdout);
+    const lines = readFileSync(join(out, 'log.jsonl'), 'utf8').trim().split('\n');
+    const events = lines.map((line) => JSON.parse(line));
+    for (const { loss, gradientNorm } of events.slice(0, 3)) equal([loss, gradientNorm], [0, 0]);
+    equal(events[3].metrics, { miou: null, pixelAcc: null });
+  } finally {
+    unlabelled.remove();
+  }
+});
+
+// A terminal of 40 columns, as far as Node tells a program.
+const terminal = preloaded(`
+  for (const stream of [process.stdout, process.stderr]) {
+    Object.defineProperties(stream, { isTTY: { value: true }, columns: { value: 40 } });
+  }
+`);
+
+test('images of one colour: every loss is finite. In 40 columns progress stays on its line; NO_COLOR: no escape code', async () => {
+  const grey = label(() => 128);
+  const flat = pack(Object.fromEntries(NAMES.map((name) => [`image/${name}.png`, grey])));
+  try {
+    const options = { env: { ...terminal, NO_COLOR: '1' } };
+    const { code, stdout, stderr } = await train(join(home, 'flat'), flat.root, ['--json'], options);
+    is(code, 0, stderr);
+    ok(!/NaN|Infinity/.test(stdout), stdout);
+    const redrawn = stderr.split('\n').flatMap((line) => line.split('\r').slice(1));
+    is(redrawn.filter((text) => text.includes('supervised')).length, 3, JSON.stringify(stderr));
+    for (const text of redrawn) ok(text.length < 40, JSON.stringify(text));
+    ok(!(stdout + stderr).includes('\u001b'), JSON.stringify(stderr));
+  } finally {
+    flat.remove();
+  }
+  const coloured = await warpmix(['eval', '--run', join(home, 'nothing')], { env: terminal });
+  is(coloured.code, 4);
+  ok(coloured.stderr.includes('\u001b[31merror'), JSON.stringify(coloured.stderr));
+});
+
+test('train --json whose reader has gone: it trains on to the end', async () => {
+  const out = join(home, 'pipe');
+  const closed = { meanwhile: (child: ChildProcess) => child.stdout!.destroy() };
+  const { code, stderr } = await train(out, data.root, ['--json'], closed);
+  is(code, 0, stderr);
+  ok(!/EPIPE/.test(stderr), stderr);
+  ok(existsSync(join(out, 'report.html')));
+});

@@ -118,15 +118,21 @@ const isPlain = (p: BinaryParams) =>
   [p.a1, p.b1].every((s) => s === p.d2 * p.d3) &&
   [p.a0, p.b0].every((s) => s === p.d1 * p.d2 * p.d3);
 
+/** Along the last axis a runs on in fours and b stays the same: a factor per image, per row or per pixel. */
+const isScaled = (p: BinaryParams) =>
+  p.a3 === 1 && p.b3 === 0 && [p.d3, p.a0, p.a1, p.a2].every((s) => s % 4 === 0);
+
 // Values of an axis that one invocation walks on a CPU adapter, where the four remainders cost more than a value does.
 const RUN = 32;
 
+/** @param alike a and b always have one shape, as a cotangent and the value that it belongs to. */
 function binary(
   name: string,
   formula: string,
   expression: string,
   plain: (a: number, b: number) => number,
   flops = 1,
+  alike = false,
 ): Kernel<BinaryParams> {
   const equal = vectorOrScalar(
     (vector) => shader.binary(expression, vector),
@@ -135,16 +141,20 @@ function binary(
   const broadcast = (
     variant: string,
     summary: string,
+    vector: boolean,
     run: number,
     applies: Variant<BinaryParams>['applies'],
   ): Variant<BinaryParams> => ({
     name: variant,
     summary,
-    applies,
-    code: () => shader.binaryBroadcast(expression),
+    applies: (p, facts) => applies(p, facts) && (!vector || isScaled(p)),
+    vec4: vector ? ['a', 'y'] : [],
+    code: () => shader.binaryBroadcast(expression, vector),
     constants: () => ({ RUN: run }),
-    workgroups: (p) => groupsFor((p.n / p.d3) * Math.ceil(p.d3 / run)),
+    workgroups: (p) => groupsFor((p.n / p.d3) * Math.ceil(p.d3 / (vector ? 4 : 1) / run)),
   });
+  const everywhere = () => true;
+  const software = (_: BinaryParams, facts: AdapterFacts) => facts.software;
   return {
     name,
     summary: `${name} of two arrays, broadcast over up to four axes`,
@@ -174,13 +184,26 @@ function binary(
         ...v,
         applies: (p: BinaryParams, facts: AdapterFacts) => isPlain(p) && v.applies(p, facts),
       })),
+      ...(alike
+        ? []
+        : [
+            broadcast(
+              'value-run',
+              `four at a time with one value of b, up to ${RUN / 4} times`,
+              true,
+              RUN / 4,
+              software,
+            ),
+            broadcast('value', 'four at a time with one value of b', true, 1, everywhere),
+          ]),
+      broadcast('broadcast-run', `${RUN} values of the last axis per invocation`, false, RUN, software),
       broadcast(
-        'broadcast-run',
-        `${RUN} values of the last axis per invocation`,
-        RUN,
-        (_, { software }) => software,
+        'broadcast',
+        'one value per invocation, strides of 0 along repeated axes',
+        false,
+        1,
+        everywhere,
       ),
-      broadcast('broadcast', 'one value per invocation, strides of 0 along repeated axes', 1, () => true),
     ],
     cost: (p) => ({ flops: flops * p.n, bytes: 12 * p.n }),
     reference: (p, { a, b, y }) => {
@@ -198,6 +221,9 @@ function binary(
   };
 }
 
+const slope = (...[name, formula, expression, plain, flops]: Parameters<typeof binary>) =>
+  binary(name, formula, expression, plain, flops, true);
+
 /** y = f(a, b). The `…Grad` kernels are slopes fused with the cotangent a: one pass over memory instead of two. */
 export const binaryKernels = {
   add: binary('add', 'y = a + b', 'a + b', (a, b) => a + b),
@@ -209,28 +235,28 @@ export const binaryKernels = {
   greaterEqual: binary('greaterEqual', 'y = [a >= b]', 'select(T(0.0), T(1.0), a >= b)', (a, b) =>
     a >= b ? 1 : 0,
   ),
-  reluGrad: binary('reluGrad', 'y = a [b > 0]', 'select(T(0.0), a, b > T(0.0))', (a, b) => (b > 0 ? a : 0)),
-  eluGrad: binary(
+  reluGrad: slope('reluGrad', 'y = a [b > 0]', 'select(T(0.0), a, b > T(0.0))', (a, b) => (b > 0 ? a : 0), 1),
+  eluGrad: slope(
     'eluGrad',
     'y = a (b > 0 ? 1 : b + 1), b = elu(x)',
     'a * (min(b, T(0.0)) + T(1.0))',
     (a, b) => a * (Math.min(b, 0) + 1),
     3,
   ),
-  sigmoidGrad: binary(
+  sigmoidGrad: slope(
     'sigmoidGrad',
     'y = a b (1 - b), b = sigmoid(x)',
     'a * b * (T(1.0) - b)',
     (a, b) => a * b * (1 - b),
     3,
   ),
-  tanhGrad: binary(
+  tanhGrad: slope(
     'tanhGrad',
     'y = a (1 - b^2), b = tanh x',
     'a * (T(1.0) - b * b)',
     (a, b) => a * (1 - b * b),
     3,
   ),
-  softplusGrad: binary('softplusGrad', 'y = a sigmoid(b)', 'a * sigmoid(b)', (a, b) => a * sigmoidOf(b), 10),
-  absGrad: binary('absGrad', 'y = a sign(b)', 'a * sign(b)', (a, b) => a * Math.sign(b)),
+  softplusGrad: slope('softplusGrad', 'y = a sigmoid(b)', 'a * sigmoid(b)', (a, b) => a * sigmoidOf(b), 10),
+  absGrad: slope('absGrad', 'y = a sign(b)', 'a * sign(b)', (a, b) => a * Math.sign(b), 1),
 } satisfies Record<string, Kernel<BinaryParams>>;

@@ -69,18 +69,26 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 
 /**
  * y[c] = f(a[c . sa], b[c . sb]) over up to four axes; a stride of 0 repeats an axis of length one. An invocation walks RUN
- * values of the last axis, so that places are computed once for all of them.
+ * neighbours along the last axis, so that places are computed once for all of them. `vector`: neighbours are vec4 of a and y, and b
+ * has one value for the whole of the last axis.
  */
-export const binaryBroadcast = (expression: string) => wgsl`
+export const binaryBroadcast = (expression: string, vector: boolean) => wgsl`
 override RUN: u32;
+#if ${vector}
+alias T = vec4f;
+const LANES = 4u;
+#else
 alias T = f32;
+const LANES = 1u;
+#endif
 fn sigmoid(x: T) -> T { return T(1.0) / (T(1.0) + exp(clamp(-x, T(-80.0), T(80.0)))); }
 fn f(a: T, b: T) -> T { return ${expression}; }
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let k = flat(gid, groups);
-  let runs = (p.d3 + RUN - 1u) / RUN;
+  let along = p.d3 / LANES;
+  let runs = (along + RUN - 1u) / RUN;
   let r2 = k / runs;
   let first = (k - r2 * runs) * RUN;
   if (r2 * p.d3 >= p.n) { return; }
@@ -88,11 +96,11 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   let c2 = r2 - r1 * p.d2;
   let c0 = r1 / p.d1;
   let c1 = r1 - c0 * p.d1;
-  var atA = c0 * p.a0 + c1 * p.a1 + c2 * p.a2 + first * p.a3;
+  var atA = (c0 * p.a0 + c1 * p.a1 + c2 * p.a2) / LANES + first * p.a3;
   var atB = c0 * p.b0 + c1 * p.b1 + c2 * p.b2 + first * p.b3;
-  let end = r2 * p.d3 + min(first + RUN, p.d3);
-  for (var i = r2 * p.d3 + first; i < end; i++) {
-    y[i] = f(a[atA], b[atB]);
+  let end = r2 * along + min(first + RUN, along);
+  for (var i = r2 * along + first; i < end; i++) {
+    y[i] = f(a[atA], T(b[atB]));
     atA += p.a3;
     atB += p.b3;
   }

@@ -73,6 +73,10 @@ const pairs: [number[], number[]][] = [
     [3, 37],
     [3, 1],
   ],
+  [
+    [2, 3, 12],
+    [2, 1, 1],
+  ],
 ];
 for (const [name, fn] of Object.entries(binary)) {
   for (const [a, b] of pairs) {

@@ -21,9 +21,11 @@ const commands: SubCommandsDef = {
   data: async () => (await import('./commands/data.ts')).data,
   train: async () => (await import('./commands/train.ts')).train,
   eval: async () => (await import('./commands/eval.ts')).evaluate,
+  summary: async () => (await import('./commands/summary.ts')).summary,
   bench: async () => (await import('./commands/bench.ts')).bench,
   select: async () => (await import('./commands/select.ts')).select,
   predict: async () => (await import('./commands/predict.ts')).predict,
+  export: async () => (await import('./commands/export.ts')).exportRun,
   experiment: async () => (await import('./commands/experiment.ts')).experiment,
   tune: async () => (await import('./commands/tune.ts')).tune,
 };

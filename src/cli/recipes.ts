@@ -1,4 +1,4 @@
-import type { Config } from '../train/config.ts';
+import { type Config, type PresetName, presets } from '../train/config.ts';
 import type { Plan } from '../train/plan.ts';
 import { depthRecipe, supervisedRecipe, threeWaysDaRecipe, threeWaysRecipe } from '../train/recipes.ts';
 import { didYouMean, UsageError } from './usage.ts';
@@ -35,4 +35,10 @@ export function recipeNamed(name: string): Recipe {
   if (Object.hasOwn(recipes, name)) return recipes[name];
   const names = Object.keys(recipes);
   throw new UsageError(`unknown recipe '${name}'${didYouMean(name, names)}; recipes: ${names.join(', ')}`);
+}
+
+/** @throws UsageError listing the presets */
+export function presetNamed(name: string): PresetName {
+  if (Object.hasOwn(presets, name)) return name as PresetName;
+  throw new UsageError(`--preset '${name}': expected one of ${Object.keys(presets).join(', ')}`);
 }

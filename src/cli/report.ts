@@ -78,6 +78,10 @@ function depthRows({ depth }: Outcome): DepthRow[] {
       ours: true,
       scores: depth.ours,
     });
+  if (depth.mirrored) {
+    const note = 'mean of the image and of its mirror image';
+    rows.push({ name: 'this model, mirrored too', note, scores: depth.mirrored });
+  }
   if (depth.constant) {
     const note = `${depth.constant.fitted.toFixed(1)} m everywhere`;
     rows.push({ name: 'best constant depth', note, scores: depth.constant.scores });

@@ -52,6 +52,7 @@ export function printOutcome({ segmentation, depth }: Outcome): void {
       table([
         ['depth, median-scaled', ...columns],
         row('this model', depth.ours),
+        row('  with its mirror image', depth.mirrored),
         row('best constant depth', depth.constant?.scores),
         row('fitted road plane', depth.roadPlane?.scores),
       ]),
@@ -205,7 +206,7 @@ async function trainAndScore(
     anomaly,
     eager,
     trace,
-    onRecord: note,
+    onNote: note,
     onStep: (report) => {
       done.steps = report.step;
       if (json) printJson({ event: 'step', ...report });

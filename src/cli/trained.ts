@@ -9,33 +9,42 @@ import { note } from './output.ts';
 import { recipeNamed } from './recipes.ts';
 import { applyVariants, runVariants } from './variants.ts';
 
-/**
- * The settings and the newest intact checkpoint of a finished (or interrupted) run. `gpu` runs the kernel variants from now
- * on that it was trained with.
- * @throws DataError when the folder holds no run or no checkpoint
- */
-export function readRun(gpu: Gpu, dir: string): { recipe: string; config: Config; checkpoint: Checkpoint } {
+/** What a run was started with. @throws DataError when the folder holds no run. */
+export function readSettings(dir: string): { recipe: string; config: Config; variants: unknown } {
   const stored = readConfig(dir);
   if (!stored)
     throw new DataError(`${dir}: holds no run (no config.json); name a folder that 'warpmix train' wrote`);
   const { recipe, variants, ...settings } = stored;
-  const config = checkConfig(settings, `${dir}/config.json`);
+  return { recipe: String(recipe), config: checkConfig(settings, `${dir}/config.json`), variants };
+}
+
+/**
+ * The settings and the newest intact checkpoint of a finished (or interrupted) run. `gpu` runs the kernel variants from now
+ * on that it was trained with; null where nothing is run.
+ * @throws DataError when the folder holds no run or no checkpoint
+ */
+export function readRun(
+  gpu: Gpu | null,
+  dir: string,
+): { recipe: string; config: Config; checkpoint: Checkpoint } {
+  const { recipe, config, variants } = readSettings(dir);
   const { found, skipped } = latestCheckpoint(dir);
   for (const { path, reason } of skipped) note(`skipped ${path}: ${reason}`);
   if (!found) throw new DataError(`${dir}: has no intact checkpoint`);
   const ran = runVariants.optional().safeParse(variants);
   if (!ran.success) throw new DataError(`${dir}/config.json: 'variants' is not what 'warpmix train' writes`);
-  if (ran.data) applyVariants(gpu, ran.data);
-  return { recipe: String(recipe), config, checkpoint: readCheckpoint(found.path) };
+  if (gpu && ran.data) applyVariants(gpu, ran.data);
+  return { recipe, config, checkpoint: readCheckpoint(found.path) };
 }
 
 /**
- * The models of a run, on `gpu`.
+ * The models of a run, on the current device.
+ * @param gpu that device, where it runs kernels.
  * @param data evaluates on another data set than the run's own.
  * @throws DataError when the folder holds no run or no checkpoint
  */
 export async function openRun(
-  gpu: Gpu,
+  gpu: Gpu | null,
   dir: string,
   data?: string,
 ): Promise<{ recipe: string; config: Config; plan: Plan }> {

@@ -1,12 +1,10 @@
-import { readCityscapes } from './cityscapes.ts';
-import { openDataset, openFolder, parseSpec } from './open.ts';
-import { readPack } from './pack.ts';
+import { openDataset, openFolder, parseSpec, READERS } from './open.ts';
 import { DataError, type RgbImage, type Split } from './types.ts';
 
 /**
  * Reads a data set in full and lists everything wrong with it, one message each: bad manifests and empty splits,
- * missing or undecodable files, labels or depth of another size than their image, class ids out of range, an image
- * that is both in training and in evaluation. Empty when all is well. Of the generated street world the first, middle
+ * missing or undecodable files, labels without an image, labels or depth of another size than their image, class ids out of range, an image
+ * that is both in training or unlabelled and in evaluation. Empty when all is well. Of the generated street world the first, middle
  * and last frame of each split are tried.
  */
 export async function checkDataset(spec: string): Promise<string[]> {
@@ -15,23 +13,24 @@ export async function checkDataset(spec: string): Promise<string[]> {
     const { reader, rest } = parseSpec(spec);
     if (reader === 'street') return await checkGenerated(spec);
     const files = await openFolder(rest);
-    const opened = reader === 'pack' ? await readPack(files) : await readCityscapes(files);
-    problems.push(...opened.problems);
+    const opened = await READERS[reader](files);
+    problems.push(...opened.problems, ...opened.unpaired);
 
     const trained = new Map<string, string>();
+    const evaluated: { digest: string; id: string }[] = [];
     for (const [name, split] of Object.entries(opened.splits)) {
-      for (let i = 0; i < split.length; i++) {
+      for (let i = 0; i < split.length + split.contextLength; i++) {
         const { problems: found, image } = await split.inspect(i);
         problems.push(...found);
-        if (!image || name === 'unlabelled') continue;
+        if (!image || i >= split.length) continue;
         const digest = await sha256(image);
-        const twin = trained.get(digest);
-        if (name === 'train') trained.set(digest, split.id(i));
-        else if (twin !== undefined)
-          problems.push(
-            `${files.root}: train frame ${twin} and val frame ${split.id(i)} hold the same image`,
-          );
+        if (name === 'val') evaluated.push({ digest, id: split.id(i) });
+        else if (!trained.has(digest)) trained.set(digest, `${name} frame ${split.id(i)}`);
       }
+    }
+    for (const { digest, id } of evaluated) {
+      const twin = trained.get(digest);
+      if (twin !== undefined) problems.push(`${files.root}: ${twin} and val frame ${id} hold the same image`);
     }
   } catch (error) {
     if (!(error instanceof DataError)) throw error;

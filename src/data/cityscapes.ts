@@ -3,19 +3,15 @@
 //   gtFine/{train,val}/CITY/CITY_SEQ_FRAME_gtFine_labelIds.png
 //   camera/{train,val}/CITY/CITY_SEQ_FRAME_camera.json                       (optional: intrinsics)
 //   leftImg8bit_sequence/{train,val}/CITY/CITY_SEQ_FRAME_leftImg8bit.png     (optional: the frames around each image)
+//   disparity/{train,val}/CITY/CITY_SEQ_FRAME_disparity.png                  (optional: depth, with the camera files)
 import * as z from 'zod';
 import { cityscapesClasses, cityscapesLabelIdToTrainId } from './classes.ts';
-import { imageSize } from './codecs.ts';
-import {
-  assemble,
-  checkWorkingSize,
-  FileSplit,
-  type FrameFiles,
-  type Opened,
-  type ReadOptions,
-} from './file-split.ts';
+import { decodeDepth16 } from './codecs.ts';
+import type { DepthFile, FrameFiles, Opened, ReadOptions } from './file-split.ts';
 import { type FileSource, fileName } from './files.ts';
-import { DataError, type Dataset, type Intrinsics } from './types.ts';
+import { readJson } from './json.ts';
+import { openSplits, type SplitFiles, unpairedLabel } from './splits.ts';
+import { DataError, type Intrinsics } from './types.ts';
 
 /** Size that the camera files are for, whatever size the images have been scaled to. */
 const FULL = { width: 2048, height: 1024 };
@@ -30,59 +26,29 @@ const cameraSchema = z.object({
     u0: z.number(),
     v0: z.number(),
   }),
+  extrinsic: z.object({ baseline: z.number().positive() }),
 });
 
 /**
- * Opens Cityscapes with its 19 classes (label ids mapped to train ids). Training and validation are its own splits of
+ * Reads Cityscapes with its 19 classes (label ids mapped to train ids). Training and validation are its own splits of
  * finely labelled images; the training frames are the unlabelled split too. With `leftImg8bit_sequence`, `neighbours`
  * gives the video frames at t - 1 and t + 1: context frames, whose indices lie past `length`. Intrinsics are those of
  * the split's first camera file (cars and cities differ by up to about 3 %), null without one.
- * @throws DataError on an empty split, naming the folder and what was looked for, and on a bad camera file
+ * Depth comes from the disparity archive and each image's own camera file.
  */
-export async function openCityscapes(
-  files: FileSource,
-  spec: string,
-  options: ReadOptions = {},
-): Promise<Dataset> {
-  return assemble(spec, await readCityscapes(files, options));
-}
-
-/** What `openCityscapes` opens, with the problems listed in place of the first one thrown. */
 export async function readCityscapes(files: FileSource, options: ReadOptions = {}): Promise<Opened> {
-  checkWorkingSize(options);
-  let size = { width: options.width ?? 0, height: options.height ?? 0 };
-  const opened: Opened = {
-    title: 'Cityscapes',
-    classes: cityscapesClasses,
-    ...size,
-    splits: {},
-    problems: [],
-  };
-  for (const name of ['train', 'val'] as const) {
-    try {
-      const { frames, context, intrinsics } = await listSplit(files, name);
-      if (size.width === 0)
-        size = imageSize(await files.read(frames[0].image), fileName(files, frames[0].image));
-      opened.splits[name] = new FileSplit({
-        files,
-        frames,
-        context,
-        classes: cityscapesClasses,
-        labelTable: cityscapesLabelIdToTrainId,
-        intrinsics,
-        ...size,
-      });
-    } catch (error) {
-      if (!(error instanceof DataError)) throw error;
-      opened.problems.push(error.message);
-    }
-  }
-  return { ...opened, ...size };
+  const labels = { classes: cityscapesClasses, table: cityscapesLabelIdToTrainId };
+  return openSplits(files, options, 'Cityscapes', labels, {
+    train: () => listSplit(files, 'train'),
+    val: () => listSplit(files, 'val'),
+  });
 }
 
-async function listSplit(files: FileSource, split: string) {
+async function listSplit(files: FileSource, split: string): Promise<SplitFiles> {
   const folder = `leftImg8bit/${split}`;
   const frames: FrameFiles[] = [];
+  const unpaired: string[] = [];
+  const measured = await files.exists(`disparity/${split}`);
   const around: { frame: FrameFiles; before: FrameFiles; after: FrameFiles }[] = [];
   for (const city of (await files.exists(folder)) ? await files.list(folder) : []) {
     if (!CITY.test(city)) continue;
@@ -99,6 +65,12 @@ async function listSplit(files: FileSource, split: string) {
         label: `gtFine/${split}/${city}/${id}_gtFine_labelIds.png`,
       };
       frames.push(frame);
+      const camera = measured ? await readCamera(files, split, frame) : null;
+      if (camera)
+        frame.depth = {
+          path: `disparity/${split}/${city}/${id}_disparity.png`,
+          decode: disparityDecoder(camera.focalBaseline),
+        };
       const [before, after] = [-1, 1].map((step): FrameFiles => {
         const other = `${run}_${String(Number(number) + step).padStart(number.length, '0')}`;
         return { id: other, image: `${sequence}/${other}_leftImg8bit.png` };
@@ -106,6 +78,11 @@ async function listSplit(files: FileSource, split: string) {
       if ([before, after].every((one) => inSequence.has(`${one.id}_leftImg8bit.png`)))
         around.push({ frame, before, after });
     }
+    const labels = `gtFine/${split}/${city}`;
+    const wanted = new Set(frames.map((frame) => frame.label));
+    for (const name of (await files.exists(labels)) ? await files.list(labels) : [])
+      if (name.endsWith('_labelIds.png') && !wanted.has(`${labels}/${name}`))
+        unpaired.push(unpairedLabel(files, `${labels}/${name}`, `${folder}/${city}`));
   }
   if (frames.length === 0)
     throw new DataError(`${fileName(files, folder)}: no frames: looked for CITY/*_leftImg8bit.png`);
@@ -113,26 +90,29 @@ async function listSplit(files: FileSource, split: string) {
     frame.neighbours = [frames.length + 2 * i, frames.length + 2 * i + 1];
   });
   const context = around.flatMap(({ before, after }) => [before, after]);
-  return { frames, context, intrinsics: await readCamera(files, split, frames[0]) };
+  const camera = await readCamera(files, split, frames[0]);
+  return { frames, context, intrinsics: camera?.intrinsics ?? null, unpaired };
 }
 
-async function readCamera(files: FileSource, split: string, frame: FrameFiles): Promise<Intrinsics | null> {
+interface Camera {
+  intrinsics: Intrinsics;
+  /** Pixel-metres: depth = this / disparity. */
+  focalBaseline: number;
+}
+
+async function readCamera(files: FileSource, split: string, frame: FrameFiles): Promise<Camera | null> {
   const city = frame.image.split('/')[2];
   const path = `camera/${split}/${city}/${frame.id}_camera.json`;
   if (!(await files.exists(path))) return null;
-  const file = fileName(files, path);
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder().decode(await files.read(path)));
-  } catch (error) {
-    if (error instanceof DataError) throw error;
-    throw new DataError(`${file}: not JSON: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  const parsed = cameraSchema.safeParse(json);
-  if (!parsed.success) {
-    const { path: key, message } = parsed.error.issues[0];
-    throw new DataError(`${file}: ${key.join('.')}: ${message}`);
-  }
-  const { fx, fy, u0, v0 } = parsed.data.intrinsic;
-  return { ...FULL, fx, fy, cx: u0, cy: v0 };
+  const { intrinsic, extrinsic } = await readJson(files, path, cameraSchema);
+  const { fx, fy, u0, v0 } = intrinsic;
+  return { intrinsics: { ...FULL, fx, fy, cx: u0, cy: v0 }, focalBaseline: fx * extrinsic.baseline };
 }
+
+/** Depth from a disparity file: 16 bits, p > 0 stands for (p - 1) / 256 pixels of the full width. */
+const disparityDecoder =
+  (focalBaseline: number): DepthFile['decode'] =>
+  (bytes, name) => {
+    const map = decodeDepth16(bytes, name);
+    return { ...map, data: map.data.map((p) => (p > 1 / 256 ? focalBaseline / (p - 1 / 256) : 0)) };
+  };

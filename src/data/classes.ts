@@ -55,6 +55,31 @@ export const City = {
   bicycle: 18,
 } as const;
 
+/** Cityscapes' classes of these names, with ids of their own. */
+const some = (names: readonly string[]): readonly ClassInfo[] =>
+  cityscapesClasses.filter(({ name }) => names.includes(name)).map((one, id) => ({ ...one, id }));
+
+const SYNTHIA_13 = [
+  ...[
+    'road',
+    'sidewalk',
+    'building',
+    'traffic light',
+    'traffic sign',
+    'vegetation',
+    'sky',
+    'person',
+    'rider',
+  ],
+  ...['car', 'bus', 'motorcycle', 'bicycle'],
+];
+
+/** The 13 of Cityscapes' classes that work on SYNTHIA without wall, fence and pole scores, in Cityscapes' order. */
+export const synthia13Classes = some(SYNTHIA_13);
+
+/** The 16 of Cityscapes' classes that are in SYNTHIA, in Cityscapes' order: no terrain, truck, train. */
+export const synthia16Classes = some([...SYNTHIA_13, 'wall', 'fence', 'pole']);
+
 /** CamVid's 11 classes in the order of SegNet (Badrinarayanan, Kendall, Cipolla, PAMI 2017). */
 export const camvidClasses = table([
   ['Sky', 128, 128, 128],
@@ -135,3 +160,11 @@ export const cityscapesLabelIdToTrainId: readonly number[] = [
   City.motorcycle, // 32
   City.bicycle, // 33
 ];
+
+/** PASCAL VOC's colour for a class: the bits of its id, spread over the high bits of red, green and blue. */
+export function pascalColour(id: number): [number, number, number] {
+  const colour: [number, number, number] = [0, 0, 0];
+  for (let bit = 0; bit < 8; bit++)
+    for (let c = 0; c < 3; c++) colour[c] |= ((id >> (3 * bit + c)) & 1) << (7 - bit);
+  return colour;
+}

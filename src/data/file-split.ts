@@ -1,5 +1,5 @@
 // Frames kept as files, shared by the readers: decode, check, resize. A reader only says which files belong together.
-import { decodeDepth16, decodeImage, decodeLabel, MAX_SIDE } from './codecs.ts';
+import { decodeImage, decodeLabel, MAX_SIDE } from './codecs.ts';
 import { type FileSource, fileName } from './files.ts';
 import { resizeDepth, resizeImage, resizeLabel, scaleIntrinsics } from './resize.ts';
 import {
@@ -30,12 +30,23 @@ export interface FrameFiles {
   pose?: Float64Array;
   /** Positions of the frames just before and after. */
   neighbours?: readonly [number, number];
+  /** Size that the image must have, because the intrinsics hold for it. */
+  stored?: { width: number; height: number };
 }
 
 export interface DepthFile {
   path: string;
-  /** Where the file holds a disparity d in pixels at the stored width: fx * baseline in pixel-metres; depth = this / d. */
-  focalBaseline?: number;
+  /** Depth in metres at the size of the image. */
+  decode: (bytes: Uint8Array, name: string) => DepthMap;
+}
+
+/** What label files hold. */
+export interface LabelFiles {
+  classes: readonly ClassInfo[];
+  /** Class id of each stored value, where files hold other ids than `classes`; 255 = void. */
+  table?: readonly number[];
+  /** The stored values; by default those of an 8-bit grey or palette PNG. */
+  decode?: (bytes: Uint8Array, name: string) => LabelMap;
 }
 
 interface FileSplitInit {
@@ -44,13 +55,9 @@ interface FileSplitInit {
   frames: readonly FrameFiles[];
   /** Frames that are loaded as neighbours and never drawn as samples; their indices follow those of `frames`. */
   context?: readonly FrameFiles[];
-  classes: readonly ClassInfo[];
-  /** Class id of each stored value, where files hold other ids than `classes`; 255 = void. */
-  labelTable?: readonly number[];
+  labels: LabelFiles;
   /** Camera at any size; it is scaled to the working size. */
   intrinsics: Intrinsics | null;
-  /** Size that every image must have, because the intrinsics hold for it. */
-  stored?: { width: number; height: number };
   width: number;
   height: number;
 }
@@ -65,6 +72,8 @@ const VOID = 255;
  */
 export class FileSplit implements Split {
   readonly length: number;
+  /** Number of context frames. */
+  readonly contextLength: number;
   readonly hasLabels: boolean;
   readonly hasDepth: boolean;
   readonly hasPoses: boolean;
@@ -75,6 +84,7 @@ export class FileSplit implements Split {
     const { frames, context = [], intrinsics, width, height } = init;
     this.all = [...frames, ...context];
     this.length = frames.length;
+    this.contextLength = context.length;
     this.hasLabels = frames.length > 0 && frames.every((frame) => frame.label !== undefined);
     this.hasDepth = frames.length > 0 && frames.every((frame) => frame.depth !== undefined);
     this.hasPoses = frames.length > 0 && frames.every((frame) => frame.pose !== undefined);
@@ -115,7 +125,8 @@ export class FileSplit implements Split {
 
   private async read(index: number, report: Report): Promise<Frame | undefined> {
     const entry = this.frame(index);
-    const { files, stored, width, height } = this.init;
+    const { files, labels, width, height } = this.init;
+    const { stored } = entry;
     const open = async <T>(
       path: string,
       decode: (bytes: Uint8Array, name: string) => T,
@@ -129,8 +140,9 @@ export class FileSplit implements Split {
       }
     };
     const image = await open(entry.image, decodeImage);
-    const label = entry.label === undefined ? undefined : await open(entry.label, decodeLabel);
-    const depth = entry.depth === undefined ? undefined : await open(entry.depth.path, decodeDepth16);
+    const label =
+      entry.label === undefined ? undefined : await open(entry.label, labels.decode ?? decodeLabel);
+    const depth = entry.depth === undefined ? undefined : await open(entry.depth.path, entry.depth.decode);
 
     if (image && stored && (image.width !== stored.width || image.height !== stored.height))
       report(
@@ -146,7 +158,6 @@ export class FileSplit implements Split {
         );
     }
     if (label) this.toClasses(label, fileName(files, entry.label!), report);
-    if (depth && entry.depth?.focalBaseline !== undefined) toDepth(depth, entry.depth.focalBaseline);
     if (!image) return undefined;
     return {
       id: entry.id,
@@ -159,26 +170,21 @@ export class FileSplit implements Split {
 
   /** Maps stored values to class ids in place; reports the first value that has none. */
   private toClasses(label: LabelMap, name: string, report: Report): void {
-    const { classes, labelTable } = this.init;
-    const known = labelTable?.length ?? classes.length;
+    const { classes, table } = this.init.labels;
+    const known = table?.length ?? classes.length;
     let bad = -1;
     for (let i = 0; i < label.data.length; i++) {
       const value = label.data[i];
       if (value === VOID) continue;
       if (value >= known) {
         if (bad < 0) bad = i;
-      } else if (labelTable) label.data[i] = labelTable[value];
+      } else if (table) label.data[i] = table[value];
     }
     if (bad >= 0)
       report(
         `${name}: pixel (x ${bad % label.width}, y ${Math.floor(bad / label.width)}) holds label id ${label.data[bad]}; expected 0 to ${known - 1}, or ${VOID} for void`,
       );
   }
-}
-
-function toDepth(disparity: DepthMap, focalBaseline: number): void {
-  const { data } = disparity;
-  for (let i = 0; i < data.length; i++) data[i] = data[i] > 0 ? focalBaseline / data[i] : 0;
 }
 
 export type SplitName = 'train' | 'val' | 'unlabelled';
@@ -191,6 +197,8 @@ export interface Opened {
   height: number;
   splits: Partial<Record<SplitName, FileSplit>>;
   problems: string[];
+  /** Files whose partner is missing. The data set opens without them; `data check` tells them. */
+  unpaired: string[];
 }
 
 /**

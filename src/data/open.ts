@@ -1,17 +1,42 @@
-import { openCityscapes } from './cityscapes.ts';
-import { checkWorkingSize } from './file-split.ts';
+import { readCamvid } from './camvid.ts';
+import { readCityscapes } from './cityscapes.ts';
+import { assemble, checkWorkingSize, type Opened, type ReadOptions } from './file-split.ts';
 import type { FileSource } from './files.ts';
-import { openPack } from './pack.ts';
+import { readFolder } from './folder.ts';
+import { readGta5 } from './gta5.ts';
+import { readKittiOdometry } from './kitti-odometry.ts';
+import { readKittiRaw } from './kitti-raw.ts';
+import { readMapillary } from './mapillary.ts';
+import { readPack } from './pack.ts';
 import { openStreet } from './street/index.ts';
+import { readSynthia } from './synthia.ts';
 import { DataError, type Dataset } from './types.ts';
+import { readVoc } from './voc.ts';
 
-const WORKING = 'street[:VARIANT], pack:DIR, cityscapes:DIR';
-const READERS = ['street', 'pack', 'cityscapes'];
-const PLANNED = ['gta5', 'synthia', 'camvid', 'kitti', 'mapillary', 'voc'];
+/** What is in a folder: its splits, and everything wrong that can be seen without opening every file. */
+type Reader = (files: FileSource, options?: ReadOptions) => Promise<Opened>;
+
+/** The readers of folders by their name in a spec. */
+export const READERS: Readonly<Record<string, Reader>> = {
+  pack: readPack,
+  folder: readFolder,
+  cityscapes: readCityscapes,
+  gta5: readGta5,
+  synthia: readSynthia,
+  camvid: readCamvid,
+  kitti: async (files, options) =>
+    (await files.exists('sequences')) ? readKittiOdometry(files, options) : readKittiRaw(files, options),
+  mapillary: readMapillary,
+  voc: readVoc,
+};
+
+/** The specs there are, in words. */
+export const SPECS = `street[:VARIANT] or NAME:DIR, where NAME is one of ${Object.keys(READERS).join(', ')}`;
 
 /** Parts of a data spec `NAME` or `NAME:REST`. */
 export interface DataSpec {
-  reader: 'street' | 'pack' | 'cityscapes';
+  /** `street`, or one of `READERS`. */
+  reader: string;
   /** Variant of the street world, or folder; '' when not given. */
   rest: string;
 }
@@ -19,25 +44,24 @@ export interface DataSpec {
 /** @throws DataError on a name that has no reader, with the nearest name that has one, and on a missing folder */
 export function parseSpec(spec: string): DataSpec {
   const colon = spec.indexOf(':');
-  const name = colon < 0 ? spec : spec.slice(0, colon);
+  const reader = colon < 0 ? spec : spec.slice(0, colon);
   const rest = colon < 0 ? '' : spec.slice(colon + 1);
   const quoted = JSON.stringify(spec);
-  if (PLANNED.includes(name))
-    throw new DataError(`data ${quoted}: there is no reader for ${name} yet; these work: ${WORKING}`);
-  if (!READERS.includes(name)) {
-    const near = nearestName(name, [...READERS, ...PLANNED]);
+  const names = ['street', ...Object.keys(READERS)];
+  if (!names.includes(reader)) {
+    const near = nearestName(reader, names);
     throw new DataError(
-      `data ${quoted}: no such reader${near ? ` (did you mean ${near}?)` : ''}; these work: ${WORKING}`,
+      `data ${quoted}: no such reader${near ? ` (did you mean ${near}?)` : ''}; these work: ${SPECS}`,
     );
   }
-  if (name !== 'street' && rest === '')
-    throw new DataError(`data ${quoted}: no folder; expected ${name}:DIR`);
-  return { reader: name as DataSpec['reader'], rest };
+  if (reader !== 'street' && rest === '')
+    throw new DataError(`data ${quoted}: no folder; expected ${reader}:DIR`);
+  return { reader, rest };
 }
 
 /**
- * Opens a data set by its spec: `street[:VARIANT]`, `pack:DIR` or `cityscapes:DIR`, a relative DIR being relative to
- * the working directory.
+ * Opens a data set by its spec: `street[:VARIANT]`, or `NAME:DIR` with one of `READERS`, a relative DIR being relative
+ * to the working directory.
  * @param options `width` and `height` in pixels, both or neither: the size of every frame, by default as stored;
  *   `seed` is for data that are generated
  * @throws DataError on an unknown spec, a missing folder, a bad manifest, an empty split
@@ -47,10 +71,22 @@ export async function openDataset(
   options: { width?: number; height?: number; seed?: number } = {},
 ): Promise<Dataset> {
   const { reader, rest } = parseSpec(spec);
+  if (reader !== 'street') return openFiles(await openFolder(rest), spec, options);
   checkWorkingSize(options);
-  if (reader === 'street') return openStreet({ variant: rest || undefined, ...options });
-  const files = await openFolder(rest);
-  return reader === 'pack' ? openPack(files, spec, options) : openCityscapes(files, spec, options);
+  return openStreet({ variant: rest || undefined, ...options });
+}
+
+/**
+ * Opens a data set by the reader that its spec names, from a folder that is open already.
+ * @throws DataError as `openDataset` does
+ */
+export async function openFiles(
+  files: FileSource,
+  spec: string,
+  options: ReadOptions = {},
+): Promise<Dataset> {
+  checkWorkingSize(options);
+  return assemble(spec, await READERS[parseSpec(spec).reader](files, options));
 }
 
 /** A folder on disk. Loaded on demand: a browser bundle has no file system to import. */

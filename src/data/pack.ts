@@ -1,10 +1,8 @@
 // Small data packs: a folder with a `manifest.json` (images) or an `intrinsics.json` (video) and the files it names.
 import * as z from 'zod';
-import { VOID } from './classes.ts';
-import { imageSize, MAX_SIDE } from './codecs.ts';
+import { pascalColour, VOID } from './classes.ts';
+import { decodeDepth16, MAX_SIDE } from './codecs.ts';
 import {
-  assemble,
-  checkWorkingSize,
   type DepthFile,
   FileSplit,
   type FrameFiles,
@@ -13,7 +11,9 @@ import {
   type SplitName,
 } from './file-split.ts';
 import { type FileSource, fileName, isInside } from './files.ts';
-import { type ClassInfo, DataError, type Dataset, type Intrinsics } from './types.ts';
+import { readPoses } from './poses.ts';
+import { firstSize } from './splits.ts';
+import { type ClassInfo, DataError, type DepthMap, type Intrinsics } from './types.ts';
 
 const MAX_FRAMES = 1_000_000;
 const MAX_MANIFEST_BYTES = 64 * 2 ** 20;
@@ -110,20 +110,14 @@ interface Part {
 }
 
 /**
- * Opens a pack. A folder that holds `train/` and `val/` gives the one to training and the other to evaluation, and
+ * Reads a pack. A folder that holds `train/` and `val/` gives the one to training and the other to evaluation, and
  * `unlabelled/`, where there is one, to the unlabelled split; otherwise the training frames stand in for the missing
  * splits. Of stereo data the left image is used; a disparity becomes depth (fx * baseline / d) where the baseline is
  * known. Frames come out at the working size, by default the stored size (of the first frame where they differ); the
  * aspect is not kept. Where the manifest gives only an assumed camera, that is used and the title says so.
- * @throws DataError naming file, key and value for anything wrong with a manifest, and for an empty split
+ * Everything wrong with a manifest is a problem that names file, key and value; so is an empty split.
  */
-export async function openPack(files: FileSource, spec: string, options: ReadOptions = {}): Promise<Dataset> {
-  return assemble(spec, await readPack(files, options));
-}
-
-/** What `openPack` opens, with the problems listed in place of the first one thrown. */
 export async function readPack(files: FileSource, options: ReadOptions = {}): Promise<Opened> {
-  checkWorkingSize(options);
   const problems: string[] = [];
   const parts: Partial<Record<SplitName, Part>> = {};
   const folders: [SplitName, string][] = [];
@@ -154,15 +148,14 @@ export async function readPack(files: FileSource, options: ReadOptions = {}): Pr
     problems.push(error.message);
   }
 
-  const opened: Opened = { title: title(parts), classes, ...size, splits: {}, problems };
+  const opened: Opened = { title: title(parts), classes, ...size, splits: {}, problems, unpaired: [] };
   if (size.width === 0) return opened;
   for (const [name, part] of Object.entries(parts) as [SplitName, Part][]) {
     opened.splits[name] = new FileSplit({
       files,
       frames: part.frames,
-      classes,
+      labels: { classes },
       intrinsics: part.camera,
-      stored: part.camera ?? undefined,
       ...size,
     });
   }
@@ -184,8 +177,7 @@ async function storedSize(files: FileSource, part: Part): Promise<{ width: numbe
   const { width, height } = part.manifest;
   if (width !== undefined && height !== undefined) return { width, height };
   if (part.camera) return { width: part.camera.width, height: part.camera.height };
-  const path = part.frames[0].image;
-  return imageSize(await files.read(path), fileName(files, path));
+  return firstSize(files, part.frames);
 }
 
 async function readPart(files: FileSource, folder: string): Promise<Part> {
@@ -244,14 +236,19 @@ async function listFrames(
 
   const depthOf = depthFiles(manifest, folder, camera);
   const poses = manifest.poses?.startsWith('poses.txt')
-    ? await readPoses(files, `${folder}poses.txt`, entries.length)
+    ? await readPoses(files, `${folder}poses.txt`)
     : undefined;
+  if (poses && poses.length !== entries.length)
+    throw new DataError(
+      `${fileName(files, `${folder}poses.txt`)}: ${poses.length} poses for ${entries.length} frames`,
+    );
   return entries.map((entry, i) => ({
     id: entry.id,
     image: folder + fill(image, entry.id),
     label: labelled ? folder + fill(manifest.label!, entry.id) : undefined,
-    depth: entry.depth ? { path: folder + entry.depth } : depthOf?.(entry.id),
+    depth: entry.depth ? { path: folder + entry.depth, decode: decodeDepth16 } : depthOf?.(entry.id),
     pose: poses?.[i],
+    stored: camera ?? undefined,
     neighbours:
       i > 0 && i + 1 < entries.length && near(entries[i - 1], entries[i]) && near(entries[i], entries[i + 1])
         ? ([i - 1, i + 1] as const)
@@ -271,9 +268,14 @@ function depthFiles(
   camera: Intrinsics | null,
 ): ((id: string) => DepthFile) | null {
   const { depth, disparity, baseline_m: baseline } = manifest;
-  if (depth && typeof depth === 'object') return (id) => ({ path: folder + fill(depth.file, id) });
+  if (depth && typeof depth === 'object')
+    return (id) => ({ path: folder + fill(depth.file, id), decode: decodeDepth16 });
   if (!disparity || !camera || baseline === undefined) return null;
-  return (id) => ({ path: folder + fill(disparity.file, id), focalBaseline: camera.fx * baseline });
+  const decode = (bytes: Uint8Array, name: string): DepthMap => {
+    const map = decodeDepth16(bytes, name);
+    return { ...map, data: map.data.map((d) => (d > 0 ? (camera.fx * baseline) / d : 0)) };
+  };
+  return (id) => ({ path: folder + fill(disparity.file, id), decode });
 }
 
 const fill = (path: string, id: string) => path.replace(/<id>|%0\dd/, id);
@@ -290,23 +292,6 @@ async function numberedFrames(files: FileSource, path: string, count: number): P
   );
   const from = first === undefined ? 0 : Number(number(first));
   return Array.from({ length: count }, (_, i) => ({ id: String(from + i).padStart(Number(digits), '0') }));
-}
-
-async function readPoses(files: FileSource, path: string, count: number): Promise<Float64Array[]> {
-  const file = fileName(files, path);
-  const lines = new TextDecoder()
-    .decode(await files.read(path))
-    .trim()
-    .split('\n');
-  if (lines.length !== count) throw new DataError(`${file}: ${lines.length} poses for ${count} frames`);
-  return lines.map((line, i) => {
-    const row = line.trim().split(/\s+/).map(Number);
-    if (row.length !== 12 || !row.every(Number.isFinite))
-      throw new DataError(
-        `${file}:${i + 1}: expected 12 numbers, a 3x4 matrix; found ${JSON.stringify(line.slice(0, 80))}`,
-      );
-    return Float64Array.of(...row, 0, 0, 0, 1);
-  });
 }
 
 function parseManifest(bytes: Uint8Array, file: string): Manifest {
@@ -339,12 +324,4 @@ function deepest(issue: Issue): { path: PropertyKey[]; message: string } {
     path: [...issue.path, ...best[0].path],
     message: [...new Set(best.map((branch) => branch.message))].join(', or '),
   };
-}
-
-/** PASCAL VOC's colour for a class: the bits of its id, spread over the high bits of red, green and blue. */
-function pascalColour(id: number): [number, number, number] {
-  const colour: [number, number, number] = [0, 0, 0];
-  for (let bit = 0; bit < 8; bit++)
-    for (let c = 0; c < 3; c++) colour[c] |= ((id >> (3 * bit + c)) & 1) << (7 - bit);
-  return colour;
 }

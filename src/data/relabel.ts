@@ -1,17 +1,34 @@
 // Labels of one data set in the classes of another, for training on both.
-import { camvidClasses, cityscapesClasses, cityscapesToCamvid, VOID } from './classes.ts';
+import {
+  camvidClasses,
+  cityscapesClasses,
+  cityscapesToCamvid,
+  synthia13Classes,
+  synthia16Classes,
+  VOID,
+} from './classes.ts';
 import { type ClassInfo, DataError, type Dataset, type Split } from './types.ts';
 
 const names = (classes: readonly ClassInfo[]) => classes.map((one) => one.name).join(', ');
 
+const sameNames = (a: readonly ClassInfo[], b: readonly ClassInfo[]) => names(a) === names(b);
+// Lists in which a name means what it means in Cityscapes.
+const ofCityscapes = (classes: readonly ClassInfo[]) =>
+  [cityscapesClasses, synthia16Classes, synthia13Classes].some((list) => sameNames(classes, list));
+const idIn = (classes: readonly ClassInfo[], name: string) =>
+  classes.find((one) => one.name === name)?.id ?? VOID;
+
 /**
- * For each class of `from` the id in `to`, or 255 where `to` has none. Classes of the same names in the same order keep their ids;
- * Cityscapes' 19 become CamVid's 11 (`cityscapesToCamvid`). Null for all others.
+ * For each class of `from` the id in `to`, or 255 where `to` has none. Classes of the same names in the same order keep
+ * their ids. Cityscapes' 19 and SYNTHIA's 16 and 13 become each other by name, and CamVid's 11 by `cityscapesToCamvid`.
+ * Null for all others.
  */
 export function classMap(from: readonly ClassInfo[], to: readonly ClassInfo[]): readonly number[] | null {
-  if (names(from) === names(to)) return from.map(({ id }) => id);
-  const known = names(from) === names(cityscapesClasses) && names(to) === names(camvidClasses);
-  return known ? cityscapesToCamvid : null;
+  if (sameNames(from, to)) return from.map(({ id }) => id);
+  if (!ofCityscapes(from)) return null;
+  if (ofCityscapes(to)) return from.map(({ name }) => idIn(to, name));
+  if (!sameNames(to, camvidClasses)) return null;
+  return from.map(({ name }) => cityscapesToCamvid[idIn(cityscapesClasses, name)]);
 }
 
 /** The same frames with each label's id replaced by its entry in `map`; void stays void. */
@@ -47,7 +64,7 @@ export function sourceFrames(source: Dataset, target: Dataset): Split {
   if (!map) {
     throw new DataError(
       `source ${source.spec} has the classes ${names(source.classes)}; ${target.spec} has ${names(target.classes)}. Expected the same ` +
-        "classes in the same order, or Cityscapes' 19 and CamVid's 11 with their usual names",
+        "classes in the same order, or Cityscapes' 19, SYNTHIA's 16 or 13 and CamVid's 11 with their usual names",
     );
   }
   return relabelled(source.train, map);

@@ -11,7 +11,7 @@ const SECONDS = 0.1;
 export type Save = (path: string, bytes: Uint8Array | string) => void | Promise<void>;
 
 /**
- * Writes a data set as a pack, one folder per split, that `openPack` gives back: PNG images, labels, depth (values beyond
+ * Writes a data set as a pack, one folder per split, that `pack:` gives back: PNG images, labels, depth (values beyond
  * 255 m become 0, no measurement), poses and intrinsics.
  * @param done is told after each frame how many of how many are written
  */

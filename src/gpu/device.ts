@@ -17,11 +17,12 @@ export interface MemoryUse {
 }
 
 /**
- * Where kernels run: a WebGPU device (`Gpu`) or plain TypeScript loops in f64 (`ReferenceDevice`).
+ * Where kernels run: a WebGPU device (`Gpu`), plain TypeScript loops in f64 (`ReferenceDevice`), or nowhere
+ * (`TracingDevice`, which tells what would run).
  * Calls are recorded in order; only `read` waits.
  */
 export interface Device {
-  readonly kind: 'gpu' | 'reference';
+  readonly kind: 'gpu' | 'reference' | 'tracing';
   alloc(length: number, type: Element): Storage;
   free(storage: Storage): void;
   write(storage: Storage, data: ArrayLike<number>): void;

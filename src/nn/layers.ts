@@ -43,12 +43,6 @@ export class Conv2d extends Module {
   }
 }
 
-/**
- * Share of a batch in the running statistics: about the mean of the last fifty batches. PyTorch's 0.1 is about the last ten, which
- * are 30 images where a batch has three: their chance is then in every answer of the trained network (docs/decisions.md).
- */
-const MOMENTUM = 0.02;
-
 /** Batch normalisation over N, H, W with running statistics. */
 export class BatchNorm2d extends Module {
   readonly weight: Tensor;
@@ -67,7 +61,7 @@ export class BatchNorm2d extends Module {
 
   /** @param training true: statistics of this batch, and the running ones move toward them. */
   apply(x: Tensor, training: boolean, activation?: Activation): Tensor {
-    const options = { training, activation, momentum: MOMENTUM };
+    const options = { training, activation };
     return batchNorm(x, this.weight, this.bias, this.running_mean, this.running_var, options);
   }
 }

@@ -44,17 +44,25 @@ export const schema = z.strictObject({
     .nullable()
     .describe('Train on this many frames only; null: on all. A model that cannot overfit them is broken.'),
   model: z.strictObject({
-    encoder: z.strictObject({
-      widths: five.describe('Channels of the stem and of the four stages.'),
-      blocks: z
-        .tuple([whole(1), whole(1), whole(1), whole(1)])
-        .describe('Residual blocks of each stage; 2, 2, 2, 2 is ResNet-18.'),
-      stem: z
-        .enum(['conv7', 'conv3'])
-        .describe(
-          'First layers: a 7x7 convolution of stride 2 and max pooling, as in ResNet, or a 3x3 convolution of stride 2.',
-        ),
-    }),
+    encoder: z
+      .strictObject({
+        widths: five.describe('Channels of the stem and of the four stages.'),
+        blocks: z
+          .tuple([whole(1), whole(1), whole(1), whole(1)])
+          .describe('Residual blocks of each stage; 2, 2, 2, 2 is ResNet-18.'),
+        block: z
+          .enum(['basic', 'bottleneck'])
+          .describe('Two 3x3 convolutions, as in ResNet-18, or 1x1, 3x3 and 1x1, as in ResNet-50.'),
+        stem: z
+          .enum(['conv7', 'conv3'])
+          .describe(
+            'First layers: a 7x7 convolution of stride 2 and max pooling, as in ResNet, or a 3x3 convolution of stride 2.',
+          ),
+      })
+      .refine(
+        ({ block, widths }) => block === 'basic' || widths.slice(1).every((width) => width % 4 === 0),
+        'bottleneck blocks need multiples of 4 as widths of the stages',
+      ),
     decoder: z.strictObject({
       widths: five.describe('Channels of the five levels, the finest first.'),
       norm: z.boolean().describe('Batch normalisation after every convolution.'),
@@ -77,6 +85,21 @@ export const schema = z.strictObject({
       .describe(
         'Decoder levels at which classes are predicted, to be added up; [0]: full resolution alone, as in Three Ways.',
       ),
+  }),
+  /** What networks start from in place of random values: see docs/interchange.md. */
+  weights: z.strictObject({
+    encoder: z
+      .string()
+      .nullable()
+      .describe(
+        "Safetensors file of torchvision's ResNet or Monodepth2's encoder, which the encoders of depth and segmentation start from; null: random values.",
+      ),
+    depth: z.string().nullable().describe("The same of Monodepth2's depth decoder."),
+    poseEncoder: z
+      .string()
+      .nullable()
+      .describe("The same of Monodepth2's pose encoder, or of torchvision's ResNet."),
+    pose: z.string().nullable().describe("The same of Monodepth2's pose decoder."),
   }),
   depth: z.strictObject({
     from: z
@@ -173,6 +196,7 @@ const paper = {
   labelIds: null,
   seed: 0,
   overfit: null,
+  weights: { encoder: null, depth: null, poseEncoder: null, pose: null },
   method: {
     transfer: 'encoder-decoder' as const,
     mix: 'depthmix' as const,
@@ -216,7 +240,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
     method: { ...paper.method, unlabelledWeight: 0.25, rampUp: 1, hue: 0.1 },
     pixels: 8192,
     model: {
-      encoder: { widths: [16, 16, 32, 48, 64], blocks: [1, 1, 1, 1], stem: 'conv3' },
+      encoder: { widths: [16, 16, 32, 48, 64], blocks: [1, 1, 1, 1], block: 'basic', stem: 'conv3' },
       decoder: { widths: [8, 8, 16, 24, 32], norm: true },
       pose: { sees: 'flow', width: 32, scale: 0.05 },
       scales: [0, 1, 2, 3],
@@ -250,7 +274,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
     ...paper,
     pixels: 32768,
     model: {
-      encoder: { widths: [32, 32, 64, 128, 256], blocks: [2, 2, 2, 2], stem: 'conv3' },
+      encoder: { widths: [32, 32, 64, 128, 256], blocks: [2, 2, 2, 2], block: 'basic', stem: 'conv3' },
       decoder: { widths: [16, 32, 32, 64, 128], norm: false },
       pose: { sees: 'images', width: 64, scale: 0.01 },
       scales: [0, 1, 2, 3],
@@ -272,7 +296,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
     ...paper,
     pixels: 131072,
     model: {
-      encoder: { widths: [64, 64, 128, 256, 512], blocks: [2, 2, 2, 2], stem: 'conv7' },
+      encoder: { widths: [64, 64, 128, 256, 512], blocks: [2, 2, 2, 2], block: 'basic', stem: 'conv7' },
       decoder: { widths: [16, 32, 64, 128, 256], norm: false },
       pose: { sees: 'images', width: 256, scale: 0.01 },
       scales: [0, 1, 2, 3],

@@ -1,13 +1,15 @@
 import { upload } from '../autograd/program.ts';
 import { noGrad } from '../autograd/tape.ts';
-import { keep, step, tensor } from '../autograd/tensor.ts';
+import { keep, step, type Tensor, tensor } from '../autograd/tensor.ts';
 import { toFloat } from '../data/augment.ts';
 import { allFrames, labelledBatch } from '../data/batch.ts';
 import type { ClassInfo, Split } from '../data/types.ts';
 import { dispToDepth } from '../geometry/viewSynthesis.ts';
 import { labelledInputs } from '../methods/supervised.ts';
 import type { DepthModel, SegmentationModel } from '../models/models.ts';
+import { add, affine } from '../ops/elementwise.ts';
 import { countConfusions } from '../ops/metrics.ts';
+import { flip } from '../ops/movement.ts';
 import { argmax } from '../ops/reduce.ts';
 import {
   bestConstantDepth,
@@ -68,25 +70,37 @@ export async function evaluateSegmentation(
 export interface DepthEvaluation {
   /** Median-scaled, mean over images; null without any measured pixel. */
   ours: DepthScores | null;
+  /** The same for the mean of what is predicted for an image and for its mirror image. */
+  mirrored: DepthScores | null;
   constant: DepthBaseline | null;
   roadPlane: DepthBaseline | null;
 }
 
-/** Predicted depth of one frame, metres up to scale, [H,W]. */
+/**
+ * Predicted depth of one frame, metres up to scale, [H,W]: from the image, and from the mean disparity of the image and its mirror
+ * image (Godard et al., CVPR 2017, "post-processing", without their ramps at the sides, which stereo needs).
+ */
 export async function predictDepth(
   model: Pick<DepthModel, 'disparities'>,
   image: { width: number; height: number; data: Uint8Array },
   range: { minDepth: number; maxDepth: number },
-): Promise<Float32Array> {
+): Promise<{ plain: Float32Array; mirrored: Float32Array }> {
   const { width, height } = image;
-  const depth = step(() =>
+  const depths = step(() =>
     noGrad(() => {
       const x = tensor(toFloat(image).data, [1, height, width, 3]);
-      return dispToDepth(model.disparities(x, false)[0], range.minDepth, range.maxDepth);
+      const disparity = model.disparities(x, false)[0];
+      const mirror = flip(model.disparities(flip(x, 2), false)[0], 2);
+      const depth = (d: Tensor) => dispToDepth(d, range.minDepth, range.maxDepth);
+      return { plain: depth(disparity), mirrored: depth(affine(add(disparity, mirror), 0.5, 0)) };
     }),
   );
-  const values = Float32Array.from(await depth.data());
-  depth.dispose();
+  const values = {
+    plain: Float32Array.from(await depths.plain.data()),
+    mirrored: Float32Array.from(await depths.mirrored.data()),
+  };
+  depths.plain.dispose();
+  depths.mirrored.dispose();
   return values;
 }
 
@@ -96,21 +110,20 @@ export async function evaluateDepth(
   split: Split,
   range: { minDepth: number; maxDepth: number },
 ): Promise<DepthEvaluation> {
-  const scores: (DepthScores | null)[] = [];
+  const scores: Record<'plain' | 'mirrored', (DepthScores | null)[]> = { plain: [], mirrored: [] };
   const truths: { depth: Float32Array; width: number; height: number }[] = [];
   for (let i = 0; i < split.length; i++) {
     const { image, depth } = await split.load(i);
     if (!depth) continue;
     truths.push({ depth: depth.data, width: depth.width, height: depth.height });
-    scores.push(
-      depthMetrics(await predictDepth(model, image, range), depth.data, {
-        ...SCORED_DEPTH,
-        medianScale: true,
-      }),
-    );
+    const predicted = await predictDepth(model, image, range);
+    for (const which of ['plain', 'mirrored'] as const) {
+      scores[which].push(depthMetrics(predicted[which], depth.data, { ...SCORED_DEPTH, medianScale: true }));
+    }
   }
   return {
-    ours: meanDepthScores(scores),
+    ours: meanDepthScores(scores.plain),
+    mirrored: meanDepthScores(scores.mirrored),
     constant: bestConstantDepth(
       truths.map((t) => t.depth),
       SCORED_DEPTH,

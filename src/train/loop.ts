@@ -8,6 +8,7 @@ import type { Checkpoint } from './checkpoint.ts';
 import type { Plan } from './plan.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { Trace } from './trace.ts';
+import { weightsText } from './weights.ts';
 
 /** Training produced NaN or infinity. Exit code 5 of the command line. */
 export class NumericalError extends Error {
@@ -50,8 +51,8 @@ export interface LoopOptions {
   trace?: Trace | null;
   /** Run every op from JavaScript at every step, instead of recording a step of each phase and replaying it. */
   eager?: boolean;
-  /** Told when a phase is recorded again, and why. */
-  onRecord?(line: string): void;
+  /** Told which weights were loaded, and when a phase is recorded again and why. */
+  onNote?(line: string): void;
 }
 
 /** Curves and timings for the report. */
@@ -110,12 +111,10 @@ const median = (values: readonly number[]): number =>
   values.length === 0 ? 0 : [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
 async function readTerms(tensors: Record<string, Tensor>): Promise<Record<string, number>> {
-  const terms: Record<string, number> = {};
-  for (const [name, tensor] of Object.entries(tensors)) {
-    terms[name] = await tensor.item();
-    tensor.dispose();
-  }
-  return terms;
+  // All at once: each read by itself would be a wait of its own.
+  const values = await Promise.all(Object.values(tensors).map((tensor) => tensor.item()));
+  for (const tensor of Object.values(tensors)) tensor.dispose();
+  return Object.fromEntries(Object.keys(tensors).map((name, i) => [name, values[i]]));
 }
 
 /**
@@ -134,7 +133,13 @@ export async function trainPlan(
   start: number,
   options: LoopOptions,
 ): Promise<LoopResult> {
-  if (start === 0) await plan.begin?.();
+  if (start === 0) {
+    await plan.begin?.((loaded) => {
+      // Of the first step: a run taken back to its start logs it again.
+      run?.log({ event: 'weights', step: 1, ...loaded });
+      options.onNote?.(weightsText(loaded));
+    });
+  }
   const watch = options.anomaly ? new AnomalyWatch(Object.values(plan.state).flatMap(Object.values)) : null;
   const recorded: { program: Program | null } = { program: null };
   try {
@@ -188,7 +193,7 @@ async function runPhases(
         ? new Program(
             gpu,
             (inputs) => phase.train(inputs),
-            (line) => options.onRecord?.(`${phase.name}: ${line}`),
+            (line) => options.onNote?.(`${phase.name}: ${line}`),
           )
         : null;
     recorded.program = program;

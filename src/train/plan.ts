@@ -1,7 +1,9 @@
 import type { Tensor } from '../autograd/tensor.ts';
 import type { ClassInfo, RgbImage } from '../data/types.ts';
 import type { Phase } from '../methods/phase.ts';
+import type { Module } from '../nn/module.ts';
 import type { DepthEvaluation, SegmentationEvaluation } from './evaluate.ts';
+import type { WeightsReport } from './weights.ts';
 
 /** One row of pictures that belong together. */
 export interface Gallery {
@@ -17,6 +19,14 @@ export interface Outcome {
   depth?: DepthEvaluation;
 }
 
+/** A network that a recipe trains; a mean teacher is a copy of one and not listed. */
+export interface Network {
+  name: string;
+  module: Module;
+  /** One pass in evaluation mode through all of it. @param images [N,H,W,3] in [0, 1]. */
+  forward(images: Tensor): void;
+}
+
 /** A recipe made concrete: models built, data opened. The loop runs the phases in order. */
 export interface Plan {
   /** One sentence: what is trained, on what. */
@@ -24,9 +34,10 @@ export interface Plan {
   classes: readonly ClassInfo[];
   /** Pixels of the working size. */
   pixels: number;
+  networks: Network[];
   phases: Phase[];
-  /** Once, before the first phase: values from an earlier run. Not when a run resumes. */
-  begin?(): void | Promise<void>;
+  /** Once, before the first phase: values from an earlier run or from files, of which it tells. Not when a run resumes. */
+  begin?(told: (loaded: WeightsReport) => void): void | Promise<void>;
   /** Everything a checkpoint holds, by file and name. */
   state: Record<string, Record<string, Tensor>>;
   evaluate(): Promise<Outcome>;

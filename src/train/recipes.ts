@@ -37,12 +37,14 @@ import {
   selectionGallery,
 } from './galleries.ts';
 import { restore } from './loop.ts';
-import type { Outcome, Plan } from './plan.ts';
+import type { Network, Outcome, Plan } from './plan.ts';
 import { selectionBy } from './selecting.ts';
+import { checkWeights, loadWeights } from './weights.ts';
 
 const depthOutcome = (evaluation: DepthEvaluation): Outcome => ({
   metrics: {
     absRel: evaluation.ours?.absRel ?? null,
+    mirroredAbsRel: evaluation.mirrored?.absRel ?? null,
     rmse: evaluation.ours?.rmse ?? null,
     a1: evaluation.ours?.a1 ?? null,
     constantAbsRel: evaluation.constant?.scores.absRel ?? null,
@@ -54,6 +56,24 @@ const depthOutcome = (evaluation: DepthEvaluation): Outcome => ({
 const segmentationOutcome = (segmentation: SegmentationEvaluation): Outcome => ({
   metrics: { miou: segmentation.scores.miou, pixelAcc: segmentation.scores.pixelAcc },
   segmentation,
+});
+
+/** Drawn by itself, so that every recipe trains the depth network that `depth` trains at the same seed. */
+const drawDepth = ({ seed, model }: Config) => new DepthModel(new Initializer(seed), model);
+
+const depthNetwork = (model: DepthModel): Network => ({
+  name: 'depth',
+  module: model,
+  forward: (x) => {
+    model.disparities(x, false);
+    model.pose.apply(x, x, false);
+  },
+});
+
+const segmentationNetwork = (model: SegmentationModel): Network => ({
+  name: 'segmentation',
+  module: model,
+  forward: (x) => void model.logits(x, false),
 });
 
 /**
@@ -96,14 +116,17 @@ export async function depthRecipe(config: Config): Promise<Plan> {
       `depth.from=${config.depth.from}: recipe 'depth' trains its own network; leave it out, or name a recipe that starts from one`,
     );
   }
+  checkWeights(config, true);
   const { dataset, refs } = await openVideo(config);
-  const model = new DepthModel(new Initializer(config.seed), config.model);
+  const model = drawDepth(config);
   const stages = depthStages(model, refs, config.depth, config.seed);
   return {
     pixels: config.pixels,
     about: `Self-supervised depth from ${refs.length} video frames of ${dataset.title}.`,
     classes: [],
+    networks: [depthNetwork(model)],
     phases: stages.phases,
+    begin: (told) => loadWeights(config, [model.encoder], model).forEach(told),
     state: { depth: model.state(), optimizer: stages.main.optimizer.state(), ...stages.state },
     evaluate: async () => depthOutcome(await evaluateDepth(model, dataset.val, config.depth)),
     predict: (x) => ({ disparity: model.disparities(x, false)[0] }),
@@ -119,6 +142,7 @@ export async function supervisedRecipe(config: Config): Promise<Plan> {
         'list with --labels-file',
     );
   }
+  checkWeights(config, false);
   const { dataset, labelled } = await openLabelled(config);
   const classes = dataset.classes;
   const init = new Initializer(config.seed);
@@ -133,8 +157,10 @@ export async function supervisedRecipe(config: Config): Promise<Plan> {
       `Segmentation of ${dataset.title} from ${labelled.length} labelled images alone` +
       `${starts ? `, with the ${transfer} pre-trained on depth in ${from}` : ''}.`,
     classes,
+    networks: [segmentationNetwork(model)],
     phases: [phase],
-    begin: async () => {
+    begin: async (told) => {
+      loadWeights(config, [model.encoder], null).forEach(told);
       if (!starts) return;
       const depth = new DepthModel(init, config.model);
       loadDepth(depth, from);
@@ -167,13 +193,18 @@ function meanTeacher(
     const phase = new MultiTaskPhase(student, teacher, depth, frames, classes, options, depthOptions, seed);
     // What predicts depth in the end.
     const sees = { disparities: student.disparities.bind(student), pose: depth.pose };
-    return { depth, phase, student, teacher, sees };
+    const network: Network = {
+      name: 'multi-task',
+      module: student,
+      forward: (x) => void student.outputs(x, false),
+    };
+    return { depth, phase, student, teacher, sees, network };
   }
   const student = new SegmentationModel(init, config.model, classes);
   const teacher = new SegmentationModel(init, config.model, classes);
   const depth = depthModel();
   const phase = new ThreeWaysPhase(student, teacher, depth, frames, classes, options, config.seed);
-  return { depth, phase, student, teacher, sees: depth };
+  return { depth, phase, student, teacher, sees: depth, network: segmentationNetwork(student) };
 }
 
 /** Depth pre-training, choice of the labelled images, transfer, and a mean teacher with mixed images (Three Ways). */
@@ -181,6 +212,7 @@ export async function threeWaysRecipe(config: Config): Promise<Plan> {
   const { method, seed } = config;
   checkSelection(config);
   const withDepth = needsDepth(method);
+  checkWeights(config, withDepth);
   const video = withDepth && config.depth.from === null ? await openVideo(config) : null;
   const data = await openLabelled(config);
   const { dataset, labelled, unlabelled, candidates } = data;
@@ -195,11 +227,11 @@ export async function threeWaysRecipe(config: Config): Promise<Plan> {
       : Promise.resolve(data);
     return chosen;
   };
-  const { depth, phase, student, teacher, sees } = meanTeacher(
+  const { depth, phase, student, teacher, sees, network } = meanTeacher(
     config,
     data,
     init,
-    () => (withDepth ? new DepthModel(init, config.model) : null),
+    () => (withDepth ? drawDepth(config) : null),
     frames,
   );
   const start = depth && depthStart(depth, video?.refs ?? null, config);
@@ -216,8 +248,12 @@ export async function threeWaysRecipe(config: Config): Promise<Plan> {
       `${video ? `, with networks pre-trained on depth from ${video.refs.length} video frames` : ''}` +
       `${depth && !video ? `, with networks pre-trained on depth in ${config.depth.from}` : ''}.`,
     classes,
+    networks: [...(depth ? [depthNetwork(depth)] : []), network],
     phases: [...(start?.phases ?? []), ...(selection?.stages ?? []), phase],
-    begin: start?.begin,
+    begin: async (told) => {
+      await start?.begin?.(told);
+      loadWeights(config, [student.encoder, ...(depth ? [depth.encoder] : [])], depth).forEach(told);
+    },
     state: {
       ...(depth && { depth: depth.state() }),
       segmentation: student.state(),
@@ -248,13 +284,14 @@ export async function threeWaysRecipe(config: Config): Promise<Plan> {
 /** Depth from the video of both domains, transfer, and a mean teacher with mixtures across the domains and within the target. */
 export async function threeWaysDaRecipe(config: Config): Promise<Plan> {
   const { method, seed } = config;
+  checkWeights(config, true);
   const { target, source, video } = await openDomains(config);
   const { dataset, labelled, unlabelled } = target;
   const classes = dataset.classes;
   const init = new Initializer(seed);
   const student = new SegmentationModel(init, config.model, classes.length);
   const teacher = new SegmentationModel(init, config.model, classes.length);
-  const depth = new DepthModel(init, config.model);
+  const depth = drawDepth(config);
   const start = depthStart(depth, video, config);
   const phase = new CrossDomainPhase(
     student,
@@ -274,8 +311,12 @@ export async function threeWaysDaRecipe(config: Config): Promise<Plan> {
       `${source.refs.length} labelled images of ${source.dataset.title}, with networks pre-trained on depth ` +
       `${video ? `from ${video.length} video frames` : `in ${config.depth.from}`}.`,
     classes,
+    networks: [depthNetwork(depth), segmentationNetwork(student)],
     phases: [...start.phases, phase],
-    begin: start.begin,
+    begin: async (told) => {
+      await start.begin?.(told);
+      loadWeights(config, [student.encoder, depth.encoder], depth).forEach(told);
+    },
     state: {
       depth: depth.state(),
       segmentation: student.state(),

@@ -1,6 +1,7 @@
 // TensorBoard event files. A file is a series of TFRecords: length (u64), masked CRC-32C of the length, data, masked
 // CRC-32C of the data, all little-endian (tensorflow/core/lib/io/record_writer.h); the data are `Event` messages of
-// tensorflow/core/util/event.proto, encoded here by hand: six fields are all it takes.
+// tensorflow/core/util/event.proto.
+import { concat, double, float, message, text, whole } from './protobuf.ts';
 
 const POLYNOMIAL = 0x82f63b78; // Castagnoli, bits reversed
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
@@ -19,16 +20,6 @@ export function crc32c(bytes: Uint8Array): number {
 /** A checksum stored beside what it covers is masked, so that a checksum over both stays meaningful. */
 const masked = (crc: number): number => (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 
-const concat = (parts: readonly Uint8Array[]): Uint8Array => {
-  const out = new Uint8Array(parts.reduce((n, part) => n + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
-};
-
 function tfRecord(data: Uint8Array): Uint8Array {
   const out = new Uint8Array(16 + data.length);
   const view = new DataView(out.buffer);
@@ -37,30 +28,6 @@ function tfRecord(data: Uint8Array): Uint8Array {
   out.set(data, 12);
   view.setUint32(12 + data.length, masked(crc32c(data)), true);
   return out;
-}
-
-function varint(value: number): Uint8Array {
-  const bytes: number[] = [];
-  for (; value > 127; value = Math.floor(value / 128)) bytes.push((value % 128) | 0x80);
-  return Uint8Array.of(...bytes, value);
-}
-
-// A field is its number and wire type (0 varint, 1 eight bytes, 2 length and bytes, 5 four bytes), then the value.
-const key = (field: number, wireType: number) => varint(field * 8 + wireType);
-const whole = (field: number, value: number) => concat([key(field, 0), varint(value)]);
-const message = (field: number, data: Uint8Array) => concat([key(field, 2), varint(data.length), data]);
-const text = (field: number, value: string) => message(field, new TextEncoder().encode(value));
-
-function double(field: number, value: number): Uint8Array {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setFloat64(0, value, true);
-  return concat([key(field, 1), bytes]);
-}
-
-function float(field: number, value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setFloat32(0, value, true);
-  return concat([key(field, 5), bytes]);
 }
 
 const event = (seconds: number, ...fields: Uint8Array[]) => tfRecord(concat([double(1, seconds), ...fields]));

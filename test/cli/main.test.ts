@@ -215,6 +215,20 @@ test('data make writes a pack that data check and data info accept', async () =>
   );
 });
 
+test('data check lists every problem, a line each, and exits 4', async () => {
+  const root = join(folder, 'plain');
+  mkdirSync(join(root, 'images'), { recursive: true });
+  for (const name of ['a.png', 'b.jpg']) writeFileSync(join(root, 'images', name), 'not an image');
+  const { code, stdout, stderr } = await warpmix(['data', 'check', `folder:${root}`]);
+  is(code, 4);
+  equal(stdout.split('\n'), [
+    `${root}/images/a.png: neither PNG nor JPEG`,
+    `${root}/images/b.jpg: neither PNG nor JPEG`,
+    '',
+  ]);
+  ok(stderr.endsWith(`error: folder:${root}: 2 problem(s)\n`), stderr);
+});
+
 test('an interrupted data make leaves nothing behind, and exits 130', async () => {
   const out = join(folder, 'interrupted');
   const started = () => readdirSync(folder).some((name) => name.startsWith('interrupted'));

@@ -79,6 +79,26 @@ test('an image in both training and evaluation is told', async () => {
   ok(found[0].endsWith('train frame a and val frame b hold the same image'), found[0]);
 });
 
+test('labels without an image and damaged frames of the video around an image', async () => {
+  const named = (number: string) => `x_000000_00000${number}_leftImg8bit.png`;
+  const found = await check(
+    {
+      [`leftImg8bit/train/x/${named('1')}`]: label(1),
+      [`leftImg8bit/val/x/${named('5')}`]: label(2),
+      'gtFine/train/x/x_000000_000001_gtFine_labelIds.png': label(7),
+      'gtFine/train/x/x_000000_000004_gtFine_labelIds.png': label(7),
+      'gtFine/val/x/x_000000_000005_gtFine_labelIds.png': label(7),
+      [`leftImg8bit_sequence/train/x/${named('0')}`]: label(3).subarray(0, 20),
+      [`leftImg8bit_sequence/train/x/${named('2')}`]: label(4),
+    },
+    'cityscapes',
+  );
+  equal(found, [
+    'gtFine/train/x/x_000000_000004_gtFine_labelIds.png: a label without an image: none of leftImg8bit/train/x has its name',
+    `leftImg8bit_sequence/train/x/${named('0')}: PNG truncated: 20 bytes`,
+  ]);
+});
+
 test('Cityscapes trees, unknown specs and missing folders', async () => {
   const found = await check(
     { 'leftImg8bit/train/x/x_000000_000000_leftImg8bit.png': label(1) },

@@ -1,6 +1,5 @@
-import { openCityscapes } from '../../src/data/cityscapes.ts';
 import { encodePng } from '../../src/data/codecs.ts';
-import { nodeFiles } from '../../src/data/files-node.ts';
+import { openDataset } from '../../src/data/open.ts';
 import type { Dataset } from '../../src/data/types.ts';
 import { equal, is, ok, suite } from '../suite.ts';
 import { folderOf, messageOf } from './fixtures.ts';
@@ -45,7 +44,7 @@ async function opened(
 ) {
   const folder = folderOf(files);
   try {
-    await run(await openCityscapes(await nodeFiles(folder.root), 'cityscapes:tiny'));
+    await run(await openDataset(`cityscapes:${folder.root}`));
   } finally {
     folder.remove();
   }
@@ -90,6 +89,30 @@ test('without camera and sequence archives there are no intrinsics and no neighb
   return opened(Object.fromEntries(some), ({ train }) => {
     is(train.intrinsics, null);
     is(train.neighbours(1), null);
+  });
+});
+
+test('the disparity archive gives depth, with the camera file of each image', () => {
+  const disparity = (...first: number[]) => {
+    const data = new Uint16Array(WIDTH * HEIGHT);
+    data.set(first);
+    return encodePng({ width: WIDTH, height: HEIGHT, data });
+  };
+  const files = {
+    ...tree(),
+    'camera/train/bochum/bochum_000003_006634_camera.json': camera(2000),
+    // (p - 1) / 256 pixels: 0 = no measurement, 1 = at infinity, then 1 and 10 pixels.
+    'disparity/train/aachen/aachen_000000_000019_disparity.png': disparity(0, 1, 257, 2561),
+    'disparity/train/bochum/bochum_000003_006634_disparity.png': disparity(257),
+  };
+  return opened(files, async ({ train, val }) => {
+    ok(train.hasDepth && !val.hasDepth);
+    const { depth } = await train.load(0);
+    equal(
+      Array.from(depth!.data.subarray(0, 5)),
+      [0, 0, 2262.52 * 0.209313, 226.252 * 0.209313, 0].map(Math.fround),
+    );
+    is((await train.load(1)).depth!.data[0], Math.fround(2000 * 0.209313));
   });
 });
 

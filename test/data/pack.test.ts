@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { encodePng } from '../../src/data/codecs.ts';
 import { nodeFiles } from '../../src/data/files-node.ts';
-import { openPack } from '../../src/data/pack.ts';
+import { openFiles } from '../../src/data/open.ts';
 import type { Dataset } from '../../src/data/types.ts';
 import { equal, is, ok, suite } from '../suite.ts';
 import { folderOf, messageOf, quadrantJpeg, rawPng } from './fixtures.ts';
@@ -56,7 +56,7 @@ async function opened<T>(
 ): Promise<T> {
   const folder = folderOf(files);
   try {
-    return await run(await openPack(await nodeFiles(folder.root), 'pack:tiny', size), folder.root);
+    return await run(await openFiles(await nodeFiles(folder.root), 'pack:tiny', size), folder.root);
   } finally {
     folder.remove();
   }
@@ -69,7 +69,7 @@ async function complaint(files: Record<string, Uint8Array | string | object>): P
     const folder = folderOf(files);
     root = folder.root;
     try {
-      const dataset = await openPack(await nodeFiles(folder.root), 'pack:tiny');
+      const dataset = await openFiles(await nodeFiles(folder.root), 'pack:tiny');
       for (const split of [dataset.train, dataset.val]) await split.load(0);
     } finally {
       folder.remove();
@@ -422,7 +422,7 @@ if (!existsSync(SHARED)) {
 } else {
   for (const [name, expected] of Object.entries(PACKS)) {
     shared(`${name} opens, and frames of every split hold plausible values`, async () => {
-      const dataset = await openPack(await nodeFiles(`${SHARED}/${name}`), `pack:${name}`);
+      const dataset = await openFiles(await nodeFiles(`${SHARED}/${name}`), `pack:${name}`);
       const { train, val, unlabelled } = dataset;
       equal([dataset.width, dataset.height], expected.size);
       equal([train.length, val.length, unlabelled.length], expected.frames);
@@ -452,21 +452,21 @@ if (!existsSync(SHARED)) {
   shared(
     'camvid: training frames at 1 Hz have no neighbours; the title tells that the camera is assumed',
     async () => {
-      const { title, train } = await openPack(await nodeFiles(`${SHARED}/camvid`), 'pack:camvid');
+      const { title, train } = await openFiles(await nodeFiles(`${SHARED}/camvid`), 'pack:camvid');
       for (let i = 0; i < train.length; i++) is(train.neighbours(i), null);
       ok(title.endsWith('(camera assumed)'), title);
     },
   );
 
   shared('carla: the one frame with depth has it', async () => {
-    const { train } = await openPack(await nodeFiles(`${SHARED}/carla`), 'pack:carla');
+    const { train } = await openFiles(await nodeFiles(`${SHARED}/carla`), 'pack:carla');
     is(train.id(18), 'shift_00000100');
     checkDepth((await train.load(18)).depth!.data, { filled: 0.5, metres: [0.5, 250] });
     is((await train.load(0)).depth, undefined);
   });
 
   shared('voc_samples: palette indices are the ids that the manifest lists', async () => {
-    const { train } = await openPack(await nodeFiles(`${SHARED}/voc_samples`), 'pack:voc', {
+    const { train } = await openFiles(await nodeFiles(`${SHARED}/voc_samples`), 'pack:voc', {
       width: 500,
       height: 375,
     });
@@ -481,7 +481,7 @@ if (!existsSync(SHARED)) {
   });
 
   shared('kitti_odo00: the car moves as far per frame as the pack says', async () => {
-    const { train } = await openPack(await nodeFiles(`${SHARED}/video/kitti_odo00`), 'pack:odo', {
+    const { train } = await openFiles(await nodeFiles(`${SHARED}/video/kitti_odo00`), 'pack:odo', {
       width: 52,
       height: 16,
     });

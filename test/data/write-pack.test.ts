@@ -1,5 +1,5 @@
 import type { FileSource } from '../../src/data/files.ts';
-import { openPack } from '../../src/data/pack.ts';
+import { openFiles } from '../../src/data/open.ts';
 import { openStreet } from '../../src/data/street/index.ts';
 import { DataError } from '../../src/data/types.ts';
 import { writePack } from '../../src/data/write-pack.ts';
@@ -44,7 +44,7 @@ test('a written street world reads back as the same data set', async () => {
     ![...files.keys()].some((name) => name.startsWith('unlabelled/label')),
     'no labels where there are none',
   );
-  const pack = await openPack(source, 'pack:memory');
+  const pack = await openFiles(source, 'pack:memory');
   is(`${pack.width}x${pack.height}`, '48x32');
   equal(
     pack.classes.map(({ name, color }) => ({ name, color })),

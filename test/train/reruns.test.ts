@@ -5,7 +5,12 @@ import { latestCheckpoint, readCheckpoint } from '../../src/train/checkpoint.ts'
 import { type Config, presets } from '../../src/train/config.ts';
 import { InterruptedError, restore, trainPlan } from '../../src/train/loop.ts';
 import type { Plan } from '../../src/train/plan.ts';
-import { supervisedRecipe, threeWaysDaRecipe, threeWaysRecipe } from '../../src/train/recipes.ts';
+import {
+  depthRecipe,
+  supervisedRecipe,
+  threeWaysDaRecipe,
+  threeWaysRecipe,
+} from '../../src/train/recipes.ts';
 import { RunFolder } from '../../src/train/run-folder.ts';
 import { streetPack } from '../data/fixtures.ts';
 import { testGpu } from '../device.ts';
@@ -20,7 +25,7 @@ const config: Config = {
   seed: 3,
   checkpointEvery: 1,
   model: {
-    encoder: { widths: [4, 4, 8, 8, 8], blocks: [1, 1, 1, 1], stem: 'conv3' },
+    encoder: { widths: [4, 4, 8, 8, 8], blocks: [1, 1, 1, 1], block: 'basic', stem: 'conv3' },
     decoder: { widths: [4, 4, 4, 8, 8], norm: true },
     pose: { sees: 'images' as const, width: 4, scale: 0.1 },
     scales: [0, 1],
@@ -150,6 +155,12 @@ test('from the depth network of an earlier run: the bits of one run; that folder
     ok(learned(whole).length > 100, `${learned(whole).length} tensors`);
     equal(learned(again), learned(whole));
 
+    // Recipe 'depth' trains the same network by itself.
+    const depthOf = ({ state }: Trained) => Object.entries(state).filter(([name]) => /^depth\//.test(name));
+    const alone = await trainIn(join(home, 'f'), config, Number.POSITIVE_INFINITY, depthRecipe);
+    ok(depthOf(whole).length > 50, `${depthOf(whole).length} tensors`);
+    equal(depthOf(alone), depthOf(whole));
+
     const scratch = await supervisedRecipe({
       ...settings,
       method: { ...settings.method, transfer: 'scratch' },
@@ -161,7 +172,7 @@ test('from the depth network of an earlier run: the bits of one run; that folder
     const trained = readCheckpoint(latestCheckpoint(earlier).found!.path).groups.depth;
     const [first, deep] = ['encoder.conv1.weight', 'decoder.decoder.before.4.conv.weight'];
     for (const plan of [scratch, encoder]) {
-      await plan.begin?.();
+      await plan.begin?.(() => {});
       const { segmentation } = plan.state;
       const same = async (name: string) =>
         Buffer.from(Float32Array.from(await segmentation[name].data()).buffer).equals(

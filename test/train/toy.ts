@@ -35,6 +35,7 @@ export function toyPlan(
     weights,
     about: '',
     classes: [],
+    networks: [],
     pixels: 2,
     phases: [phase as unknown as Phase],
     state: { toy: { weights, ...optimizer.state() } },

@@ -19,7 +19,7 @@ const config: Config = {
   pixels: 4096,
   labels: 4,
   model: {
-    encoder: { widths: [4, 4, 8, 8, 8], blocks: [1, 1, 1, 1], stem: 'conv3' },
+    encoder: { widths: [4, 4, 8, 8, 8], blocks: [1, 1, 1, 1], block: 'basic', stem: 'conv3' },
     decoder: { widths: [4, 4, 4, 8, 8], norm: true },
     pose: { sees: 'images' as const, width: 4, scale: 0.1 },
     scales: [0],

@@ -10,6 +10,7 @@ import { type PresetName, presets } from '../../train/config.ts';
 import { benchText } from '../bench-text.ts';
 import { withGpu } from '../device.ts';
 import { note, outColors, print, printJson } from '../output.ts';
+import { presetNamed } from '../recipes.ts';
 import { didYouMean, UsageError } from '../usage.ts';
 
 type Measure = (gpu: Gpu, preset: PresetName, chosen: (name: string) => boolean) => Promise<Row[]>;
@@ -51,15 +52,13 @@ export const bench = defineCommand({
         `bench: unknown table '${args.table}'${didYouMean(args.table, names)}; tables: ${names.join(', ')}`,
       );
     }
-    if (!Object.hasOwn(presets, args.preset)) {
-      throw new UsageError(`--preset '${args.preset}': expected one of ${Object.keys(presets).join(', ')}`);
-    }
+    const preset = presetNamed(args.preset);
     const text = args.name?.toLowerCase() ?? '';
     const chosen = (name: string) => name.toLowerCase().includes(text);
     for (const table of args.table === undefined ? names : [args.table]) {
       const rows = await withGpu(async (gpu) => {
         const { vendor, architecture, description } = gpu.adapter;
-        const found = await tables[table](gpu, args.preset as PresetName, chosen);
+        const found = await tables[table](gpu, preset, chosen);
         const head = {
           table,
           adapter: [vendor, architecture, description].filter(Boolean).join(' '),

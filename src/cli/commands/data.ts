@@ -4,7 +4,7 @@ import { type ArgsDef, defineCommand } from 'citty';
 import { checkDataset } from '../../data/check.ts';
 import { encodePng } from '../../data/codecs.ts';
 import { contactSheet } from '../../data/contact-sheet.ts';
-import { openDataset } from '../../data/open.ts';
+import { openDataset, SPECS } from '../../data/open.ts';
 import { DataError, type Dataset, type Split } from '../../data/types.ts';
 import { writePack } from '../../data/write-pack.ts';
 import { writeWhole } from '../../train/durable.ts';
@@ -13,7 +13,7 @@ import { endProgress, note, outColors, print, printJson, progress, table } from 
 import { UsageError, wholeNumber } from '../usage.ts';
 
 const spec = {
-  spec: { type: 'positional', description: 'street[:VARIANT], pack:DIR or cityscapes:DIR', required: true },
+  spec: { type: 'positional', description: SPECS, required: true },
 } as const satisfies ArgsDef;
 const json = {
   json: { type: 'boolean', description: 'one JSON object on stdout' },

@@ -2,11 +2,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { type ArgsDef, defineCommand } from 'citty';
 import { DataError } from '../../data/types.ts';
-import { type PresetName, presets, resolveConfig } from '../../train/config.ts';
+import { presets, resolveConfig } from '../../train/config.ts';
 import { readConfig } from '../../train/run-folder.ts';
 import { Trace } from '../../train/trace.ts';
 import { print, printJson } from '../output.ts';
-import { recipeNamed, recipes } from '../recipes.ts';
+import { presetNamed, recipeNamed, recipes } from '../recipes.ts';
 import { readFinished } from '../report.ts';
 import { duration, openRunFolder, outlivingLoss, printOutcome, runSession } from '../session.ts';
 import { repeated, UsageError, wholeNumber } from '../usage.ts';
@@ -20,7 +20,11 @@ const args = {
     description: `sizes and schedule: ${Object.keys(presets).join(', ')}`,
     valueHint: 'NAME',
   },
-  data: { type: 'string', description: 'street[:VARIANT], pack:DIR or cityscapes:DIR', valueHint: 'SPEC' },
+  data: {
+    type: 'string',
+    description: 'street[:VARIANT] or NAME:DIR, such as pack:DIR (docs/data.md)',
+    valueHint: 'SPEC',
+  },
   unlabeled: { type: 'string', description: 'where unlabelled frames come from', valueHint: 'SPEC' },
   labels: { type: 'string', description: 'labelled images; the rest train unlabelled', valueHint: 'N' },
   'labels-file': {
@@ -62,11 +66,6 @@ const args = {
   'print-config': { type: 'boolean', description: 'print the full configuration and stop' },
   json: { type: 'boolean', description: 'JSON lines on stdout' },
 } as const satisfies ArgsDef;
-
-function presetNamed(name: string): PresetName {
-  if (Object.hasOwn(presets, name)) return name as PresetName;
-  throw new UsageError(`--preset '${name}': expected one of ${Object.keys(presets).join(', ')}`);
-}
 
 function readJson(option: string, path: string): unknown {
   let text: string;

@@ -1,0 +1,87 @@
+import { encodePng } from '../../src/data/codecs.ts';
+import { equal, is, ok, suite } from '../suite.ts';
+import { quadrantJpeg } from './fixtures.ts';
+import { check, opened, rgb, type Tree } from './reading.ts';
+
+const test = suite('folder');
+const image = (value: number) => rgb(value, 8, 4);
+const ids = (...first: number[]) => {
+  const data = new Uint8Array(32);
+  data.set(first);
+  return encodePng({ width: 8, height: 4, data });
+};
+const splits = (): Tree => ({
+  'classes.txt': 'road\ncar\n',
+  'train/images/b.png': image(2),
+  'train/images/a.jpg': quadrantJpeg(8, 4),
+  'train/labels/a.png': ids(1, 255),
+  'train/labels/b.png': ids(0),
+  'val/images/c.png': image(3),
+  'val/labels/c.png': ids(1),
+  'unlabelled/d.png': image(4),
+});
+
+test('images directly in the folder: unlabelled, and evaluated on themselves', () =>
+  opened(
+    'folder',
+    { 'b.png': image(1), 'a.jpeg': quadrantJpeg(8, 4), 'notes.txt': 'x', '.c.png': 'x' },
+    async (dataset) => {
+      const { train, val, unlabelled, classes, width, height } = dataset;
+      equal([train.length, classes.length, width, height], [2, 0, 8, 4]);
+      ok(val === train && unlabelled === train && !train.hasLabels && train.intrinsics === null);
+      equal([train.id(0), train.id(1)], ['a', 'b']);
+      is((await train.load(1)).image.data[0], 1);
+      ok(dataset.title.endsWith(' (no evaluation split: evaluated on its training frames)'), dataset.title);
+    },
+  ));
+
+test('images, labels and classes.txt', () =>
+  opened(
+    'folder',
+    { 'images/a.png': image(1), 'labels/a.png': ids(1, 255), 'classes.txt': 'road\r\ncar' },
+    async ({ train, classes }) => {
+      equal(
+        classes.map(({ id, name }) => [id, name]),
+        [
+          [0, 'road'],
+          [1, 'car'],
+        ],
+      );
+      equal(Array.from((await train.load(0)).label!.data.subarray(0, 3)), [1, 255, 0]);
+    },
+  ));
+
+test('train, val and unlabelled beside one list of classes', () =>
+  opened('folder', splits(), async ({ train, val, unlabelled }) => {
+    equal([train.length, val.length, unlabelled.length], [2, 1, 1]);
+    ok(train.hasLabels && val.hasLabels && !unlabelled.hasLabels);
+    is((await val.load(0)).label!.data[0], 1);
+  }));
+
+test('data check lists what is wrong file by file', async () => {
+  equal(await check('folder', splits()), []);
+  const { 'train/labels/a.png': _gone, ...rest } = splits();
+  equal(
+    await check('folder', {
+      ...rest,
+      'classes.txt': 'road\nroad\n',
+      'train/labels/x.png': ids(),
+      'train/labels/b.png': quadrantJpeg(8, 4),
+      'val/images/c.png': image(4),
+    }),
+    [
+      'classes.txt:2: expected 1 to 255 different names, one a line; found "road"',
+      'train/labels/x.png: a label without an image: none of train/images has its name',
+      'train/labels/a.png: no such file',
+      'train/labels/b.png: label is a JPEG, which changes class ids; expected 8-bit grey or a palette PNG',
+      'ROOT: unlabelled frame d and val frame c hold the same image',
+    ],
+  );
+  equal(await check('folder', { 'images/a.png': image(1), 'labels/a.png': ids() }), [
+    'classes.txt: no such file',
+  ]);
+  equal(await check('folder', { 'a.txt': 'x' }), ['ROOT: no images: looked for *.png, *.jpg and *.jpeg']);
+  equal(await check('folder', { 'train/a.png': image(1), 'val/readme.txt': 'x' }), [
+    'val: no images: looked for *.png, *.jpg and *.jpeg',
+  ]);
+});

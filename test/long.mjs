@@ -1,5 +1,5 @@
 // The tests that compute, again and again: with the first variant of every kernel pinned, with the second, and so on until
-// each has had its turn, and once on buffers that Dawn fills with ones before their first use.
+// each has had its turn, and once on buffers that Dawn fills with ones before their first use. Then fifty times kill -9.
 //   node test/long.mjs [--list] [--only TEXT] [FILE-PART ...]
 import { spawnSync } from 'node:child_process';
 
@@ -44,21 +44,21 @@ runs.push({
       'enable-dawn-features=nonzero_clear_resources_on_creation_for_testing disable-dawn-features=lazy_clear_resource_on_first_use',
   },
 });
+runs.push({ name: 'fifty kills', env: { WARPMIX_KILLS: '50' }, parts: ['test/cli/kills'] });
 
 const args = process.argv.slice(2);
 const only = args.includes('--only') ? args[args.indexOf('--only') + 1] : '';
 const parts = args.filter((a, i) => !a.startsWith('--') && args[i - 1] !== '--only');
 const failed = [];
 const chosen = runs.filter(({ name }) => name.includes(only));
-for (const { name, env } of chosen) {
+for (const { name, env, parts: own = COMPUTING } of chosen) {
   const settings = Object.entries(env).map(([key, value]) => `${key}='${value}'`);
   console.log(`\n${name}\n${settings.join(' ')}`);
   if (args.includes('--list')) continue;
-  const { status } = spawnSync(
-    process.execPath,
-    ['test/run.mjs', ...(parts.length > 0 ? parts : COMPUTING)],
-    { stdio: 'inherit', env: { ...process.env, ...env } },
-  );
+  const { status } = spawnSync(process.execPath, ['test/run.mjs', ...(parts.length > 0 ? parts : own)], {
+    stdio: 'inherit',
+    env: { ...process.env, ...env },
+  });
   if (status !== 0) failed.push(name);
 }
 console.log(

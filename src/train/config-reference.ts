@@ -4,7 +4,7 @@ import { presets, schema } from './config.ts';
 
 /** What is used here of the JSON schema that zod makes. */
 interface Json {
-  type?: string;
+  type?: string | string[];
   description?: string;
   enum?: string[];
   minimum?: number;
@@ -26,6 +26,12 @@ function range({ minimum, exclusiveMinimum, maximum }: Json): string {
   return isBound(exclusiveMinimum) ? `, more than ${exclusiveMinimum}` : '';
 }
 
+function simpleText(type: string, json: Json): string {
+  if (type === 'integer') return `whole number${range(json)}`;
+  if (type === 'number') return `number${range(json)}`;
+  return { string: 'text', boolean: '`true`, `false`', null: '`null`' }[type] ?? type;
+}
+
 /** A type as a reader of the table needs it. */
 function typeText(json: Json): string {
   const { anyOf, prefixItems, items } = json;
@@ -33,9 +39,10 @@ function typeText(json: Json): string {
   if (json.enum) return json.enum.map((value) => `\`${value}\``).join(', ');
   if (prefixItems) return `${prefixItems.length} of: ${typeText(prefixItems[0])}`;
   if (items) return `list of: ${typeText(items)}`;
-  if (json.type === 'integer') return `whole number${range(json)}`;
-  if (json.type === 'number') return `number${range(json)}`;
-  return { string: 'text', boolean: '`true`, `false`', null: '`null`' }[json.type ?? ''] ?? `${json.type}`;
+  return [json.type ?? []]
+    .flat()
+    .map((type) => simpleText(type, json))
+    .join(' or ');
 }
 
 type Tree = { readonly [key: string]: unknown };

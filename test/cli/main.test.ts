@@ -106,12 +106,13 @@ test('--stack shows where an error arose, in the sources', async () => {
 });
 
 test('doctor --json is one JSON object on stdout', async () => {
-  const { code, stdout } = await warpmix(['doctor', '--json']);
+  const { code, stdout, stderr } = await warpmix(['doctor', '--json']);
   is(code, 0);
   is(stdout.trim().split('\n').length, 1);
   const found = JSON.parse(stdout);
   for (const key of ['vendor', 'architecture', 'description']) is(typeof found.adapter[key], 'string', key);
   is(typeof found.adapter.software, 'boolean');
+  is(/no GPU: running on the software adapter/.test(stderr), found.adapter.software);
   ok(Array.isArray(found.features) && found.features.every((one: unknown) => typeof one === 'string'));
   ok(found.limits.maxComputeInvocationsPerWorkgroup >= 256, JSON.stringify(found.limits));
   is(found.selfTest.ok, true);

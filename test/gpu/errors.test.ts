@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { build } from 'esbuild';
 import { DeviceLostError, KernelCompileError, OutOfMemoryError } from '../../src/gpu/errors.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import type { Kernel } from '../../src/gpu/kernel.ts';
@@ -94,6 +96,27 @@ test('one tensor read and written, a freed tensor, a wrong type: refused by name
   const gone = gpu.alloc(4, 'f32');
   gpu.free(gone);
   ok(/bound to 'x' was freed/.test((await thrown(run({ x: gone, y: x }))).message));
+});
+
+test('a process ends while a read-back is on its way: no hang, and no rejection that says nothing', async () => {
+  // Beside the runner's own bundles, where packages are found and which the runner removes.
+  const program = `dist/test-${process.pid}/pending-map.mjs`;
+  await build({
+    entryPoints: ['test/gpu/pending-map.ts'],
+    outfile: program,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    packages: 'external',
+    logLevel: 'warning',
+  });
+  const run = (how: string) => spawnSync(process.execPath, [program, how], { encoding: 'utf8' });
+  const closed = run('close');
+  is(closed.status, 0, closed.stderr);
+  ok(/^(read|refused: .*(closed|aborted).*)$/m.test(closed.stdout), closed.stdout);
+  const left = run('exit');
+  is(left.status, 0, left.stderr);
+  ok(!/reject/i.test(left.stderr + closed.stderr), left.stderr + closed.stderr);
 });
 
 test('after a loss nothing works and nothing looks like success', async () => {

@@ -2,13 +2,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gradientOf, valueAndGrad } from '../../src/autograd/tape.ts';
-import { onDevice, type Tensor, tensor, useDevice } from '../../src/autograd/tensor.ts';
+import { keep, onDevice, type Tensor, tensor, useDevice } from '../../src/autograd/tensor.ts';
+import { OutOfMemoryError } from '../../src/gpu/errors.ts';
 import { ReferenceDevice } from '../../src/gpu/reference.ts';
 import { add, mul, sqrt, square } from '../../src/ops/elementwise.ts';
 import { concat } from '../../src/ops/movement.ts';
 import { AnomalyWatch } from '../../src/train/anomaly.ts';
+import { latestCheckpoint, readCheckpoint } from '../../src/train/checkpoint.ts';
 import { NumericalError, trainPlan } from '../../src/train/loop.ts';
 import type { Plan } from '../../src/train/plan.ts';
+import { RunFolder } from '../../src/train/run-folder.ts';
 import { warpmix } from '../cli/spawn.ts';
 import { testGpu } from '../device.ts';
 import { equal, is, ok, suite } from '../suite.ts';
@@ -86,6 +89,68 @@ test('a replayed step that ends in NaN, or an interrupt, leaves no buffer behind
     ok(expected.test(String(error)), String(error));
     is(gpu.memory().live, before);
     plan.weights.dispose();
+  }
+});
+
+test('a finite loss with a gradient that is none: exit code 5, and the newest checkpoint is the one before, bit for bit', async () => {
+  const gpu = await testGpu();
+  const dir = mkdtempSync(join(tmpdir(), 'warpmix-infinite-'));
+  try {
+    // At 0 the slope of the root is infinite, and that of the square 0: their product is no number.
+    const loss = (x: Tensor, w: Tensor) => sqrt(square(mul(x, w)));
+    const options = { checkpointEvery: 1, onStep: () => {}, interrupted: () => null };
+    const train = async (batches: number[][], folder: string) => {
+      const run = RunFolder.create(join(dir, folder), {});
+      let message = '';
+      await trainPlan(toyPlan(loss, batches), gpu, run, 0, options).catch((error) => {
+        ok(error instanceof NumericalError && error.exitCode === 5, String(error));
+        message = error.message;
+      });
+      run.close();
+      const { found, skipped } = latestCheckpoint(join(dir, folder));
+      equal(skipped, []);
+      return { message, checkpoint: readCheckpoint(found!.path) };
+    };
+    const fine = await train([good], 'fine');
+    const broken = await train([good, [1, 1, 1, 1, 0, 1]], 'broken');
+    is(fine.message, '');
+    ok(/^after step 2 of 2: 'toy\/weights' holds .*Nothing is saved/.test(broken.message), broken.message);
+    is(broken.checkpoint.step, 1);
+    equal(broken.checkpoint.groups, fine.checkpoint.groups);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+
+test('no memory left for a step: it ends training, and the checkpoint before stays', async () => {
+  const gpu = await testGpu();
+  const dir = mkdtempSync(join(tmpdir(), 'warpmix-memory-'));
+  const plan = toyPlan((x, w) => square(mul(x, w)), [good, good, good]);
+  const load = plan.phases[0].load;
+  plan.phases[0].load = (k) => {
+    // A device that has just enough for the first two steps.
+    if (k === 2) {
+      const full = async () => ({ message: 'no memory' }) as GPUError;
+      Object.defineProperty(gpu.device, 'popErrorScope', { value: full, configurable: true });
+      keep(tensor(new Float32Array(12345)));
+    }
+    return load(k);
+  };
+  try {
+    const run = RunFolder.create(join(dir, 'run'), {});
+    let error: unknown;
+    const options = { checkpointEvery: 1, onStep: () => {}, interrupted: () => null };
+    await trainPlan(plan, gpu, run, 0, options).catch((e) => {
+      error = e;
+    });
+    run.close();
+    ok(error instanceof OutOfMemoryError, String(error));
+    ok(/^a tensor of 12345 f32: the adapter has no \d+ bytes left; \d+ bytes are held\./.test(error.message));
+    is(error.exitCode, 1);
+    is(latestCheckpoint(join(dir, 'run')).found?.step, 1);
+  } finally {
+    Reflect.deleteProperty(gpu.device, 'popErrorScope');
+    rmSync(dir, { recursive: true, force: true });
   }
 });
 

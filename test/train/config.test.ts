@@ -1,7 +1,31 @@
+import { readFileSync } from 'node:fs';
 import { type Config, checkConfig, presets, resolveConfig } from '../../src/train/config.ts';
+import { configReference } from '../../src/train/config-reference.ts';
 import { equal, is, ok, suite, throws } from '../suite.ts';
 
 const test = suite('config');
+
+test('docs/config.md is what the schema says', () => {
+  is(
+    readFileSync('docs/config.md', 'utf8'),
+    configReference(),
+    'write it anew: scripts/config-reference.ts says how',
+  );
+});
+
+test('settings come from the preset, a file, options and --set, in this order', () => {
+  const file = { name: 'mine.json', settings: { seed: 1, depth: { lr: 0.5, batch: 9 } } };
+  const { seed, depth } = resolveConfig('small', file, { seed: 2 }, ['depth.lr=0.25', 'depth.lr=0.125']);
+  equal([seed, depth.lr, depth.batch, depth.steps], [2, 0.125, 9, presets.small.depth.steps]);
+  throws(
+    () => resolveConfig('tiny', { name: 'mine.json', settings: { depth: { lrr: 1 } } }, {}, []),
+    /mine\.json: unknown setting 'depth\.lrr'; the nearest is 'depth\.lr'/,
+  );
+  throws(
+    () => resolveConfig('tiny', { name: 'mine.json', settings: [] }, {}, []),
+    /mine\.json: expected an object/,
+  );
+});
 
 const withSet = (...sets: string[]): Config => resolveConfig('tiny', null, {}, sets);
 

@@ -1,0 +1,70 @@
+// Sizes and devices at the edge of what there is.
+
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import { vjp } from '../../src/autograd/tape.ts';
+import { tensor } from '../../src/autograd/tensor.ts';
+import { Gpu } from '../../src/gpu/gpu.ts';
+import { findAdapter } from '../../src/gpu/node-adapter.ts';
+import { square } from '../../src/ops/elementwise.ts';
+import { gridSample } from '../../src/ops/gridSample.ts';
+import { sum } from '../../src/ops/sum.ts';
+import { testGpu } from '../device.ts';
+import { equal, is, suite, throws } from '../suite.ts';
+
+const test = suite('edges');
+
+test('more workgroups than one dimension holds: every element is there', async () => {
+  const gpu = await testGpu();
+  const n = 65535 * 64 + 65;
+  gpu.pins.set('square', 'scalar'); // 64 elements a workgroup
+  try {
+    const x = tensor(Float32Array.from({ length: n }, (_, i) => i % 1021));
+    const y = square(x);
+    const got = await y.data();
+    let wrong = 0;
+    for (let i = 0; i < n; i++) if (got[i] !== (i % 1021) ** 2) wrong += 1;
+    is(wrong, 0);
+    x.dispose();
+    y.dispose();
+  } finally {
+    gpu.pins.delete('square');
+  }
+});
+
+test('a tensor without elements: defined results, and nothing for the device to complain of', async () => {
+  const gpu = await testGpu();
+  const x = tensor([], [0, 3]);
+  const before = gpu.dispatches;
+  equal([...(await square(x).data())], []);
+  is(gpu.dispatches, before);
+  equal([...(await sum(x, [0]).data())], [0, 0, 0]);
+  is(await sum(x).item(), 0);
+  await gpu.sync();
+});
+
+test('a warp that is outside everywhere: zeros or the border, and no gradient to where it looks', async () => {
+  await testGpu();
+  const image = tensor([1, 2, 3, 4], [1, 2, 2, 1]);
+  const away = tensor([5, 5, -7, 9], [1, 1, 2, 2]);
+  for (const [padding, values] of [
+    ['zeros', [0, 0]],
+    ['border', [4, 3]],
+  ] as const) {
+    const [y, pullback] = vjp(() => gridSample(image, away, { padding, alignCorners: true }), [away]);
+    equal([...(await y.data())], values);
+    equal([...(await pullback(tensor([1, 1], [1, 1, 2, 1]))[0].data())], [0, 0, 0, 0]);
+  }
+});
+
+test('without timestamp queries there are no times, and the work is done', async () => {
+  const { adapter } = await findAdapter();
+  const device = await adapter!.requestDevice();
+  const { vendor, architecture, description } = adapter!.info;
+  const gpu = new Gpu(device, { vendor, architecture, description, software: true, subgroups: false });
+  is(await gpu.profile(() => {}), null);
+  gpu.close();
+});
+
+test('a template whose #if has no end is refused when it is made', () => {
+  throws(() => wgsl`#if ${true}\nfn f() {}`, /Mismatched #if/);
+});

@@ -129,7 +129,7 @@ function rawSize(header: PngHeader): number {
  */
 function essentialPng(bytes: Uint8Array, header: PngHeader, name: string): Uint8Array {
   const kept: Uint8Array[] = [];
-  const data: Uint8Array[] = [];
+  const data = new Gathered(bytes.length);
   let at = 8;
   for (let type = ''; type !== 'IEND'; ) {
     if (at + 12 > bytes.length)
@@ -149,14 +149,14 @@ function essentialPng(bytes: Uint8Array, header: PngHeader, name: string): Uint8
         throw new DataError(
           `${name}: corrupt PNG: the CRC of chunk ${type} at byte ${at} is ${crc}, the file says ${stated}`,
         );
-      if (type === 'IDAT') data.push(bytes.subarray(at + 8, end - 4));
+      if (type === 'IDAT') data.add(bytes.subarray(at + 8, end - 4));
       else if (type !== 'IEND') kept.push(bytes.subarray(at, end));
     }
     if (type === 'PLTE' && (length > 3 * MAX_PALETTE || kept.length > 2))
       throw new DataError(`${name}: PNG with a palette of ${length} bytes, or a second one, at byte ${at}`);
     at = end;
   }
-  const deflated = concat(data);
+  const deflated = data.bytes();
   const fail = (what: string): never => {
     throw new DataError(`${name}: PNG data ${what}`);
   };
@@ -178,6 +178,24 @@ function uncheckedChunk(type: string, data: Uint8Array): Uint8Array {
   for (let i = 0; i < 4; i++) out[4 + i] = type.charCodeAt(i);
   out.set(data, 8);
   return out;
+}
+
+/** Parts of a file, one after another. Not a list of them: a file may hold millions, of a few bytes each. */
+class Gathered {
+  private readonly all: Uint8Array;
+  private length = 0;
+  constructor(most: number) {
+    this.all = new Uint8Array(most);
+  }
+
+  add(part: Uint8Array): void {
+    this.all.set(part, this.length);
+    this.length += part.length;
+  }
+
+  bytes(): Uint8Array {
+    return this.all.subarray(0, this.length);
+  }
 }
 
 function concat(parts: readonly Uint8Array[]): Uint8Array {
@@ -243,8 +261,8 @@ interface JpegFrame {
 /** What a JPEG is made of, each segment checked. */
 interface JpegParts {
   frame: JpegFrame;
-  /** Segments that decide the pixels, in order, without comments and what applications add. */
-  segments: readonly Uint8Array[];
+  /** The file with the segments that decide the pixels, in order, without comments and what applications add. */
+  essential: Uint8Array;
   /** Whether an Adobe segment says that three components are RGB. */
   rgb: boolean;
 }
@@ -256,7 +274,8 @@ const isFrame = (marker: number) =>
 function checkJpeg(bytes: Uint8Array, name: string, headerOnly: boolean): JpegParts {
   const truncated = () => new DataError(`${name}: JPEG truncated: ${bytes.length} bytes and no end marker`);
   const corrupt = (what: string) => new DataError(`${name}: corrupt JPEG: ${what}`);
-  const segments: Uint8Array[] = [];
+  const kept = new Gathered(bytes.length);
+  kept.add(bytes.subarray(0, 2));
   let frame: JpegFrame | undefined;
   let rgb = false;
   let scans = 0;
@@ -279,7 +298,7 @@ function checkJpeg(bytes: Uint8Array, name: string, headerOnly: boolean): JpegPa
     if (isFrame(marker)) {
       if (frame) throw new DataError(`${name}: JPEG with more than one frame`);
       frame = jpegFrame(marker, body, bytes.length, name);
-      if (headerOnly) return { frame, segments, rgb };
+      if (headerOnly) return { frame, essential: kept.bytes(), rgb };
     }
     if (marker === 0xdb && !wholeTables(body, (spec) => (spec >> 4 ? 128 : 64)))
       throw corrupt(`the quantisation tables at byte ${at} do not fill their ${length} bytes`);
@@ -303,10 +322,11 @@ function checkJpeg(bytes: Uint8Array, name: string, headerOnly: boolean): JpegPa
         if (bytes[at] === 0xff && next !== 0 && next !== 0xff && (next < 0xd0 || next > 0xd7)) break;
       }
     }
-    if (isFrame(marker) || [0xc4, 0xda, 0xdb, 0xdd].includes(marker)) segments.push(bytes.subarray(from, at));
+    if (isFrame(marker) || [0xc4, 0xda, 0xdb, 0xdd].includes(marker)) kept.add(bytes.subarray(from, at));
   }
   if (!frame || scans === 0) throw new DataError(`${name}: JPEG without an image`);
-  return { frame, segments, rgb };
+  kept.add(bytes.subarray(at, at + 2));
+  return { frame, essential: kept.bytes(), rgb };
 }
 
 /** Checks a frame header against the limits; `fileBytes` bound how many blocks can be coded. */
@@ -383,11 +403,11 @@ function wrongScan(body: Uint8Array, frame: JpegFrame): string | undefined {
  */
 export function decodeJpeg(bytes: Uint8Array, name: string): RgbImage {
   if (!isJpeg(bytes)) throw new DataError(`${name}: not a JPEG file`);
-  const { frame, segments, rgb } = checkJpeg(bytes, name, false);
+  const { frame, essential, rgb } = checkJpeg(bytes, name, false);
   const { width, height } = frame;
   let decoded: { width: number; height: number; data: Uint8Array };
   try {
-    decoded = decodeJpegJs(concat([Uint8Array.of(0xff, 0xd8), ...segments, Uint8Array.of(0xff, 0xd9)]), {
+    decoded = decodeJpegJs(essential, {
       useTArray: true,
       formatAsRGBA: false,
       colorTransform: !rgb,

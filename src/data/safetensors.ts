@@ -30,7 +30,8 @@ export interface SafeTensor<D extends SafeDtype = SafeDtype> {
 }
 
 const MAX_HEADER_BYTES = 100_000_000;
-const MAX_TENSORS = 100_000;
+/** Of tensors, and of pairs of metadata. */
+const MAX_KEYS = 100_000;
 const MAX_NAME_LENGTH = 1024;
 const MAX_RANK = 32;
 
@@ -116,7 +117,8 @@ export function writeSafetensors(
   const fail = (what: string): never => {
     throw new DataError(`writing safetensors: ${what}`);
   };
-  if (tensors.size > MAX_TENSORS) fail(`${tensors.size} tensors; the limit is ${MAX_TENSORS}`);
+  const most = Math.max(tensors.size + 1, Object.keys(metadata).length);
+  if (most > MAX_KEYS) fail(`${most} keys; the limit is ${MAX_KEYS}`);
   for (const key of Object.keys(metadata)) checkName(key, fail);
   const header: [string, unknown][] = [];
   if (Object.keys(metadata).length > 0) header.push(['__metadata__', metadata]);
@@ -180,7 +182,6 @@ class HeaderParser {
       }
       checkName(name, this.fail);
       entries.push(this.entry(name));
-      if (entries.length > MAX_TENSORS) this.fail(`more than ${MAX_TENSORS} tensors`);
     });
     this.space();
     if (this.at < this.text.length) this.unexpected('the end of the header');
@@ -225,6 +226,7 @@ class HeaderParser {
       const key = this.string();
       if (keys.has(key)) this.fail(`${what} holds the key ${quote(key)} twice`);
       keys.add(key);
+      if (keys.size > MAX_KEYS) this.fail(`${what} holds more than ${MAX_KEYS} keys`);
       this.expect(':');
       value(key);
     } while (this.accept(','));

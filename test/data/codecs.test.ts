@@ -296,6 +296,21 @@ test('palettes of more than 256 colours, and two palettes, are refused', async (
   ok(/palette of 6 bytes, or a second one, at byte 48/.test(await messageOf(() => decodePng(two, 'p'))));
 });
 
+test('millions of empty parts take no more memory than the file', async () => {
+  const samples = new Array(16).fill(5);
+  const empty = Buffer.concat(new Array(500_000).fill(chunk('IDAT', new Uint8Array(0))));
+  const png = rawPng({ width: 4, height: 4, depth: 8, colourType: 0, samples, extra: empty });
+  const intervals = Buffer.concat(new Array(1_000_000).fill(Uint8Array.of(0xff, 0xdd, 0, 4, 0, 0)));
+  const whole = quadrantJpeg(8, 8);
+  const jpeg = concat(whole.subarray(0, 2), intervals, whole.subarray(2));
+  const before = process.memoryUsage();
+  equal(list(decodePng(png, 'empty.png').data), samples);
+  equal(decodeJpeg(jpeg, 'empty.jpg').data, decodeJpeg(whole, 'whole.jpg').data);
+  const { external, heapUsed } = process.memoryUsage();
+  const grown = external + heapUsed - before.external - before.heapUsed;
+  ok(grown < 60e6, `took ${grown} bytes for files of ${png.length + jpeg.length}`);
+});
+
 test('image data in chunks of one byte is one image', () => {
   const samples = Array.from({ length: 64 }, (_, i) => (i * 11) % 251);
   const rows = Array.from({ length: 8 }, (_, y) => [0, ...samples.slice(8 * y, 8 * y + 8)]).flat();

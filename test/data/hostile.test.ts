@@ -325,7 +325,7 @@ test('JPEG', () => {
       equal(size, { width, height });
       is(data.length, 3 * width * height);
     },
-    8 * MB,
+    16 * MB,
   );
   ok(found.read > 500 && found.complaints >= 20, JSON.stringify(found));
 });

@@ -311,6 +311,10 @@ test('every bad manifest is refused with file, key and value', async () => {
     [manifest({ void: 0 }), /void: .*255.*; found 0/],
     [manifest({ width: 0 }), /width: .*; found 0/],
     [manifest({ intrinsics: { ...CAMERA, fx: -3 } }), /intrinsics\.fx: .*; found -3/],
+    [
+      JSON.stringify(manifest({ intrinsics: CAMERA })).replace('"cx":7.5', '"cx":1e999'),
+      /intrinsics\.cx: .*; found Infinity/,
+    ],
     [manifest({ intrinsics: { ...CAMERA, cx: 'mid' } }), /intrinsics\.cx: .*; found "mid"/],
   ];
   for (const [content, expected] of cases) {

@@ -83,6 +83,12 @@ for (const [what, bytes, pattern] of faults) {
   });
 }
 
+test('metadata and tensors have at most 100,000 keys', () => {
+  const pairs = Array.from({ length: 100_001 }, (_, i) => `"${i}":""`);
+  const crowded = file(`{"__metadata__":{${pairs}}}`, 0);
+  throws(() => readSafetensors(crowded, 'f'), /f: __metadata__ holds more than 100000 keys/);
+});
+
 test('the eleven faults give eleven different messages', () => {
   const messages = faults.slice(0, 11).map(([, bytes]) => {
     try {

@@ -1,7 +1,7 @@
 // Small data packs: a folder with a `manifest.json` (images) or an `intrinsics.json` (video) and the files it names.
 import * as z from 'zod';
 import { VOID } from './classes.ts';
-import { checkSize, imageSize, MAX_SIDE } from './codecs.ts';
+import { imageSize } from './codecs.ts';
 import {
   assemble,
   checkWorkingSize,
@@ -13,6 +13,7 @@ import {
   type SplitName,
 } from './file-split.ts';
 import { type FileSource, fileName, isInside } from './files.ts';
+import { checkSize, MAX_SIDE } from './image-limits.ts';
 import { parseJson, shown } from './json.ts';
 import { type ClassInfo, DataError, type Dataset, type Intrinsics } from './types.ts';
 

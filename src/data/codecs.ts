@@ -1,28 +1,21 @@
-// PNG and JPEG on byte arrays, the same pixels in Node and in a browser: no canvas, no colour management.
-// fast-png and jpeg-js do the pixels; this file puts in front what they lack against hostile files.
-// The header is checked before anything is allocated, compressed data is inflated in small pieces up to the size which
-// the header implies (fast-png alone inflates 200 MB for a 4x4 image), and each decoder gets a file put together again
-// from the parts that were checked, so that it cannot read something else than what was.
+// Images, labels and depth from byte arrays, the same pixels in Node and in a browser: no canvas, no colour management.
+// fast-png does the pixels of PNG; this file puts in front what it lacks against hostile files. The header is checked
+// before anything is allocated, compressed data is inflated in small pieces up to the size which the header implies
+// (fast-png alone inflates 200 MB for a 4x4 image), and it gets a file put together again from the parts that were
+// checked, so that it cannot read something else than what was.
 import { decode as decodeFastPng, encode as encodeFastPng } from 'fast-png';
-import { decode as decodeJpegJs } from 'jpeg-js';
+import { be32, concat, Gathered } from './bytes.ts';
 import { crc32 } from './crc32.ts';
+import { checkSize } from './image-limits.ts';
 import { inflateExactly } from './inflate.ts';
+import { decodeJpeg, isJpeg, jpegSize } from './jpeg.ts';
 import { DataError, type DepthMap, type LabelMap, type RgbImage } from './types.ts';
 
-/** Larger images are refused before decoding. */
-export const MAX_SIDE = 16_384;
-export const MAX_PIXELS = 64 * 2 ** 20;
 /** Of the decoded samples, as they are stored. A decoder takes a few times as much. */
 const MAX_SAMPLE_BYTES = 256 * 2 ** 20;
 const MAX_PALETTE = 256;
 /** fast-png copies 32 KB for each chunk of image data, however small, and holds twice the output of one, however large. */
 const IDAT_BYTES = 65_536;
-/** What jpeg-js counts while it decodes; in memory that is up to 1.7 times as much. */
-const MAX_JPEG_BYTES = 512 * 2 ** 20;
-/** Coefficients and samples of a block of 8x8. */
-const JPEG_BLOCK_BYTES = 256 + 64;
-/** A scan of a few bytes may visit every block of a progressive JPEG; encoders write about ten. */
-const MAX_SCANS = 100;
 
 /** Samples of a PNG, row-major `[height, width, channels]`; sub-byte depths come unpacked, one sample a byte. */
 export interface PngImage {
@@ -72,19 +65,6 @@ const ADAM7 = [
 ];
 
 const isPng = (bytes: Uint8Array) => PNG_SIGNATURE.every((byte, i) => bytes[i] === byte);
-const isJpeg = (bytes: Uint8Array) => bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff;
-const be16 = (bytes: Uint8Array, at: number) => (bytes[at] << 8) | bytes[at + 1];
-const be32 = (bytes: Uint8Array, at: number) => be16(bytes, at) * 65_536 + be16(bytes, at + 2);
-const reason = (error: unknown) => (error instanceof Error ? error.message : String(error));
-
-/** @throws DataError on an image without pixels, or with more than `MAX_SIDE` a side or `MAX_PIXELS` in all */
-export function checkSize(width: number, height: number, name: string): void {
-  if (width < 1 || height < 1) throw new DataError(`${name}: image of ${width}x${height} pixels`);
-  if (width > MAX_SIDE || height > MAX_SIDE || width * height > MAX_PIXELS)
-    throw new DataError(
-      `${name}: image of ${width}x${height} pixels; the limit is ${MAX_SIDE} a side and ${MAX_PIXELS} in all`,
-    );
-}
 
 function pngHeader(bytes: Uint8Array, name: string): PngHeader {
   if (bytes.length < 33) throw new DataError(`${name}: PNG truncated: ${bytes.length} bytes`);
@@ -180,34 +160,6 @@ function uncheckedChunk(type: string, data: Uint8Array): Uint8Array {
   return out;
 }
 
-/** Parts of a file, one after another. Not a list of them: a file may hold millions, of a few bytes each. */
-class Gathered {
-  private readonly all: Uint8Array;
-  private length = 0;
-  constructor(most: number) {
-    this.all = new Uint8Array(most);
-  }
-
-  add(part: Uint8Array): void {
-    this.all.set(part, this.length);
-    this.length += part.length;
-  }
-
-  bytes(): Uint8Array {
-    return this.all.subarray(0, this.length);
-  }
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
-}
-
 function unpack(packed: Uint8Array, width: number, height: number, depth: number): Uint8Array {
   const out = new Uint8Array(width * height);
   const stride = Math.ceil((width * depth) / 8);
@@ -240,7 +192,7 @@ export function decodePng(bytes: Uint8Array, name: string): PngImage {
   try {
     decoded = decodeFastPng(essential, { checkCrc: false });
   } catch (error) {
-    throw new DataError(`${name}: corrupt PNG: ${reason(error)}`);
+    throw new DataError(`${name}: corrupt PNG: ${error instanceof Error ? error.message : String(error)}`);
   }
   if (colourType === 3 && !decoded.palette) throw new DataError(`${name}: palette PNG without a palette`);
   // A suggested palette may sit in a true-colour file; its samples are not indices.
@@ -248,183 +200,6 @@ export function decodePng(bytes: Uint8Array, name: string): PngImage {
   const stored = decoded.data as Uint8Array | Uint16Array;
   const data = depth < 8 ? unpack(stored as Uint8Array, width, height, depth) : stored;
   return { width, height, channels: CHANNELS[colourType], depth, data, palette };
-}
-
-interface JpegFrame {
-  width: number;
-  height: number;
-  progressive: boolean;
-  /** Ids of the components. */
-  components: readonly number[];
-}
-
-/** What a JPEG is made of, each segment checked. */
-interface JpegParts {
-  frame: JpegFrame;
-  /** The file with the segments that decide the pixels, in order, without comments and what applications add. */
-  essential: Uint8Array;
-  /** Whether an Adobe segment says that three components are RGB. */
-  rgb: boolean;
-}
-
-const isFrame = (marker: number) =>
-  marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
-
-/** Walks the marker segments up to the end of the image, or with `headerOnly` to its frame. */
-function checkJpeg(bytes: Uint8Array, name: string, headerOnly: boolean): JpegParts {
-  const truncated = () => new DataError(`${name}: JPEG truncated: ${bytes.length} bytes and no end marker`);
-  const corrupt = (what: string) => new DataError(`${name}: corrupt JPEG: ${what}`);
-  const kept = new Gathered(bytes.length);
-  kept.add(bytes.subarray(0, 2));
-  let frame: JpegFrame | undefined;
-  let rgb = false;
-  let scans = 0;
-  let at = 2;
-  for (;;) {
-    if (at + 1 >= bytes.length) throw truncated();
-    // Fill bytes may precede a marker.
-    if (bytes[at] === 0xff && bytes[at + 1] === 0xff) {
-      at += 1;
-      continue;
-    }
-    if (bytes[at] !== 0xff) throw corrupt(`no marker at byte ${at}`);
-    const marker = bytes[at + 1];
-    if (marker === 0xd9) break;
-    if (marker < 0xc0 || (marker >= 0xd0 && marker <= 0xd8))
-      throw corrupt(`marker 0x${marker.toString(16)} at byte ${at}, where a segment is expected`);
-    const length = at + 3 < bytes.length ? be16(bytes, at + 2) : 0;
-    if (at + 2 + length > bytes.length || length < 2) throw truncated();
-    const body = bytes.subarray(at + 4, at + 2 + length);
-    if (isFrame(marker)) {
-      if (frame) throw new DataError(`${name}: JPEG with more than one frame`);
-      frame = jpegFrame(marker, body, bytes.length, name);
-      if (headerOnly) return { frame, essential: kept.bytes(), rgb };
-    }
-    if (marker === 0xdb && !wholeTables(body, (spec) => (spec >> 4 ? 128 : 64)))
-      throw corrupt(`the quantisation tables at byte ${at} do not fill their ${length} bytes`);
-    if (marker === 0xc4 && !wholeTables(body, huffmanSize))
-      throw corrupt(`the Huffman tables at byte ${at} do not fill their ${length} bytes`);
-    if (marker === 0xdd && length !== 4) throw corrupt(`restart interval of ${length} bytes at byte ${at}`);
-    if (marker === 0xee && length >= 14 && String.fromCharCode(...body.subarray(0, 5)) === 'Adobe')
-      rgb = body[11] === 0;
-    const from = at;
-    at += 2 + length;
-    if (marker === 0xda) {
-      if (!frame) throw corrupt(`a scan at byte ${from}, before its frame`);
-      scans += 1;
-      if (scans > MAX_SCANS) throw new DataError(`${name}: JPEG of more than ${MAX_SCANS} scans`);
-      const wrong = wrongScan(body, frame);
-      if (wrong) throw corrupt(`the scan at byte ${from} ${wrong}`);
-      // Entropy-coded data: ff 00 is a stuffed byte, ff d0..d7 are restart markers.
-      for (; ; at++) {
-        if (at + 1 >= bytes.length) throw truncated();
-        const next = bytes[at + 1];
-        if (bytes[at] === 0xff && next !== 0 && next !== 0xff && (next < 0xd0 || next > 0xd7)) break;
-      }
-    }
-    if (isFrame(marker) || [0xc4, 0xda, 0xdb, 0xdd].includes(marker)) kept.add(bytes.subarray(from, at));
-  }
-  if (!frame || scans === 0) throw new DataError(`${name}: JPEG without an image`);
-  kept.add(bytes.subarray(at, at + 2));
-  return { frame, essential: kept.bytes(), rgb };
-}
-
-/** Checks a frame header against the limits; `fileBytes` bound how many blocks can be coded. */
-function jpegFrame(marker: number, body: Uint8Array, fileBytes: number, name: string): JpegFrame {
-  if (marker > 0xc2) throw new DataError(`${name}: JPEG of an unsupported kind (SOF${marker - 0xc0})`);
-  if (body.length < 6) throw new DataError(`${name}: corrupt JPEG: frame header of ${body.length} bytes`);
-  const [height, width, count] = [be16(body, 1), be16(body, 3), body[5]];
-  checkSize(width, height, name);
-  if (body[0] !== 8) throw new DataError(`${name}: JPEG with ${body[0]} bits a sample; expected 8`);
-  if (count !== 1 && count !== 3)
-    throw new DataError(`${name}: JPEG with ${count} components; expected 1 (grey) or 3 (YCbCr)`);
-  if (body.length !== 6 + 3 * count)
-    throw new DataError(
-      `${name}: corrupt JPEG: frame header of ${body.length} bytes for ${count} components`,
-    );
-  const components = Array.from({ length: count }, (_, i) => body[6 + 3 * i]);
-  const sampling = components.map((_, i) => body[7 + 3 * i]);
-  if (
-    new Set(components).size < count ||
-    sampling.some((s) => s >> 4 < 1 || s >> 4 > 4 || (s & 15) < 1 || (s & 15) > 4)
-  )
-    throw new DataError(
-      `${name}: corrupt JPEG: components ${components} with sampling ${sampling.map((s) => s.toString(16))}; expected ids that differ, and 1 to 4 each way`,
-    );
-  // A block of 8x8 pixels takes a bit at the very least, and 256 bytes and more once decoded.
-  const blocks = Math.ceil(width / 8) * Math.ceil(height / 8);
-  if (blocks > 8 * fileBytes)
-    throw new DataError(
-      `${name}: JPEG truncated: ${fileBytes} bytes cannot hold the ${blocks} blocks of ${width}x${height} pixels`,
-    );
-  // jpeg-js counts too, but component by component, when most of it is allocated already.
-  const across = (shift: number) => sampling.map((s) => (s >> shift) & 15);
-  const units = (side: number, factors: number[]) => Math.ceil(side / 8 / Math.max(...factors));
-  const [h, v] = [across(4), across(0)];
-  const coded = units(width, h) * units(height, v) * h.reduce((sum, one, i) => sum + one * v[i], 0);
-  const needed = coded * JPEG_BLOCK_BYTES + 6 * width * height;
-  if (needed > MAX_JPEG_BYTES)
-    throw new DataError(
-      `${name}: JPEG of ${width}x${height} pixels needs ${needed} bytes to decode; the limit is ${MAX_JPEG_BYTES}`,
-    );
-  return { width, height, progressive: marker === 0xc2, components };
-}
-
-/** Whether tables, each after a byte that says which, fill a segment exactly; `size` is that of the table at `at`. */
-function wholeTables(
-  body: Uint8Array,
-  size: (spec: number, at: number, body: Uint8Array) => number,
-): boolean {
-  let at = 0;
-  while (at < body.length) at += 1 + size(body[at], at + 1, body);
-  return at === body.length;
-}
-
-const huffmanSize = (_spec: number, at: number, body: Uint8Array) =>
-  body.subarray(at, at + 16).reduce((sum, codes) => sum + codes, 16);
-
-/** What is wrong with a scan header, or undefined. */
-function wrongScan(body: Uint8Array, frame: JpegFrame): string | undefined {
-  const count = body[0];
-  if (body.length !== 4 + 2 * count) return `has ${body.length} bytes for ${count} components`;
-  const ids = Array.from({ length: count }, (_, i) => body[1 + 2 * i]);
-  if (count < 1 || new Set(ids).size < count || ids.some((id) => !frame.components.includes(id)))
-    return `is for components ${ids}; the frame has ${frame.components}`;
-  const [first, last, bits] = body.subarray(1 + 2 * count);
-  if (frame.progressive && (first > last || last > 63 || (bits & 15) > 13 || (first > 0 && count > 1)))
-    return `covers coefficients ${first} to ${last} of ${count} components`;
-  return undefined;
-}
-
-/**
- * Baseline or progressive JPEG, grey, YCbCr or RGB. Chroma of 4:2:0 files is repeated, not interpolated. EXIF
- * orientation is ignored on purpose: labels, depth and intrinsics belong to the stored pixels.
- * @throws DataError on truncated or corrupt files, on CMYK, on a size over the limits or one that needs more than 512 MiB
- */
-export function decodeJpeg(bytes: Uint8Array, name: string): RgbImage {
-  if (!isJpeg(bytes)) throw new DataError(`${name}: not a JPEG file`);
-  const { frame, essential, rgb } = checkJpeg(bytes, name, false);
-  const { width, height } = frame;
-  let decoded: { width: number; height: number; data: Uint8Array };
-  try {
-    decoded = decodeJpegJs(essential, {
-      useTArray: true,
-      formatAsRGBA: false,
-      colorTransform: !rgb,
-      tolerantDecoding: false,
-      maxResolutionInMP: MAX_PIXELS / 1e6,
-      maxMemoryUsageInMB: MAX_JPEG_BYTES / 2 ** 20 + 1,
-    });
-  } catch (error) {
-    // jpeg-js looks into tables that are not there.
-    const what = error instanceof TypeError ? 'tables are missing, or the data are damaged' : reason(error);
-    throw new DataError(`${name}: corrupt JPEG of ${width}x${height} pixels: ${what}`);
-  }
-  if (decoded.width !== width || decoded.height !== height || decoded.data.length !== width * height * 3)
-    throw new DataError(
-      `${name}: JPEG decodes to ${decoded.width}x${decoded.height}, its header says ${width}x${height}`,
-    );
-  return { width, height, data: decoded.data };
 }
 
 /**
@@ -436,10 +211,7 @@ export function imageSize(bytes: Uint8Array, name: string): { width: number; hei
     const { width, height } = pngHeader(bytes, name);
     return { width, height };
   }
-  if (isJpeg(bytes)) {
-    const { width, height } = checkJpeg(bytes, name, true).frame;
-    return { width, height };
-  }
+  if (isJpeg(bytes)) return jpegSize(bytes, name);
   throw new DataError(`${name}: neither PNG nor JPEG`);
 }
 

@@ -1,6 +1,6 @@
 // numpy's array files: npy (numpy/lib/format.py) and npz, a zip archive of them. Only plain numbers are read: an array of
 // Python objects is a pickle, and reading a pickle runs what its writer wants.
-import { checkSize } from './codecs.ts';
+import { checkSize } from './image-limits.ts';
 import { ARRAYS, type SafeDtype, type SafeTensor } from './safetensors.ts';
 import { DataError, type DepthMap } from './types.ts';
 import { readZip } from './zip.ts';

@@ -1,7 +1,7 @@
 // Small data packs: a folder with a `manifest.json` (images) or an `intrinsics.json` (video) and the files it names.
 import * as z from 'zod';
 import { pascalColour, VOID } from './classes.ts';
-import { checkSize, decodeDepth16, MAX_SIDE } from './codecs.ts';
+import { decodeDepth16 } from './codecs.ts';
 import {
   type DepthFile,
   FileSplit,
@@ -11,6 +11,7 @@ import {
   type SplitName,
 } from './file-split.ts';
 import { type FileSource, fileName, isInside } from './files.ts';
+import { checkSize, MAX_SIDE } from './image-limits.ts';
 import { parseJson, shown } from './json.ts';
 import { readDepthArray } from './npy.ts';
 import { readPoses } from './poses.ts';

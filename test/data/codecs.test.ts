@@ -3,12 +3,12 @@ import { encode } from 'fast-png';
 import {
   decodeDepth16,
   decodeImage,
-  decodeJpeg,
   decodeLabel,
   decodePng,
   encodePng,
   imageSize,
 } from '../../src/data/codecs.ts';
+import { decodeJpeg } from '../../src/data/jpeg.ts';
 import { equal, is, ok, suite } from '../suite.ts';
 import {
   chunk,
@@ -337,17 +337,19 @@ test('a JPEG whose size needs more blocks than its bytes could hold is refused f
   ok(grown < 1e6, `took ${grown} bytes`);
 });
 
-test('a JPEG that an Adobe segment calls RGB is not converted from YCbCr', () => {
-  const file = quadrantJpeg(16, 16);
-  const adobe = (transform: number) =>
+test('a JPEG that an Adobe segment calls RGB is not converted from YCbCr, unless JFIF contradicts', () => {
+  const jfif = quadrantJpeg(16, 16);
+  const bare = concat(jfif.subarray(0, 2), jfif.subarray(20));
+  const adobe = (file: Uint8Array, transform: number) =>
     concat(
       file.subarray(0, 2),
       Uint8Array.of(0xff, 0xee, 0, 14, 65, 100, 111, 98, 101, 0, 100, 0, 0, 0, 0, transform),
       file.subarray(2),
     );
-  equal(decodeJpeg(adobe(1), 'a').data, decodeJpeg(file, 'a').data);
+  for (const file of [bare, adobe(bare, 1), adobe(jfif, 0)])
+    equal(decodeJpeg(file, 'a').data, decodeJpeg(jfif, 'a').data);
   // Grey 120 is Y 120, Cb 128, Cr 128.
-  const { data } = decodeJpeg(adobe(0), 'a');
+  const { data } = decodeJpeg(adobe(bare, 0), 'a');
   equal(list(data.subarray(3 * (15 * 16 + 15))), [120, 128, 128]);
 });
 

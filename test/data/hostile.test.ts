@@ -6,7 +6,6 @@ import { encode } from 'fast-png';
 import {
   decodeDepth16,
   decodeImage,
-  decodeJpeg,
   decodeLabel,
   decodePng,
   encodePng,
@@ -14,6 +13,7 @@ import {
 } from '../../src/data/codecs.ts';
 import type { FileSource } from '../../src/data/files.ts';
 import { nodeFiles } from '../../src/data/files-node.ts';
+import { decodeJpeg } from '../../src/data/jpeg.ts';
 import { readDepthArray, readNpy, readNpz } from '../../src/data/npy.ts';
 import { readPack } from '../../src/data/pack.ts';
 import { readSafetensors, type SafeTensor, writeSafetensors } from '../../src/data/safetensors.ts';

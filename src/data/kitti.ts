@@ -1,8 +1,9 @@
 // What KITTI's raw recordings and its odometry benchmark share (Geiger et al., IJRR 2013): calibration files, lidar
 // scans, and drives whose frames are numbered.
-import { MAX_SIDE } from './codecs.ts';
+
 import type { FrameFiles } from './file-split.ts';
 import { type FileSource, fileName } from './files.ts';
+import { MAX_SIDE } from './image-limits.ts';
 import { DataError, type DepthMap, type Intrinsics } from './types.ts';
 
 /** Numbers of one line of a calibration file, such as the 12 of `P_rect_02`. */

@@ -6,7 +6,7 @@ import { inflateExactly } from './inflate.ts';
 import { DataError } from './types.ts';
 
 /** Of all entries together, inflated. */
-export const MAX_UNZIPPED_BYTES = 512 * 2 ** 20;
+const MAX_UNZIPPED_BYTES = 512 * 2 ** 20;
 const MAX_ENTRIES = 10_000;
 const MAX_COMMENT_BYTES = 65_535;
 

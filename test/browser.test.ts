@@ -3,7 +3,7 @@ import type { Browser, Page } from 'playwright-core';
 import { bundleForBrowser, launchBrowser, servePage } from './browser.ts';
 import { computeBits, type computeBitsHere, samplesOf } from './browser-side.ts';
 import { type State, type Stretch, trainStretch } from './browser-train.ts';
-import { rawPng } from './data/fixtures.ts';
+import { progressiveJpeg, quadrantJpeg, rawPng, turnedJpeg } from './data/fixtures.ts';
 import { randoms, relativeError, testGpu } from './device.ts';
 import { equal, is, ok, suite } from './suite.ts';
 
@@ -34,6 +34,8 @@ const files: Record<string, Uint8Array> = {
   'JPEG of noise': new Uint8Array(
     jpeg.encode({ width: 21, height: 13, data: Uint8Array.from(bytes(21 * 13 * 4, 1, 256)) }, 80).data,
   ),
+  'JPEG that EXIF calls turned': turnedJpeg(quadrantJpeg(16, 8)),
+  'progressive JPEG': progressiveJpeg(),
   'palette PNG of 4 bits': rawPng({
     width: 7,
     height: 5,

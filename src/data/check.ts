@@ -1,17 +1,21 @@
 import { openDataset, openFolder, parseSpec, READERS } from './open.ts';
+import { noting } from './problems.ts';
 import { DataError, type RgbImage, type Split } from './types.ts';
 
 /**
- * Reads a data set in full and lists everything wrong with it, one message each: bad manifests and empty splits,
- * missing or undecodable files, labels without an image, labels or depth of another size than their image, class ids out of range, an image
- * that is both in training or unlabelled and in evaluation. Empty when all is well. Of the generated street world the first, middle
- * and last frame of each split are tried.
+ * Reads a data set in full and lists everything wrong with it, one message each: bad manifests, lists and calibrations,
+ * empty splits, missing or undecodable files, labels without an image, labels or depth of another size than their image,
+ * class ids out of range, an image that is in evaluation and in training or unlabelled. Empty when all is well. Of the
+ * generated street world the first, middle and last frame of each split are tried.
  */
 export async function checkDataset(spec: string): Promise<string[]> {
   const problems: string[] = [];
-  try {
+  await noting(problems, async () => {
     const { reader, rest } = parseSpec(spec);
-    if (reader === 'street') return await checkGenerated(spec);
+    if (reader === 'street') {
+      problems.push(...(await checkGenerated(spec)));
+      return;
+    }
     const files = await openFolder(rest);
     const opened = await READERS[reader](files);
     problems.push(...opened.problems, ...opened.unpaired);
@@ -32,10 +36,7 @@ export async function checkDataset(spec: string): Promise<string[]> {
       const twin = trained.get(digest);
       if (twin !== undefined) problems.push(`${files.root}: ${twin} and val frame ${id} hold the same image`);
     }
-  } catch (error) {
-    if (!(error instanceof DataError)) throw error;
-    problems.push(error.message);
-  }
+  });
   return [...new Set(problems.flatMap((message) => message.split('\n')))];
 }
 

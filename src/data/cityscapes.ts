@@ -10,6 +10,7 @@ import { decodeDepth16 } from './codecs.ts';
 import type { DepthFile, FrameFiles, Opened, ReadOptions } from './file-split.ts';
 import { type FileSource, fileName } from './files.ts';
 import { readJson } from './json.ts';
+import { noting } from './problems.ts';
 import { openSplits, type SplitFiles, unpairedLabel } from './splits.ts';
 import { DataError, type Intrinsics } from './types.ts';
 
@@ -48,6 +49,7 @@ async function listSplit(files: FileSource, split: string): Promise<SplitFiles> 
   const folder = `leftImg8bit/${split}`;
   const frames: FrameFiles[] = [];
   const unpaired: string[] = [];
+  const problems: string[] = [];
   const measured = await files.exists(`disparity/${split}`);
   const around: { frame: FrameFiles; before: FrameFiles; after: FrameFiles }[] = [];
   for (const city of (await files.exists(folder)) ? await files.list(folder) : []) {
@@ -65,7 +67,7 @@ async function listSplit(files: FileSource, split: string): Promise<SplitFiles> 
         label: `gtFine/${split}/${city}/${id}_gtFine_labelIds.png`,
       };
       frames.push(frame);
-      const camera = measured ? await readCamera(files, split, frame) : null;
+      const camera = measured ? await noting(problems, () => readCamera(files, split, frame)) : null;
       if (camera)
         frame.depth = {
           path: `disparity/${split}/${city}/${id}_disparity.png`,
@@ -90,8 +92,8 @@ async function listSplit(files: FileSource, split: string): Promise<SplitFiles> 
     frame.neighbours = [frames.length + 2 * i, frames.length + 2 * i + 1];
   });
   const context = around.flatMap(({ before, after }) => [before, after]);
-  const camera = await readCamera(files, split, frames[0]);
-  return { frames, context, intrinsics: camera?.intrinsics ?? null, unpaired };
+  const camera = await noting(problems, () => readCamera(files, split, frames[0]));
+  return { frames, context, intrinsics: camera?.intrinsics ?? null, unpaired, problems };
 }
 
 interface Camera {

@@ -1,15 +1,21 @@
-// PNG and JPEG on byte arrays, the same pixels in Node and in a browser: no canvas, no colour management.
-// fast-png and jpeg-js do the pixels; this file puts in front what they lack against hostile files.
-// The header is checked before anything is allocated, and compressed data is inflated in small pieces up to the
-// size which the header implies (fast-png alone inflates 200 MB for a 4x4 image).
+// Images, labels and depth from byte arrays, the same pixels in Node and in a browser: no canvas, no colour management.
+// fast-png does the pixels of PNG; this file puts in front what it lacks against hostile files. The header is checked
+// before anything is allocated, compressed data is inflated in small pieces up to the size which the header implies
+// (fast-png alone inflates 200 MB for a 4x4 image), and it gets a file put together again from the parts that were
+// checked, so that it cannot read something else than what was.
 import { decode as decodeFastPng, encode as encodeFastPng } from 'fast-png';
-import { Unzlib } from 'fflate';
-import { decode as decodeJpegJs } from 'jpeg-js';
+import { be32, concat, Gathered } from './bytes.ts';
+import { crc32 } from './crc32.ts';
+import { checkSize } from './image-limits.ts';
+import { inflateExactly } from './inflate.ts';
+import { decodeJpeg, isJpeg, jpegSize } from './jpeg.ts';
 import { DataError, type DepthMap, type LabelMap, type RgbImage } from './types.ts';
 
-/** Larger images are refused before decoding. */
-export const MAX_SIDE = 16_384;
-export const MAX_PIXELS = 64 * 2 ** 20;
+/** Of the decoded samples, as they are stored. A decoder takes a few times as much. */
+const MAX_SAMPLE_BYTES = 256 * 2 ** 20;
+const MAX_PALETTE = 256;
+/** fast-png copies 32 KB for each chunk of image data, however small, and holds twice the output of one, however large. */
+const IDAT_BYTES = 65_536;
 
 /** Samples of a PNG, row-major `[height, width, channels]`; sub-byte depths come unpacked, one sample a byte. */
 export interface PngImage {
@@ -57,22 +63,8 @@ const ADAM7 = [
   [1, 0, 2, 2],
   [0, 1, 1, 2],
 ];
-// Deflate expands at most 1032 times, so one piece of input makes at most 8 MB.
-const INFLATE_PIECE = 8192;
 
 const isPng = (bytes: Uint8Array) => PNG_SIGNATURE.every((byte, i) => bytes[i] === byte);
-const isJpeg = (bytes: Uint8Array) => bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff;
-const be16 = (bytes: Uint8Array, at: number) => (bytes[at] << 8) | bytes[at + 1];
-const be32 = (bytes: Uint8Array, at: number) => be16(bytes, at) * 65_536 + be16(bytes, at + 2);
-const reason = (error: unknown) => (error instanceof Error ? error.message : String(error));
-
-function checkSize(width: number, height: number, name: string): void {
-  if (width < 1 || height < 1) throw new DataError(`${name}: image of ${width}x${height} pixels`);
-  if (width > MAX_SIDE || height > MAX_SIDE || width * height > MAX_PIXELS)
-    throw new DataError(
-      `${name}: image of ${width}x${height} pixels; the limit is ${MAX_SIDE} a side and ${MAX_PIXELS} in all`,
-    );
-}
 
 function pngHeader(bytes: Uint8Array, name: string): PngHeader {
   if (bytes.length < 33) throw new DataError(`${name}: PNG truncated: ${bytes.length} bytes`);
@@ -90,6 +82,12 @@ function pngHeader(bytes: Uint8Array, name: string): PngHeader {
     throw new DataError(
       `${name}: PNG with ${header.depth} bits and colour type ${header.colourType} is not valid`,
     );
+  const channels = CHANNELS[header.colourType];
+  const bytesNeeded = header.width * header.height * channels * Math.ceil(header.depth / 8);
+  if (bytesNeeded > MAX_SAMPLE_BYTES)
+    throw new DataError(
+      `${name}: image of ${header.width}x${header.height} pixels in ${channels} channels of ${header.depth} bits: ${bytesNeeded} bytes; the limit is ${MAX_SAMPLE_BYTES}`,
+    );
   return header;
 }
 
@@ -105,35 +103,13 @@ function rawSize(header: PngHeader): number {
   return total;
 }
 
-/** Throws unless the image data inflates to exactly `expected` bytes; never holds more than one piece of it. */
-function checkInflated(parts: readonly Uint8Array[], expected: number, name: string): void {
-  let total = 0;
-  const inflator = new Unzlib((chunk) => {
-    total += chunk.length;
-  });
-  try {
-    for (const part of parts) {
-      for (let at = 0; at < part.length; at += INFLATE_PIECE) {
-        inflator.push(part.subarray(at, at + INFLATE_PIECE));
-        if (total > expected)
-          throw new DataError(`${name}: PNG data inflates to more than the ${expected} bytes its size needs`);
-      }
-    }
-  } catch (error) {
-    if (error instanceof DataError) throw error;
-    throw new DataError(`${name}: PNG data does not inflate: ${reason(error)}`);
-  }
-  if (total < expected)
-    throw new DataError(`${name}: PNG data inflates to ${total} bytes, its size needs ${expected}`);
-}
-
 /**
- * The file with header, palette, image data and end only. Other chunks do not change the samples, and one of them
- * (iCCP) is compressed too, so it would need a guard of its own.
+ * The file with header, palette, image data in chunks of a good size, and end. Other chunks do not change the samples, and one of
+ * them (iCCP) is compressed too, so it would need a guard of its own.
  */
 function essentialPng(bytes: Uint8Array, header: PngHeader, name: string): Uint8Array {
-  const chunks: Uint8Array[] = [];
-  const data: Uint8Array[] = [];
+  const kept: Uint8Array[] = [];
+  const data = new Gathered(bytes.length);
   let at = 8;
   for (let type = ''; type !== 'IEND'; ) {
     if (at + 12 > bytes.length)
@@ -146,19 +122,41 @@ function essentialPng(bytes: Uint8Array, header: PngHeader, name: string): Uint8
         `${name}: PNG truncated: chunk ${JSON.stringify(type)} needs ${end} bytes, the file has ${bytes.length}`,
       );
     if (type === 'IHDR' && at > 8) throw new DataError(`${name}: PNG with a second header at byte ${at}`);
-    if (type === 'IDAT') data.push(bytes.subarray(at + 8, at + 8 + length));
-    if (type === 'IHDR' || type === 'PLTE' || type === 'IDAT' || type === 'IEND')
-      chunks.push(bytes.subarray(at, end));
+    if (type === 'IHDR' || type === 'PLTE' || type === 'IDAT' || type === 'IEND') {
+      const crc = crc32(bytes.subarray(at + 4, end - 4));
+      const stated = be32(bytes, end - 4);
+      if (crc !== stated)
+        throw new DataError(
+          `${name}: corrupt PNG: the CRC of chunk ${type} at byte ${at} is ${crc}, the file says ${stated}`,
+        );
+      if (type === 'IDAT') data.add(bytes.subarray(at + 8, end - 4));
+      else if (type !== 'IEND') kept.push(bytes.subarray(at, end));
+    }
+    if (type === 'PLTE' && (length > 3 * MAX_PALETTE || kept.length > 2))
+      throw new DataError(`${name}: PNG with a palette of ${length} bytes, or a second one, at byte ${at}`);
     at = end;
   }
-  checkInflated(data, rawSize(header), name);
-  const out = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 8));
-  out.set(PNG_SIGNATURE);
-  let to = 8;
-  for (const chunk of chunks) {
-    out.set(chunk, to);
-    to += chunk.length;
-  }
+  const deflated = data.bytes();
+  const fail = (what: string): never => {
+    throw new DataError(`${name}: PNG data ${what}`);
+  };
+  inflateExactly('zlib', deflated, rawSize(header), () => {}, fail);
+  return concat([
+    Uint8Array.from(PNG_SIGNATURE),
+    ...kept,
+    ...Array.from({ length: Math.ceil(deflated.length / IDAT_BYTES) }, (_, i) =>
+      uncheckedChunk('IDAT', deflated.subarray(i * IDAT_BYTES, (i + 1) * IDAT_BYTES)),
+    ),
+    uncheckedChunk('IEND', new Uint8Array(0)),
+  ]);
+}
+
+/** A chunk with zeros where its CRC belongs. */
+function uncheckedChunk(type: string, data: Uint8Array): Uint8Array {
+  const out = new Uint8Array(12 + data.length);
+  new DataView(out.buffer).setUint32(0, data.length);
+  for (let i = 0; i < 4; i++) out[4 + i] = type.charCodeAt(i);
+  out.set(data, 8);
   return out;
 }
 
@@ -179,8 +177,8 @@ function unpack(packed: Uint8Array, width: number, height: number, depth: number
  * Samples of a PNG as they are stored: palette indices and 16-bit values survive. Transparency of palette and grey
  * files, gamma and colour profiles are ignored.
  * @param name how errors name the file
- * @throws DataError on a truncated or corrupt file, on a size over `MAX_SIDE` or `MAX_PIXELS`, on data that
- *   inflates to another size than the header says, on interlaced files of less than 8 bits a sample
+ * @throws DataError on a truncated or corrupt file, on a size over `MAX_SIDE`, `MAX_PIXELS` or 256 MiB of samples, on
+ *   data that inflates to another size than the header says, on interlaced files of less than 8 bits a sample
  */
 export function decodePng(bytes: Uint8Array, name: string): PngImage {
   if (!isPng(bytes)) throw new DataError(`${name}: not a PNG file`);
@@ -192,85 +190,16 @@ export function decodePng(bytes: Uint8Array, name: string): PngImage {
   const essential = essentialPng(bytes, header, name);
   let decoded: ReturnType<typeof decodeFastPng>;
   try {
-    decoded = decodeFastPng(essential, { checkCrc: true });
+    decoded = decodeFastPng(essential, { checkCrc: false });
   } catch (error) {
-    throw new DataError(`${name}: corrupt PNG: ${reason(error)}`);
+    throw new DataError(`${name}: corrupt PNG: ${error instanceof Error ? error.message : String(error)}`);
   }
   if (colourType === 3 && !decoded.palette) throw new DataError(`${name}: palette PNG without a palette`);
   // A suggested palette may sit in a true-colour file; its samples are not indices.
   const palette = colourType === 3 ? decoded.palette : undefined;
-  const stored = decoded.data instanceof Uint16Array ? decoded.data : new Uint8Array(decoded.data);
+  const stored = decoded.data as Uint8Array | Uint16Array;
   const data = depth < 8 ? unpack(stored as Uint8Array, width, height, depth) : stored;
   return { width, height, channels: CHANNELS[colourType], depth, data, palette };
-}
-
-/** Walks the marker segments up to the end of the image, and returns the frame's size and component count. */
-function checkJpeg(bytes: Uint8Array, name: string, headerOnly: boolean): { width: number; height: number } {
-  const truncated = () => new DataError(`${name}: JPEG truncated: ${bytes.length} bytes and no end marker`);
-  let frame: { width: number; height: number } | undefined;
-  let at = 2;
-  for (;;) {
-    if (at + 1 >= bytes.length) throw truncated();
-    // Fill bytes may precede a marker.
-    if (bytes[at] === 0xff && bytes[at + 1] === 0xff) {
-      at += 1;
-      continue;
-    }
-    if (bytes[at] !== 0xff) throw new DataError(`${name}: corrupt JPEG: no marker at byte ${at}`);
-    const marker = bytes[at + 1];
-    if (marker === 0xd9) break;
-    const length = at + 3 < bytes.length ? be16(bytes, at + 2) : 0;
-    if (at + 2 + length > bytes.length || length < 2) throw truncated();
-    if (marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc) {
-      if (frame) throw new DataError(`${name}: JPEG with more than one frame`);
-      if (marker > 0xc2) throw new DataError(`${name}: JPEG of an unsupported kind (SOF${marker - 0xc0})`);
-      frame = { height: be16(bytes, at + 5), width: be16(bytes, at + 7) };
-      checkSize(frame.width, frame.height, name);
-      if (bytes[at + 4] !== 8)
-        throw new DataError(`${name}: JPEG with ${bytes[at + 4]} bits a sample; expected 8`);
-      const components = bytes[at + 9];
-      if (components !== 1 && components !== 3)
-        throw new DataError(`${name}: JPEG with ${components} components; expected 1 (grey) or 3 (YCbCr)`);
-      if (headerOnly) return frame;
-    }
-    at += 2 + length;
-    if (marker !== 0xda) continue;
-    // Entropy-coded data: ff 00 is a stuffed byte, ff d0..d7 are restart markers.
-    for (; ; at++) {
-      if (at + 1 >= bytes.length) throw truncated();
-      const next = bytes[at + 1];
-      if (bytes[at] === 0xff && next !== 0 && next !== 0xff && (next < 0xd0 || next > 0xd7)) break;
-    }
-  }
-  if (!frame) throw new DataError(`${name}: JPEG without an image`);
-  return frame;
-}
-
-/**
- * Baseline or progressive JPEG, grey or YCbCr. Chroma of 4:2:0 files is repeated, not interpolated. EXIF orientation
- * is ignored on purpose: labels, depth and intrinsics belong to the stored pixels.
- * @throws DataError on truncated or corrupt files, on CMYK, on a size over the limits or one that needs more than 512 MB
- */
-export function decodeJpeg(bytes: Uint8Array, name: string): RgbImage {
-  if (!isJpeg(bytes)) throw new DataError(`${name}: not a JPEG file`);
-  const { width, height } = checkJpeg(bytes, name, false);
-  let decoded: { width: number; height: number; data: Uint8Array };
-  try {
-    decoded = decodeJpegJs(bytes, {
-      useTArray: true,
-      formatAsRGBA: false,
-      tolerantDecoding: false,
-      maxResolutionInMP: MAX_PIXELS / 1e6,
-      maxMemoryUsageInMB: 512,
-    });
-  } catch (error) {
-    throw new DataError(`${name}: corrupt JPEG of ${width}x${height} pixels: ${reason(error)}`);
-  }
-  if (decoded.width !== width || decoded.height !== height || decoded.data.length !== width * height * 3)
-    throw new DataError(
-      `${name}: JPEG decodes to ${decoded.width}x${decoded.height}, its header says ${width}x${height}`,
-    );
-  return { width, height, data: decoded.data };
 }
 
 /**
@@ -282,7 +211,7 @@ export function imageSize(bytes: Uint8Array, name: string): { width: number; hei
     const { width, height } = pngHeader(bytes, name);
     return { width, height };
   }
-  if (isJpeg(bytes)) return checkJpeg(bytes, name, true);
+  if (isJpeg(bytes)) return jpegSize(bytes, name);
   throw new DataError(`${name}: neither PNG nor JPEG`);
 }
 

@@ -1,6 +1,7 @@
 // Frames kept as files, shared by the readers: decode, check, resize. A reader only says which files belong together.
-import { decodeImage, decodeLabel, MAX_SIDE } from './codecs.ts';
+import { decodeImage, decodeLabel } from './codecs.ts';
 import { type FileSource, fileName } from './files.ts';
+import { MAX_SIDE } from './image-limits.ts';
 import { resizeDepth, resizeImage, resizeLabel, scaleIntrinsics } from './resize.ts';
 import {
   type ClassInfo,

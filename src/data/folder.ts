@@ -6,6 +6,7 @@
 import { pascalColour, VOID } from './classes.ts';
 import type { Opened, ReadOptions, SplitName } from './file-split.ts';
 import { type FileSource, fileName } from './files.ts';
+import { noting } from './problems.ts';
 import { imageFrames, openSplits, pairedFrames, type SplitFiles } from './splits.ts';
 import { type ClassInfo, DataError } from './types.ts';
 
@@ -20,20 +21,12 @@ export async function readFolder(files: FileSource, options: ReadOptions = {}): 
   } else names.push(['train', '']);
 
   const problems: string[] = [];
-  let classes: ClassInfo[] = [];
   const labelled = await Promise.all(names.map(([, folder]) => files.exists(`${folder}labels`)));
-  if (labelled.includes(true)) {
-    try {
-      classes = await readClasses(files);
-    } catch (error) {
-      if (!(error instanceof DataError)) throw error;
-      problems.push(error.message);
-    }
-  }
+  const classes = labelled.includes(true) ? await noting(problems, () => readClasses(files)) : [];
   // Without a list of classes no id can be out of range.
-  const table = problems.length > 0 ? Array.from({ length: VOID }, (_, id) => id) : undefined;
+  const table = classes ? undefined : Array.from({ length: VOID }, (_, id) => id);
   const lists = Object.fromEntries(names.map(([name, folder]) => [name, () => listPart(files, folder)]));
-  const opened = await openSplits(files, options, files.root, { classes, table }, lists);
+  const opened = await openSplits(files, options, files.root, { classes: classes ?? [], table }, lists);
   return { ...opened, problems: [...problems, ...opened.problems] };
 }
 

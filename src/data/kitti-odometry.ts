@@ -7,6 +7,7 @@ import type { Opened, ReadOptions } from './file-split.ts';
 import { type FileSource, fileName } from './files.ts';
 import { cameraOf, type Moment, projectLidar, readCalibration, times, videoOf } from './kitti.ts';
 import { readPoses } from './poses.ts';
+import { noting } from './problems.ts';
 import { firstSize, imageFrames, openSplits, type SplitFiles } from './splits.ts';
 import { DataError, type Intrinsics } from './types.ts';
 
@@ -46,18 +47,13 @@ async function listSequences(files: FileSource, sequences: readonly string[]): P
   const problems: string[] = [];
   let intrinsics: Intrinsics | null = null;
   for (const name of sequences) {
-    try {
-      const sequence = await readSequence(files, name);
-      moments.push(...sequence.moments);
-      if (sequence.moments.some(({ frame }) => frame.depth)) scanned.add(name);
-      intrinsics ??= sequence.camera;
-    } catch (error) {
-      if (!(error instanceof DataError)) throw error;
-      problems.push(error.message);
-    }
+    const sequence = await noting(problems, () => readSequence(files, name));
+    if (!sequence) continue;
+    moments.push(...sequence.moments);
+    if (sequence.moments.some(({ frame }) => frame.depth)) scanned.add(name);
+    intrinsics ??= sequence.camera;
   }
-  if (problems.length > 0) throw new DataError(problems.join('\n'));
-  return { ...videoOf(files, moments, scanned), intrinsics };
+  return { ...videoOf(files, moments, scanned), intrinsics, problems };
 }
 
 async function readSequence(
@@ -71,7 +67,7 @@ async function readSequence(
   const { width, height } = await firstSize(files, images);
   const calibration = await readCalibration(files, `${folder}/calib.txt`);
   const projection = calibration(colour ? 'P2' : 'P0', 12);
-  const camera = cameraOf(projection, width, height);
+  const camera = cameraOf(projection, width, height, fileName(files, `${folder}/calib.txt`));
 
   const velodyne = `${folder}/velodyne`;
   const scans = new Set((await files.exists(velodyne)) ? await files.list(velodyne) : []);

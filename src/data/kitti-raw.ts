@@ -5,6 +5,7 @@
 import type { DepthFile, Opened, ReadOptions } from './file-split.ts';
 import { type FileSource, fileName } from './files.ts';
 import { cameraOf, type Moment, projectLidar, readCalibration, rigid, times, videoOf } from './kitti.ts';
+import { noting } from './problems.ts';
 import { imageFrames, openSplits, type SplitFiles } from './splits.ts';
 import { DataError, type Intrinsics } from './types.ts';
 
@@ -73,7 +74,7 @@ async function listDrives(files: FileSource, drives: readonly string[]): Promise
   const problems: string[] = [];
   let intrinsics: Intrinsics | null = null;
   for (const drive of drives) {
-    try {
+    await noting(problems, async () => {
       const { camera, decode } = await readDay(files, drive.slice(0, 10));
       intrinsics ??= camera;
       const folder = `${drive.slice(0, 10)}/${drive}`;
@@ -89,13 +90,9 @@ async function listDrives(files: FileSource, drives: readonly string[]): Promise
         const frame = { id: `${drive}_${id}`, image, depth, stored: camera };
         moments.push({ frame, drive, number: Number(id) });
       }
-    } catch (error) {
-      if (!(error instanceof DataError)) throw error;
-      problems.push(error.message);
-    }
+    });
   }
-  if (problems.length > 0) throw new DataError(problems.join('\n'));
-  return { ...videoOf(files, moments, scanned), intrinsics };
+  return { ...videoOf(files, moments, scanned), intrinsics, problems };
 }
 
 /** Camera and lidar of a day: velodyne to the reference camera, its rectification, projection of the left colour camera. */
@@ -110,7 +107,7 @@ async function readDay(
   const toCamera = times(rigid(cameras('R_rect_00', 9)), rigid(scanner('R', 9), scanner('T', 3)));
   const toPixels = times(projection, toCamera);
   return {
-    camera: cameraOf(projection, width, height),
+    camera: cameraOf(projection, width, height, fileName(files, `${date}/calib_cam_to_cam.txt`)),
     decode: (bytes, name) => projectLidar(bytes, name, toPixels, width, height),
   };
 }

@@ -1,5 +1,6 @@
 // What KITTI's raw recordings and its odometry benchmark share (Geiger et al., IJRR 2013): calibration files, lidar
 // scans, and drives whose frames are numbered.
+import { MAX_SIDE } from './codecs.ts';
 import type { FrameFiles } from './file-split.ts';
 import { type FileSource, fileName } from './files.ts';
 import { DataError, type DepthMap, type Intrinsics } from './types.ts';
@@ -30,9 +31,25 @@ export async function readCalibration(files: FileSource, path: string): Promise<
   };
 }
 
-/** Camera of a 3x4 projection matrix, row by row, for images of the size given. */
-export function cameraOf(projection: readonly number[], width: number, height: number): Intrinsics {
+/**
+ * Camera of a 3x4 projection matrix, row by row, for images of the size given.
+ * @param name how errors name the calibration file
+ * @throws DataError on a size that no image can have, and on a focal length that is not positive
+ */
+export function cameraOf(
+  projection: readonly number[],
+  width: number,
+  height: number,
+  name: string,
+): Intrinsics {
   const [fx, , cx, , , fy, cy] = projection;
+  for (const side of [width, height])
+    if (!Number.isInteger(side) || side < 1 || side > MAX_SIDE)
+      throw new DataError(
+        `${name}: images of ${width}x${height} pixels; expected whole numbers from 1 to ${MAX_SIDE}`,
+      );
+  if (fx <= 0 || fy <= 0)
+    throw new DataError(`${name}: focal lengths ${fx} and ${fy}; expected positive numbers of pixels`);
   return { width, height, fx, fy, cx, cy };
 }
 

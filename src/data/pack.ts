@@ -1,7 +1,7 @@
 // Small data packs: a folder with a `manifest.json` (images) or an `intrinsics.json` (video) and the files it names.
 import * as z from 'zod';
 import { pascalColour, VOID } from './classes.ts';
-import { decodeDepth16, MAX_SIDE } from './codecs.ts';
+import { decodeDepth16 } from './codecs.ts';
 import {
   type DepthFile,
   FileSplit,
@@ -11,12 +11,18 @@ import {
   type SplitName,
 } from './file-split.ts';
 import { type FileSource, fileName, isInside } from './files.ts';
+import { checkSize, MAX_SIDE } from './image-limits.ts';
+import { parseJson, shown } from './json.ts';
+import { readDepthArray } from './npy.ts';
 import { readPoses } from './poses.ts';
+import { noting } from './problems.ts';
 import { firstSize } from './splits.ts';
 import { type ClassInfo, DataError, type DepthMap, type Intrinsics } from './types.ts';
 
 const MAX_FRAMES = 1_000_000;
-const MAX_MANIFEST_BYTES = 64 * 2 ** 20;
+/** A manifest of some bytes may state a million frames; where more than this have no file they are not listed one by one. */
+const MAX_MISSING = 1000;
+const MAX_PROBLEMS = 20;
 /** Frames further apart than this are no neighbours: view synthesis needs nearly the same view. */
 const MAX_GAP_SECONDS = 0.2;
 
@@ -28,7 +34,11 @@ const template = z
   .string()
   .max(1000)
   .transform((text) => text.split(/[\s,;]/)[0].replace(/^left\|right\//, 'left/'))
-  .refine((path) => path !== '' && isInside(path), 'expected a path that stays under the folder');
+  .refine(
+    // `<id>file:/x` is a path until the id stands in it.
+    (path) => path !== '' && isInside(path) && isInside(fill(path, 'x')),
+    'expected a path that stays under the folder',
+  );
 const frameId = z
   .string()
   .max(200)
@@ -44,6 +54,27 @@ const camera = z.object({
 const byte = z.int().min(0).max(255);
 const fileEntry = z.object({ file: template });
 
+/** A list that is left at its twentieth bad entry: zod's own would describe each of a million. */
+function list<T>(entry: z.ZodType<T>, most: number) {
+  return z.unknown().transform((value, context): T[] => {
+    if (!Array.isArray(value) || value.length > most) {
+      context.addIssue(`Invalid input: expected a list of at most ${most}`);
+      return z.NEVER;
+    }
+    const entries: T[] = [];
+    let bad = 0;
+    for (let i = 0; i < value.length && bad < MAX_PROBLEMS; i++) {
+      const parsed = entry.safeParse(value[i]);
+      if (parsed.success) entries.push(parsed.data);
+      else {
+        bad += 1;
+        for (const issue of parsed.error.issues) context.addIssue({ ...issue, path: [i, ...issue.path] });
+      }
+    }
+    return entries;
+  });
+}
+
 const manifestSchema = z.object({
   name: z.string().max(500),
   kind: z.enum([
@@ -58,26 +89,25 @@ const manifestSchema = z.object({
   image: template.optional(),
   label: template.nullish(),
   void: z.literal(VOID).optional(),
-  classes: z
-    .array(z.object({ id: byte, name: z.string().max(100), color: z.tuple([byte, byte, byte]).optional() }))
-    .max(VOID)
-    .optional(),
+  classes: list(
+    z.object({ id: byte, name: z.string().max(100), color: z.tuple([byte, byte, byte]).optional() }),
+    VOID,
+  ).optional(),
   frames: z
     .union([
       z.int().min(0).max(MAX_FRAMES),
-      z
-        .array(
-          z.union([
-            frameId,
-            z.object({
-              id: frameId,
-              sequence: z.string().optional(),
-              time_s: z.number().optional(),
-              depth: inside.optional(),
-            }),
-          ]),
-        )
-        .max(MAX_FRAMES),
+      list(
+        z.union([
+          frameId,
+          z.object({
+            id: frameId,
+            sequence: z.string().optional(),
+            time_s: z.number().optional(),
+            depth: inside.optional(),
+          }),
+        ]),
+        MAX_FRAMES,
+      ),
     ])
     .optional(),
   adjacent: z.boolean().optional(),
@@ -127,12 +157,8 @@ export async function readPack(files: FileSource, options: ReadOptions = {}): Pr
   } else folders.push(['train', '']);
 
   for (const [name, folder] of folders) {
-    try {
-      parts[name] = await readPart(files, folder);
-    } catch (error) {
-      if (!(error instanceof DataError)) throw error;
-      problems.push(error.message);
-    }
+    const part = await noting(problems, () => readPart(files, folder));
+    if (part) parts[name] = part;
   }
 
   const { train, val } = parts;
@@ -141,12 +167,8 @@ export async function readPack(files: FileSource, options: ReadOptions = {}): Pr
   const found = Object.values(parts);
   const classes = found.find((part) => part.labelled)?.classes ?? [];
   let size = { width: options.width ?? 0, height: options.height ?? 0 };
-  try {
-    if (options.width === undefined && found.length > 0) size = await storedSize(files, found[0]);
-  } catch (error) {
-    if (!(error instanceof DataError)) throw error;
-    problems.push(error.message);
-  }
+  if (options.width === undefined && found.length > 0)
+    size = (await noting(problems, () => storedSize(files, found[0]))) ?? size;
 
   const opened: Opened = { title: title(parts), classes, ...size, splits: {}, problems, unpaired: [] };
   if (size.width === 0) return opened;
@@ -175,7 +197,10 @@ function title(parts: Partial<Record<SplitName, Part>>): string {
 
 async function storedSize(files: FileSource, part: Part): Promise<{ width: number; height: number }> {
   const { width, height } = part.manifest;
-  if (width !== undefined && height !== undefined) return { width, height };
+  if (width !== undefined && height !== undefined) {
+    checkSize(width, height, files.root);
+    return { width, height };
+  }
   if (part.camera) return { width: part.camera.width, height: part.camera.height };
   return firstSize(files, part.frames);
 }
@@ -236,7 +261,7 @@ async function listFrames(
 
   const depthOf = depthFiles(manifest, folder, camera);
   const poses = manifest.poses?.startsWith('poses.txt')
-    ? await readPoses(files, `${folder}poses.txt`)
+    ? await readPoses(files, `${folder}poses.txt`, entries.length)
     : undefined;
   if (poses && poses.length !== entries.length)
     throw new DataError(
@@ -246,7 +271,7 @@ async function listFrames(
     id: entry.id,
     image: folder + fill(image, entry.id),
     label: labelled ? folder + fill(manifest.label!, entry.id) : undefined,
-    depth: entry.depth ? { path: folder + entry.depth, decode: decodeDepth16 } : depthOf?.(entry.id),
+    depth: entry.depth ? depthFile(folder + entry.depth) : depthOf?.(entry.id),
     pose: poses?.[i],
     stored: camera ?? undefined,
     neighbours:
@@ -262,14 +287,19 @@ async function listFrames(
   }
 }
 
+/** Depth in a 16-bit PNG, or in an array of numbers. */
+const depthFile = (path: string): DepthFile => ({
+  path,
+  decode: /\.np[yz]$/.test(path) ? readDepthArray : decodeDepth16,
+});
+
 function depthFiles(
   manifest: Manifest,
   folder: string,
   camera: Intrinsics | null,
 ): ((id: string) => DepthFile) | null {
   const { depth, disparity, baseline_m: baseline } = manifest;
-  if (depth && typeof depth === 'object')
-    return (id) => ({ path: folder + fill(depth.file, id), decode: decodeDepth16 });
+  if (depth && typeof depth === 'object') return (id) => depthFile(folder + fill(depth.file, id));
   if (!disparity || !camera || baseline === undefined) return null;
   const decode = (bytes: Uint8Array, name: string): DepthMap => {
     const map = decodeDepth16(bytes, name);
@@ -280,14 +310,21 @@ function depthFiles(
 
 const fill = (path: string, id: string) => path.replace(/<id>|%0\dd/, id);
 
-/** Frames of a template such as `image/%04d.jpg`: `count` numbers on from the first that has a file. */
+/**
+ * Frames of a template such as `image/%04d.jpg`: `count` numbers on from the first that has a file. With `<id>` they
+ * start at 0.
+ */
 async function numberedFrames(files: FileSource, path: string, count: number): Promise<Entry[]> {
-  const [, start, digits, end] = /^(.*)%0(\d)d(.*)$/.exec(path) ?? [];
+  const before = path.slice(0, path.search(/<id>|%0\dd|$/));
+  const folder = before.slice(0, before.lastIndexOf('/') + 1) || '.';
+  const names = await files.list(folder);
+  if (count > names.length + MAX_MISSING)
+    throw new DataError(`${fileName(files, folder)}: ${names.length} files for ${count} frames`);
+  const [, start, digits, end] = /^(.*?)%0(\d)d(.*)$/.exec(path) ?? [];
   if (digits === undefined) return Array.from({ length: count }, (_, i) => ({ id: String(i) }));
-  const slash = start.lastIndexOf('/');
-  const prefix = start.slice(slash + 1);
+  const prefix = start.slice(start.lastIndexOf('/') + 1);
   const number = (name: string) => name.slice(prefix.length, name.length - end.length);
-  const first = (await files.list(start.slice(0, slash + 1) || '.')).find(
+  const first = names.find(
     (name) => name.startsWith(prefix) && name.endsWith(end) && /^\d+$/.test(number(name)),
   );
   const from = first === undefined ? 0 : Number(number(first));
@@ -295,20 +332,13 @@ async function numberedFrames(files: FileSource, path: string, count: number): P
 }
 
 function parseManifest(bytes: Uint8Array, file: string): Manifest {
-  if (bytes.length > MAX_MANIFEST_BYTES)
-    throw new DataError(`${file}: ${bytes.length} bytes; the limit is ${MAX_MANIFEST_BYTES}`);
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (error) {
-    throw new DataError(`${file}: not JSON: ${error instanceof Error ? error.message : String(error)}`);
-  }
+  const json = parseJson(bytes, file);
   const parsed = manifestSchema.safeParse(json);
   if (parsed.success) return parsed.data;
-  const lines = parsed.error.issues.slice(0, 20).map((issue) => {
+  const lines = parsed.error.issues.slice(0, MAX_PROBLEMS).map((issue) => {
     const { path, message } = deepest(issue);
     const value = path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], json);
-    return `${file}: ${path.join('.') || '(all)'}: ${message}; found ${(JSON.stringify(value) ?? 'nothing').slice(0, 80)}`;
+    return `${file}: ${path.join('.') || '(all)'}: ${message}; found ${shown(value)}`;
   });
   throw new DataError(lines.join('\n'));
 }

@@ -3,7 +3,8 @@
 // overlaps, no surprise after the end. Such a file can neither run code nor make its reader allocate more than its size.
 import { DataError } from './types.ts';
 
-const ARRAYS = {
+/** The array type of each dtype: F16 and BF16 as their bits. */
+export const ARRAYS = {
   F64: Float64Array,
   F32: Float32Array,
   F16: Uint16Array,
@@ -29,8 +30,10 @@ export interface SafeTensor<D extends SafeDtype = SafeDtype> {
 }
 
 const MAX_HEADER_BYTES = 100_000_000;
-const MAX_TENSORS = 100_000;
+/** Of tensors, and of pairs of metadata. */
+const MAX_KEYS = 100_000;
 const MAX_NAME_LENGTH = 1024;
+const MAX_RANK = 32;
 
 interface Entry {
   name: string;
@@ -55,6 +58,8 @@ export function readSafetensors(
   if (bytes.length < 8) fail(`${bytes.length} bytes; a safetensors file has at least 8`);
   // Compared as BigInt: as a number, a length beyond 2^53 would be rounded before it is checked.
   const stated = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
+  if (stated > BigInt(Number.MAX_SAFE_INTEGER))
+    fail(`header length ${stated} is beyond 2^53: no safetensors file`);
   if (stated > BigInt(MAX_HEADER_BYTES))
     fail(`header of ${stated} bytes; the limit is ${MAX_HEADER_BYTES} bytes`);
   if (stated > BigInt(bytes.length - 8))
@@ -101,11 +106,20 @@ export function readSafetensors(
   return { tensors, metadata };
 }
 
-/** The bytes of a safetensors file. The same tensors in the same order give the same bytes. */
+/**
+ * The bytes of a safetensors file. The same tensors in the same order give the same bytes.
+ * @throws DataError on whatever `readSafetensors` would refuse, and on values that do not fit their shape
+ */
 export function writeSafetensors(
   tensors: ReadonlyMap<string, SafeTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
+  const fail = (what: string): never => {
+    throw new DataError(`writing safetensors: ${what}`);
+  };
+  const most = Math.max(tensors.size + 1, Object.keys(metadata).length);
+  if (most > MAX_KEYS) fail(`${most} keys; the limit is ${MAX_KEYS}`);
+  for (const key of Object.keys(metadata)) checkName(key, fail);
   const header: [string, unknown][] = [];
   if (Object.keys(metadata).length > 0) header.push(['__metadata__', metadata]);
   // Widest elements first, as the reference writer does: then every tensor is aligned for readers that map the file.
@@ -113,13 +127,13 @@ export function writeSafetensors(
   const inOrder = [...tensors].sort(([, a], [, b]) => width(b) - width(a));
   let end = 0;
   for (const [name, { dtype, shape, data }] of inOrder) {
-    checkName(name, (what) => {
-      throw new DataError(`writing safetensors: ${what}`);
-    });
+    checkName(name, fail);
+    if (shape.length > MAX_RANK || shape.some((d) => !Number.isSafeInteger(d) || d < 0))
+      fail(`tensor ${quote(name)}: shape [${shape}]; expected at most ${MAX_RANK} whole numbers`);
     const count = shape.reduce((n, d) => n * d, 1);
     if (!(data instanceof ARRAYS[dtype]) || data.length !== count)
-      throw new DataError(
-        `writing safetensors: tensor ${quote(name)}: ${data.constructor.name} of ${data.length} values for ${dtype} of shape [${shape}]`,
+      fail(
+        `tensor ${quote(name)}: ${data.constructor.name} of ${data.length} values for ${dtype} of shape [${shape}]`,
       );
     header.push([name, { dtype, shape, data_offsets: [end, (end += data.byteLength)] }]);
   }
@@ -127,9 +141,7 @@ export function writeSafetensors(
   const unpadded = new TextEncoder().encode(`{${fields.join(',')}}`);
   const headerBytes = Math.ceil(unpadded.length / 8) * 8;
   if (headerBytes > MAX_HEADER_BYTES)
-    throw new DataError(
-      `writing safetensors: header of ${headerBytes} bytes; the limit is ${MAX_HEADER_BYTES}`,
-    );
+    fail(`header of ${headerBytes} bytes; the limit is ${MAX_HEADER_BYTES}`);
   const out = new Uint8Array(8 + headerBytes + end);
   new DataView(out.buffer).setBigUint64(0, BigInt(headerBytes), true);
   out.fill(0x20, 8, 8 + headerBytes);
@@ -148,6 +160,8 @@ function checkName(name: string, fail: (what: string) => void): void {
   if (name === '__proto__' || name === '__metadata__') fail(`name ${quote(name)} is reserved`);
   if (name.length > MAX_NAME_LENGTH)
     fail(`name ${quote(name)} of ${name.length} characters; the limit is ${MAX_NAME_LENGTH}`);
+  // Half of a surrogate pair has no UTF-8: two such names would be one in the file.
+  if (/\p{Surrogate}/u.test(name)) fail(`name ${quote(name)} holds half a surrogate pair`);
 }
 
 /** Reads exactly the JSON that a header may hold. JSON.parse would keep the last of two equal keys without a word. */
@@ -168,7 +182,6 @@ class HeaderParser {
       }
       checkName(name, this.fail);
       entries.push(this.entry(name));
-      if (entries.length > MAX_TENSORS) this.fail(`more than ${MAX_TENSORS} tensors`);
     });
     this.space();
     if (this.at < this.text.length) this.unexpected('the end of the header');
@@ -213,6 +226,7 @@ class HeaderParser {
       const key = this.string();
       if (keys.has(key)) this.fail(`${what} holds the key ${quote(key)} twice`);
       keys.add(key);
+      if (keys.size > MAX_KEYS) this.fail(`${what} holds more than ${MAX_KEYS} keys`);
       this.expect(':');
       value(key);
     } while (this.accept(','));
@@ -223,19 +237,22 @@ class HeaderParser {
     const list: number[] = [];
     this.expect('[');
     if (this.accept(']')) return list;
-    do list.push(this.integer());
-    while (this.accept(','));
+    do {
+      if (list.length === MAX_RANK)
+        this.fail(`a list of more than ${MAX_RANK} numbers, the most axes a shape may have`);
+      list.push(this.integer());
+    } while (this.accept(','));
     this.expect(']');
     return list;
   }
 
   private integer(): number {
     this.space();
-    const digits = /\d+/y;
+    const digits = /0|[1-9]\d*/y;
     digits.lastIndex = this.at;
     const match = digits.exec(this.text)?.[0];
     if (match === undefined) return this.unexpected('a whole number');
-    if (!Number.isSafeInteger(Number(match))) this.fail(`the number ${match} is beyond 2^53`);
+    if (!Number.isSafeInteger(Number(match))) this.fail(`the number ${match.slice(0, 40)} is beyond 2^53`);
     this.at += match.length;
     return Number(match);
   }

@@ -10,6 +10,7 @@ import {
   type SplitName,
 } from './file-split.ts';
 import { type FileSource, fileName } from './files.ts';
+import { noting } from './problems.ts';
 import { DataError, type Intrinsics } from './types.ts';
 
 /** One split as a reader finds it. */
@@ -22,6 +23,8 @@ export interface SplitFiles {
   intrinsics?: Intrinsics | null;
   /** One message for each file whose partner is missing. */
   unpaired?: string[];
+  /** What keeps the split from being used, though the frames that there are can be checked. */
+  problems?: string[];
 }
 
 /** Added to the title of a data set that has no evaluation split. */
@@ -48,16 +51,15 @@ export async function openSplits(
     unpaired: [],
   };
   for (const [name, list] of Object.entries(lists) as [SplitName, () => Promise<SplitFiles>][]) {
-    try {
-      const { frames, context, intrinsics = null, unpaired = [] } = await list();
+    await noting(opened.problems, async () => {
+      const { frames, context, intrinsics = null, unpaired = [], problems = [] } = await list();
       opened.unpaired.push(...unpaired);
+      opened.problems.push(...problems);
+      if (frames.length === 0) return;
       if (opened.width === 0) Object.assign(opened, await firstSize(files, frames));
       const { width, height } = opened;
       opened.splits[name] = new FileSplit({ files, frames, context, labels, intrinsics, width, height });
-    } catch (error) {
-      if (!(error instanceof DataError)) throw error;
-      if (!opened.problems.includes(error.message)) opened.problems.push(error.message);
-    }
+    });
   }
   return opened;
 }
@@ -73,12 +75,10 @@ export async function firstSize(
 ): Promise<{ width: number; height: number }> {
   const problems: string[] = [];
   for (const { image } of frames) {
-    try {
-      return imageSize(await files.read(image), fileName(files, image));
-    } catch (error) {
-      if (!(error instanceof DataError)) throw error;
-      problems.push(error.message);
-    }
+    const size = await noting(problems, async () =>
+      imageSize(await files.read(image), fileName(files, image)),
+    );
+    if (size) return size;
   }
   throw new DataError(problems.join('\n'));
 }

@@ -42,15 +42,18 @@ export async function readVoc(files: FileSource, options: ReadOptions = {}): Pro
 async function listed(files: FileSource, split: string): Promise<SplitFiles> {
   const path = `ImageSets/Segmentation/${split}.txt`;
   const lines = new TextDecoder().decode(await files.read(path)).split('\n');
+  const problems: string[] = [];
   const frames = lines.flatMap((line, i) => {
     const id = line.trim();
     if (id === '') return [];
-    if (!/^\w[\w-]*$/.test(id))
-      throw new DataError(
+    if (!/^\w[\w-]*$/.test(id)) {
+      problems.push(
         `${fileName(files, path)}:${i + 1}: expected the name of an image, such as 2007_000032; found ${JSON.stringify(id.slice(0, 80))}`,
       );
+      return [];
+    }
     return [{ id, image: `JPEGImages/${id}.jpg`, label: `SegmentationClass/${id}.png` }];
   });
-  if (frames.length === 0) throw new DataError(`${fileName(files, path)}: lists no images`);
-  return { frames };
+  if (frames.length + problems.length === 0) throw new DataError(`${fileName(files, path)}: lists no images`);
+  return { frames, problems };
 }

@@ -86,7 +86,6 @@ export const schema = z.strictObject({
         'Decoder levels at which classes are predicted, to be added up; [0]: full resolution alone, as in Three Ways.',
       ),
   }),
-  /** What networks start from in place of random values: see docs/interchange.md. */
   weights: z.strictObject({
     encoder: z
       .string()

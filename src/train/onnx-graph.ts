@@ -5,6 +5,7 @@ import { empty, onDevice, type Shape, step, type Tensor, watchLaunches } from '.
 import type { Storage } from '../gpu/device.ts';
 import type { Params } from '../gpu/kernel.ts';
 import type { TracedStorage, TracingDevice } from '../gpu/tracing.ts';
+import { stridesOf } from '../ops/movement.ts';
 import type { OnnxAttribute, OnnxConstant, OnnxGraph } from './onnx.ts';
 
 /** A network launches what has no counterpart in ONNX. */
@@ -19,12 +20,18 @@ const channelsFirst = <T>(shape: readonly T[]): T[] =>
 
 /** Values of a row-major array with its axes in another order. */
 function permuted(data: ArrayLike<number>, shape: Shape, order: readonly number[]): Float32Array {
-  const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
-  let at = [0];
-  for (const axis of order) {
-    at = at.flatMap((from) => Array.from({ length: shape[axis] }, (_, i) => from + i * strides[axis]));
+  const strides = stridesOf(shape);
+  const result = new Float32Array(data.length);
+  for (let at = 0; at < result.length; at++) {
+    let from = 0;
+    let rest = at;
+    for (let k = order.length - 1; k >= 0; k--) {
+      from += (rest % shape[order[k]]) * strides[order[k]];
+      rest = Math.floor(rest / shape[order[k]]);
+    }
+    result[at] = data[from];
   }
-  return Float32Array.from(at, (from) => data[from]);
+  return result;
 }
 
 class Builder {

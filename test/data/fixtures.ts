@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { crc32, deflateSync } from 'node:zlib';
+import { crc32, deflateRawSync, deflateSync } from 'node:zlib';
 import jpeg from 'jpeg-js';
 import { openStreet } from '../../src/data/street/index.ts';
 import { writePack } from '../../src/data/write-pack.ts';
@@ -121,4 +121,81 @@ export async function streetPack(): Promise<{ root: string; remove: () => void }
     files[path] = bytes;
   });
   return folderOf(files);
+}
+
+/** An entry of a zip archive; what is given beside name and content is written in place of the truth. */
+export interface ZipEntry {
+  name: string;
+  content: Uint8Array;
+  /** 0 stored, the default; 8 deflated; others are written as stored and called that. */
+  method?: number;
+  flags?: number;
+  crc?: number;
+  size?: number;
+  packed?: Uint8Array;
+  offset?: number;
+  /** Name in the header beside the content. */
+  localName?: string;
+}
+
+/** A zip archive, field by field, so that wrong ones can be made. */
+export function zip(entries: readonly ZipEntry[]): Uint8Array {
+  const locals: Uint8Array[] = [];
+  const directory: Uint8Array[] = [];
+  let at = 0;
+  for (const entry of entries) {
+    const { name, content, method = 0, flags = 0, localName = name } = entry;
+    const packed = entry.packed ?? (method === 8 ? deflateRawSync(content) : content);
+    const about = Buffer.alloc(26);
+    about.writeUInt16LE(20, 0);
+    about.writeUInt16LE(flags, 2);
+    about.writeUInt16LE(method, 4);
+    about.writeUInt32LE(entry.crc ?? crc32(content), 10);
+    about.writeUInt32LE(packed.length, 14);
+    about.writeUInt32LE(entry.size ?? content.length, 18);
+    const local = Buffer.concat([Buffer.from('PK\x03\x04', 'latin1'), about, Buffer.from(localName), packed]);
+    local.writeUInt16LE(Buffer.byteLength(localName), 26);
+    const central = Buffer.alloc(46);
+    central.write('PK\x01\x02', 0, 'latin1');
+    central.set(about, 6);
+    central.writeUInt16LE(Buffer.byteLength(name), 28);
+    central.writeUInt32LE(entry.offset ?? at, 42);
+    locals.push(local);
+    directory.push(central, Buffer.from(name));
+    at += local.length;
+  }
+  const end = Buffer.alloc(22);
+  end.write('PK\x05\x06', 0, 'latin1');
+  end.writeUInt16LE(entries.length, 8);
+  end.writeUInt16LE(entries.length, 10);
+  end.writeUInt32LE(concat(...directory).length, 12);
+  end.writeUInt32LE(at, 16);
+  return concat(...locals, ...directory, end);
+}
+
+/** An npy file of version 1.0 around a header of any text. */
+export function npy(header: string, data: Uint8Array, version = 1): Uint8Array {
+  const text = Buffer.from(header, 'latin1');
+  const length = Buffer.alloc(version === 1 ? 2 : 4);
+  length.writeUIntLE(text.length, 0, length.length);
+  return concat(Buffer.from('\x93NUMPY', 'latin1'), Uint8Array.of(version, 0), length, text, data);
+}
+
+/** A progressive grey JPEG of one 8x8 block with a DC scan only: coefficient 40 * quantiser 8 / 8 + 128 = 168. */
+export const progressiveJpeg = (): Uint8Array =>
+  Uint8Array.of(
+    ...[0xff, 0xd8, 0xff, 0xdb, 0, 67, 0, ...new Array(64).fill(8)],
+    ...[0xff, 0xc2, 0, 11, 8, 0, 8, 0, 8, 1, 1, 0x11, 0],
+    ...[0xff, 0xc4, 0, 20, 0, 1, ...new Array(15).fill(0), 6],
+    ...[0xff, 0xda, 0, 8, 1, 1, 0, 0, 0, 0, 0x51, 0xff, 0xd9],
+  );
+
+/** A JPEG with orientation 6 (turned by a quarter) in an EXIF block of one entry. */
+export function turnedJpeg(file: Uint8Array): Uint8Array {
+  const exif = [
+    ...[69, 120, 105, 102, 0, 0, 77, 77, 0, 42, 0, 0, 0, 8],
+    ...[0, 1, 1, 18, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0],
+  ];
+  const segment = Uint8Array.of(0xff, 0xe1, 0, exif.length + 2, ...exif);
+  return concat(file.subarray(0, 2), segment, file.subarray(2));
 }

@@ -91,6 +91,36 @@ test("Eigen's test drives evaluate, the others train; frames of a drive are neig
     );
   }));
 
+test('28 drives are test drives: 21 of the first day and 7 of the others', async () => {
+  const files = raw();
+  const add = (day: string, number: number) => {
+    const drive = `${day}_drive_${String(number).padStart(4, '0')}_sync`;
+    files[`${day}/${drive}/image_02/data/0000000000.png`] = rgb(1);
+    for (const name of ['calib_cam_to_cam.txt', 'calib_velo_to_cam.txt'])
+      files[`${day}/${name}`] = files[`2011_09_26/${name}`];
+  };
+  for (let number = 3; number <= 120; number++) add('2011_09_26', number);
+  for (const number of [1, 2]) add('2011_09_28', number);
+  for (const number of [4, 71]) add('2011_09_29', number);
+  for (const number of [16, 18, 20, 27, 28]) add('2011_09_30', number);
+  for (const number of [27, 34, 42, 47]) add('2011_10_03', number);
+  await opened(files, ({ val }) => {
+    const drives = Array.from({ length: val.length }, (_, i) => val.id(i).slice(0, 21));
+    const tested = [...new Set(drives)];
+    is(tested.length, 28);
+    equal(
+      tested.slice(0, 4),
+      ['0002', '0009', '0013', '0020'].map((number) => `2011_09_26_drive_${number}`),
+    );
+    equal(tested.slice(21), [
+      '2011_09_28_drive_0002',
+      '2011_09_29_drive_0071',
+      ...['0016', '0018', '0027'].map((number) => `2011_09_30_drive_${number}`),
+      ...['0027', '0047'].map((number) => `2011_10_03_drive_${number}`),
+    ]);
+  });
+});
+
 test('a scan goes through the rectified reference camera into the left colour camera; the nearest point counts', async () => {
   // (5, 0, 0) is (0.1, -0.2, 5.3) in the camera, (-0.1, 0.2, 5.3) rectified, 5.8 m deep in the colour camera and there
   // at ((-1 + 26.5 + 2) / 5.8, (2 + 15.9 - 1) / 5.8) = (4.74, 2.91).
@@ -179,6 +209,25 @@ test('a missing or wrong calibration, an empty drive and a folder without drives
   equal(await check({ ...raw(), '2011_09_26/2011_09_26_drive_0005_sync/image_02/data/readme.txt': 'x' }), [
     '2011_09_26/2011_09_26_drive_0005_sync/image_02/data: no images: looked for *.png, *.jpg and *.jpeg',
   ]);
+  for (const [line, message] of [
+    ['S_rect_02: 1e9 1e9', 'images of 1000000000x1000000000 pixels; expected whole numbers from 1 to 16384'],
+    ['P_rect_02: 0 0 5 2 0 10 3 -1 0 0 1 0', 'focal lengths 0 and 10; expected positive numbers of pixels'],
+  ]) {
+    const key = line.slice(0, 9);
+    const text = bad.replace(new RegExp(`^${key}.*$`, 'm'), line);
+    equal(await check({ ...raw(), [cam]: text }), [`${cam}: ${message}`]);
+  }
+  const day = '2011_09_28';
+  const two = await check({
+    ...raw(),
+    [`${day}/${day}_drive_0001_sync/image_02/data/0000000000.png`]: rgb(7),
+    '2011_09_26/2011_09_26_drive_0001_sync/image_02/data/0000000000.png': rgb(7).subarray(0, 40),
+  });
+  is(two[0], `${day}/calib_cam_to_cam.txt: no such file`);
+  ok(
+    two[1].startsWith('2011_09_26/2011_09_26_drive_0001_sync/image_02/data/0000000000.png: PNG truncated: '),
+    two[1],
+  );
   const nothing = await messageOf(() => opened({ 'a.txt': 'x' }, () => {}));
   ok(/: nothing to train on: looked for DATE\/DATE_drive_NNNN_sync .*sequences\//.test(nothing), nothing);
 });

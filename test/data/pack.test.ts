@@ -1,10 +1,11 @@
-import { existsSync } from 'node:fs';
+import { existsSync, symlinkSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { encodePng } from '../../src/data/codecs.ts';
 import { nodeFiles } from '../../src/data/files-node.ts';
 import { openFiles } from '../../src/data/open.ts';
 import type { Dataset } from '../../src/data/types.ts';
 import { equal, is, ok, suite } from '../suite.ts';
-import { folderOf, messageOf, quadrantJpeg, rawPng } from './fixtures.ts';
+import { folderOf, messageOf, npy, quadrantJpeg, rawPng } from './fixtures.ts';
 
 const grey = (width: number, height: number, value: number) =>
   encodePng({ width, height, data: new Uint8Array(width * height).fill(value) });
@@ -283,6 +284,15 @@ test('every bad manifest is refused with file, key and value', async () => {
     [manifest({ image: '../../etc/<id>' }), /image: .*stays under the folder; found "\.\.\/\.\.\/etc\/<id>"/],
     [manifest({ image: '/etc/<id>' }), /image: .*stays under the folder/],
     [manifest({ label: 'file:///etc/<id>' }), /label: .*stays under the folder/],
+    [manifest({ image: '<id>file:///etc/x' }), /image: .*stays under the folder/],
+    [manifest({ depth: { file: '..\\<id>.npy' } }), /depth\.file: .*stays under the folder/],
+    [manifest({ disparity: { file: 'C:<id>' } }), /disparity\.file: .*stays under the folder/],
+    [manifest({ frames: { a: 1 } }), /frames: .*expected a list.*; found an object of 1 keys/],
+    [`{"name":${'['.repeat(1e5)}${']'.repeat(1e5)}}`, /name: .*expected string.*; found a list of 1$/m],
+    [' '.repeat(16 * 2 ** 20 + 1), /^manifest\.json: 16777217 bytes; the limit is 16777216/],
+    [manifest({ frames: 1e6, image: 'image/%04d.jpg' }), /^image\/: 2 files for 1000000 frames/],
+    [manifest({ frames: 1e6 }), /^image\/: 2 files for 1000000 frames/],
+    [manifest({ width: 16_000, height: 16_000 }), /image of 16000x16000 pixels; the limit is/],
     [manifest({ label: null }), /label: missing/],
     [manifest({ classes: [] }), /classes: missing or empty/],
     [manifest({ classes: [{ id: 1, name: 'x' }] }), /classes\.0\.id: 1; expected 0/],
@@ -301,6 +311,10 @@ test('every bad manifest is refused with file, key and value', async () => {
     [manifest({ void: 0 }), /void: .*255.*; found 0/],
     [manifest({ width: 0 }), /width: .*; found 0/],
     [manifest({ intrinsics: { ...CAMERA, fx: -3 } }), /intrinsics\.fx: .*; found -3/],
+    [
+      JSON.stringify(manifest({ intrinsics: CAMERA })).replace('"cx":7.5', '"cx":1e999'),
+      /intrinsics\.cx: .*; found Infinity/,
+    ],
     [manifest({ intrinsics: { ...CAMERA, cx: 'mid' } }), /intrinsics\.cx: .*; found "mid"/],
   ];
   for (const [content, expected] of cases) {
@@ -311,9 +325,51 @@ test('every bad manifest is refused with file, key and value', async () => {
   is(both.split('\n').length, 2);
 });
 
+test('a manifest with a million bad frames or classes is refused with the first of them', async () => {
+  for (const key of ['frames', 'classes']) {
+    const text = JSON.stringify(manifest({ [key]: new Array(1_000_000).fill('/') }));
+    const before = process.memoryUsage().heapUsed;
+    const message = await complaint({ ...part(''), 'manifest.json': text });
+    const grown = process.memoryUsage().heapUsed - before;
+    ok(message.split('\n').length <= 20 && message.length < 10_000, `${message.length} characters`);
+    ok(grown < 100e6, `${key}: took ${grown} bytes`);
+  }
+});
+
+test('an image that is a link out of the folder is refused by name', async () => {
+  const folder = folderOf({ 'secret.jpg': quadrantJpeg(16, 8), ...part('pack/') });
+  try {
+    unlinkSync(join(folder.root, 'pack/image/b.jpg'));
+    symlinkSync('../../secret.jpg', join(folder.root, 'pack/image/b.jpg'));
+    const { train } = await openFiles(await nodeFiles(join(folder.root, 'pack')), 'pack:x');
+    const message = await messageOf(() => train.load(1));
+    ok(/pack\/image\/b\.jpg: the link leads out of the folder, to .*secret\.jpg$/.test(message), message);
+  } finally {
+    folder.remove();
+  }
+});
+
+test('depth in npy files; a NaN in one is refused when it is loaded, with the file and the pixel', async () => {
+  const header = "{'descr': '<f4', 'fortran_order': False, 'shape': (8, 16), }";
+  const metres = new Float32Array(128).fill(2.5);
+  const files = () => ({
+    ...part('', { depth: { file: 'depth/<id>.npy' } }),
+    'depth/a.npy': npy(header, new Uint8Array(metres.buffer)),
+  });
+  await opened(files(), async ({ train }) => {
+    ok((await train.load(0)).depth!.data.every((value) => value === 2.5));
+  });
+  metres[16 * 3 + 5] = Number.NaN;
+  is(
+    await complaint(files()),
+    'depth/a.npy: pixel (x 5, y 3) holds NaN; expected metres from 0 on, 0 where nothing was measured',
+  );
+});
+
 test('bad poses are refused with the line', async () => {
   const posed = (text: string) => complaint({ ...clip({ poses: 'poses.txt: 3x4' }), 'poses.txt': text });
   is(await posed('1 0 0 0 0 1 0 0 0 0 1 0\n'), 'poses.txt: 1 poses for 3 frames');
+  is(await posed('1'.repeat(4001)), 'poses.txt: 4001 bytes for 3 frames; expected a line of 12 numbers each');
   const line = '1 0 0 0 0 1 0 0 0 0 1 0\n';
   ok(
     /^poses\.txt:2: expected 12 numbers.*found "1 0 nan/.test(

@@ -93,6 +93,20 @@ test('after a crash: half-written files go, a torn line goes, the rest stays', (
   is(readdirSync(dir).filter((name) => name.includes('tfevents')).length, 2);
 });
 
+test('a run taken back to its start forgets the weights that it was given, a later one keeps them', () => {
+  const run = RunFolder.create(join(root, 'weights'), {});
+  run.log({ event: 'weights', step: 1 });
+  for (const step of [1, 2, 3]) run.log({ event: 'step', step });
+  run.rewind(2);
+  equal(
+    lines('weights', 'log.jsonl').map(({ event }) => event),
+    ['weights', 'step', 'step'],
+  );
+  run.rewind(0);
+  run.close();
+  is(text('weights', 'log.jsonl'), '');
+});
+
 test('a resumed log is byte for byte that of a run without a break', () => {
   const write = (run: RunFolder, first: number, last: number) => {
     for (let step = first; step <= last; step++) run.log({ event: 'step', step, loss: 1 / step });

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodePng } from '../../src/data/codecs.ts';
+import { presets } from '../../src/train/config.ts';
 import { equal, is, ok, suite } from '../suite.ts';
 import { image, label, NAMES, pack, SMALL } from './halves.ts';
 import { warpmix } from './spawn.ts';
@@ -141,6 +142,22 @@ for (const [args, message] of usage) {
     ok(message.test(stderr), stderr);
   });
 }
+
+test('--print-config: every setting as it will be, as JSON, with no device and no run folder', async () => {
+  const env = { VK_ICD_FILENAMES: '/no/such/icd.json', TMPDIR: '/no/such/folder' };
+  const options = ['--steps', '7', '--seed', '3', '--set', 'depth.lr=0.5', '--set', 'model.scales=[0,1]'];
+  const { code, stdout, stderr } = await warpmix(['train', 'depth', ...options, '--print-config'], { env });
+  is(code, 0, stderr);
+  const { recipe, ...config } = JSON.parse(stdout);
+  is(recipe, 'depth');
+  const expected = structuredClone(presets.tiny);
+  equal(config, {
+    ...expected,
+    seed: 3,
+    model: { ...expected.model, scales: [0, 1] },
+    depth: { ...expected.depth, steps: 7, lr: 0.5 },
+  });
+});
 
 test('depth on still images, and more labels than there are: exit 4, with what would work', async () => {
   const data = pack();

@@ -8,7 +8,7 @@ import type { Checkpoint } from './checkpoint.ts';
 import type { Plan } from './plan.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { Trace } from './trace.ts';
-import { weightsText } from './weights.ts';
+import { weightsText } from './weights-report.ts';
 
 /** Training produced NaN or infinity. Exit code 5 of the command line. */
 export class NumericalError extends Error {

@@ -3,7 +3,7 @@ import type { ClassInfo, RgbImage } from '../data/types.ts';
 import type { Phase } from '../methods/phase.ts';
 import type { Module } from '../nn/module.ts';
 import type { DepthEvaluation, SegmentationEvaluation } from './evaluate.ts';
-import type { WeightsReport } from './weights.ts';
+import type { WeightsReport } from './weights-report.ts';
 
 /** One row of pictures that belong together. */
 export interface Gallery {

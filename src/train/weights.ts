@@ -6,22 +6,9 @@ import { DataError } from '../data/types.ts';
 import type { ResNetEncoder } from '../models/encoder.ts';
 import type { DepthModel } from '../models/models.ts';
 import type { PoseNet } from '../models/poseNet.ts';
-import {
-  depthKeys,
-  type KeyMap,
-  type Loaded,
-  loadPyTorch,
-  pairKeys,
-  poseKeys,
-  resnetKeys,
-} from '../models/pytorch.ts';
+import { depthKeys, type KeyMap, loadPyTorch, pairKeys, poseKeys, resnetKeys } from '../models/pytorch.ts';
 import { type Config, ConfigError } from './config.ts';
-
-/** What was taken from one file. */
-export interface WeightsReport extends Loaded {
-  setting: string;
-  file: string;
-}
+import type { WeightsReport } from './weights-report.ts';
 
 type State = Record<string, Tensor>;
 type Setting = keyof Config['weights'];
@@ -98,15 +85,4 @@ export function loadWeights(
     const [loaded] = states.map((state) => loadPyTorch(where, tensors, state, keys));
     return loaded ? [{ setting, file, ...loaded }] : [];
   });
-}
-
-/** For a person: how much was taken, and what was left for which reason. */
-export function weightsText({ setting, file, matched, left }: WeightsReport): string {
-  const reasons = new Map<string, string[]>();
-  for (const [name, why] of Object.entries(left)) reasons.set(why, [...(reasons.get(why) ?? []), name]);
-  const leftText = [...reasons].map(([why, names]) => {
-    const shown = names.length > 3 ? `${names.length} tensors, such as ${names[0]}` : names.join(', ');
-    return `; left ${shown} (${why})`;
-  });
-  return `${setting}=${file}: took ${matched.length} tensors${leftText.join('')}`;
 }

@@ -9,7 +9,8 @@ export type AxisParams = { outer: number; reduce: number; inner: number };
 
 const axisParams = { outer: 'u32', reduce: 'u32', inner: 'u32' } as const;
 
-const chunksOf = (p: ReduceParams) => Math.ceil(p.reduce / p.chunk);
+/** At least one, so that an axis of no values has a result as well. */
+const chunksOf = (p: ReduceParams) => Math.max(1, Math.ceil(p.reduce / p.chunk));
 
 function reduction(
   name: string,

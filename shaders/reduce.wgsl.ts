@@ -22,7 +22,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   let inner = p.inner;
   var total = ${start};
 #endif
-  let chunks = (p.reduce + p.chunk - 1u) / p.chunk;
+  let chunks = max(1u, (p.reduce + p.chunk - 1u) / p.chunk);
   if (k >= p.outer * chunks * inner) { return; }
   let chunk = (k / inner) % chunks;
   let first = chunk * p.chunk;
@@ -55,7 +55,7 @@ var<workgroup> parts: array<f32, 64>;
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_index) lane: u32) {
   let k = group.x + group.y * groups.x;
-  let chunks = (p.reduce + p.chunk - 1u) / p.chunk;
+  let chunks = max(1u, (p.reduce + p.chunk - 1u) / p.chunk);
   let inside = k < p.outer * chunks * p.inner;
   var total = ${start};
   if (inside) {

@@ -1,4 +1,4 @@
-// Common to the kernels that give each invocation one position of [N, rows, cols, C] and one channel, or four.
+// Common to the kernels that compute one channel at a time, or four, of an array whose channels are its last axis.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 
 /** T is what an invocation holds of an f32 array, I of an i32 array; LANES channels each. */

@@ -3,7 +3,7 @@
 // with `suite(name)`, and `test/run.mjs` runs every declared suite and counts.
 import { suite as uvuSuite } from 'uvu';
 
-export { equal, is, not, ok, throws, unreachable } from 'uvu/assert';
+export { equal, is, match, not, ok, throws, unreachable } from 'uvu/assert';
 
 interface Case {
   name: string;

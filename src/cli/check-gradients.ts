@@ -1,9 +1,9 @@
 // Every op against finite differences.
 import { gradcheck } from '../autograd/gradcheck.ts';
 import type { Device } from '../gpu/device.ts';
+import { breathe } from './breathe.ts';
 import { type CheckCase, TOLERANCE } from './check-case.ts';
 import { opCases } from './check-ops.ts';
-import { breathe } from './interrupt.ts';
 import { caseName, expressions, type OpCase } from './op-case.ts';
 
 async function runOpCase(device: Device, one: OpCase): Promise<CheckCase> {

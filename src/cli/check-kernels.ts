@@ -19,9 +19,9 @@ import * as reduce from '../ops/reduce.ts';
 import { clipByGlobalNorm } from '../optim/clip.ts';
 import { emaUpdate } from '../optim/ema.ts';
 import { Adam, Sgd } from '../optim/optimizer.ts';
+import { breathe } from './breathe.ts';
 import { type CheckCase, type Deviation, deviation, TOLERANCE } from './check-case.ts';
 import { opCases } from './check-ops.ts';
-import { breathe } from './interrupt.ts';
 import { kernelList } from './kernel-list.ts';
 import { expressions } from './op-case.ts';
 

@@ -8,10 +8,10 @@ import { readSafetensors, type SafeTensor } from '../data/safetensors.ts';
 import { DataError } from '../data/types.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Numbers } from '../gpu/kernel.ts';
+import { breathe } from './breathe.ts';
 import { type CheckCase, deviation, TOLERANCE } from './check-case.ts';
 import { type Adapter, adapters } from './golden-adapters.ts';
 import { type Axes, Inputs, Params, Unsupported } from './golden-case.ts';
-import { breathe } from './interrupt.ts';
 
 interface Values {
   shape: Shape;

@@ -20,6 +20,3 @@ for (const [signal, code] of Object.entries(CODES)) {
 export function onInterrupt(stop: Stop | null): void {
   handler = stop;
 }
-
-/** Lets signals and timers through: work on the reference device or in plain loops never waits for anything. */
-export const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

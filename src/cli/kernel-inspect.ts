@@ -18,7 +18,7 @@ import {
 import type { PresetName } from '../train/config.ts';
 import { compareVariant, noteLaunches } from './check-kernels.ts';
 import { type KernelLaunch, TrainingSteps } from './kernel-launches.ts';
-import { readMeasurements } from './variants.ts';
+import type { Measurement } from './variants.ts';
 
 /** One variant at the parameters looked at; null where it cannot run there. */
 export interface Measured {
@@ -117,12 +117,14 @@ function dearest(launches: readonly KernelLaunch[]): KernelLaunch | null {
 
 /**
  * Measures a kernel on `gpu`. Takes seconds: a training step is run up to the kernel, for real inputs.
+ * @param measurements what 'tune' found on this adapter.
  * @param wanted looks at parameters that this variant can run, even where it is not the one that does.
  */
 export async function inspectKernel(
   gpu: Gpu,
   kernel: Kernel,
   preset: PresetName,
+  measurements: readonly Measurement[],
   wanted?: string,
 ): Promise<Inspection> {
   const checks = (await noteLaunches([kernel])).get(kernel) ?? [];
@@ -149,7 +151,7 @@ export async function inspectKernel(
   const { params, from, times } = looked!;
   const limits = gpu.device.features.has('timestamp-query') ? (await measureLimits(gpu)).limits : null;
   const chosen = gpu.variant(kernel, params).name;
-  const measured = readMeasurements(gpu.adapter).find(
+  const measured = measurements.find(
     (one) => one.kernel === kernel.name && launchKey(kernel, one.params) === launchKey(kernel, params),
   );
   const fastest = gpu.pinned.has(kernel.name) ? undefined : measured?.variant;

@@ -27,6 +27,7 @@ const commands: SubCommandsDef = {
   predict: async () => (await import('./commands/predict.ts')).predict,
   export: async () => (await import('./commands/export.ts')).exportRun,
   experiment: async () => (await import('./commands/experiment.ts')).experiment,
+  studio: async () => (await import('./commands/studio.ts')).studio,
   tune: async () => (await import('./commands/tune.ts')).tune,
 };
 

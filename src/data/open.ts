@@ -89,11 +89,19 @@ export async function openFiles(
   return assemble(spec, await READERS[parseSpec(spec).reader](files, options));
 }
 
-/** A folder on disk. Loaded on demand: a browser bundle has no file system to import. */
-export async function openFolder(folder: string): Promise<FileSource> {
+let folders = async (folder: string): Promise<FileSource> => {
+  // Loaded on demand: a browser bundle has no file system to import.
   const { nodeFiles } = await import('./files-node.ts');
   return nodeFiles(folder);
+};
+
+/** Takes the folders of data specs from `open` from now on, in place of the disk: a page has those that its user chose. */
+export function useFolders(open: (folder: string) => Promise<FileSource>): void {
+  folders = open;
 }
+
+/** A folder that a data spec names. @throws DataError where there is none */
+export const openFolder = (folder: string): Promise<FileSource> => folders(folder);
 
 /**
  * The size to train at: about `pixels` pixels in about the aspect of the data, both sides multiples of `multiple`

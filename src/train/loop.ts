@@ -1,12 +1,10 @@
 import { Program, upload } from '../autograd/program.ts';
 import { step as scope, type Tensor } from '../autograd/tensor.ts';
-import type { SafeTensor } from '../data/safetensors.ts';
 import { DataError } from '../data/types.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { AnomalyWatch } from './anomaly.ts';
-import type { Checkpoint } from './checkpoint.ts';
+import type { Checkpoint, TensorGroup } from './checkpoint.ts';
 import type { Plan } from './plan.ts';
-import type { RunFolder } from './run-folder.ts';
 import type { Trace } from './trace.ts';
 import { weightsText } from './weights-report.ts';
 
@@ -44,8 +42,8 @@ export interface StepReport {
 export interface LoopOptions {
   checkpointEvery: number;
   onStep(report: StepReport): void;
-  /** Asked after each step; a code other than null ends the run with it, after a checkpoint. */
-  interrupted(): number | null;
+  /** Asked after each step, and waited for; a code other than null ends the run with it, after a checkpoint. */
+  interrupted(): number | null | Promise<number | null>;
   /** Look at every number that a step makes, and end at the first that is not finite. */
   anomaly?: boolean;
   trace?: Trace | null;
@@ -55,6 +53,17 @@ export interface LoopOptions {
   onNote?(line: string): void;
 }
 
+/** Where a run is written down: a folder on disk (`RunFolder`), or the memory of a page. */
+export interface RunRecord {
+  log(event: Record<string, unknown>): void;
+  scalars(step: number, values: Readonly<Record<string, number>>): void;
+  saveCheckpoint(
+    step: number,
+    groups: Readonly<Record<string, Readonly<TensorGroup>>>,
+    meta: Readonly<Record<string, unknown>>,
+  ): void;
+}
+
 /** Curves and timings for the report. */
 export interface LoopResult {
   steps: number;
@@ -62,8 +71,9 @@ export interface LoopResult {
   curves: { phase: string; terms: Record<string, number[]>; imagesPerSecond: number; msPerStep: number }[];
 }
 
-async function readGroups(plan: Pick<Plan, 'state'>): Promise<Record<string, Record<string, SafeTensor>>> {
-  const groups: Record<string, Record<string, SafeTensor>> = {};
+/** The values of everything that a checkpoint holds. */
+export async function readGroups(plan: Pick<Plan, 'state'>): Promise<Record<string, TensorGroup>> {
+  const groups: Record<string, TensorGroup> = {};
   for (const [group, tensors] of Object.entries(plan.state)) {
     groups[group] = {};
     for (const [name, tensor] of Object.entries(tensors)) {
@@ -76,6 +86,12 @@ async function readGroups(plan: Pick<Plan, 'state'>): Promise<Record<string, Rec
   }
   return groups;
 }
+
+/** What a checkpoint says of its run beside the values. */
+export const checkpointMeta = ({ phases, classes }: Pick<Plan, 'phases' | 'classes'>) => ({
+  phases: phases.map((phase) => [phase.name, phase.steps]),
+  classes: classes.map(({ name }) => name),
+});
 
 /** The first number of a state that is none, in words. */
 function nonFinite(groups: Awaited<ReturnType<typeof readGroups>>): string | null {
@@ -129,7 +145,7 @@ async function readTerms(tensors: Record<string, Tensor>): Promise<Record<string
 export async function trainPlan(
   plan: Pick<Plan, 'phases' | 'begin' | 'state' | 'classes'>,
   gpu: Gpu | null,
-  run: RunFolder | null,
+  run: RunRecord | null,
   start: number,
   options: LoopOptions,
 ): Promise<LoopResult> {
@@ -155,7 +171,7 @@ export async function trainPlan(
 async function runPhases(
   plan: Pick<Plan, 'phases' | 'begin' | 'state' | 'classes'>,
   gpu: Gpu | null,
-  run: RunFolder | null,
+  run: RunRecord | null,
   start: number,
   options: LoopOptions,
   watch: AnomalyWatch | null,
@@ -173,10 +189,7 @@ async function runPhases(
           'rate (--set); --anomaly says which op made the first such number.',
       );
     }
-    run?.saveCheckpoint(step, groups, {
-      phases: plan.phases.map((p) => [p.name, p.steps]),
-      classes: plan.classes.map(({ name }) => name),
-    });
+    run?.saveCheckpoint(step, groups, checkpointMeta(plan));
   };
   let done = 0;
   for (const [index, phase] of plan.phases.entries()) {
@@ -250,7 +263,7 @@ async function runPhases(
         imagesPerSecond: (1000 * phase.imagesPerStep) / typical,
         eta: (typical * (phase.steps - k - 1 + later)) / 1000,
       });
-      const code = options.interrupted();
+      const code = await options.interrupted();
       if (code !== null) {
         await save(step);
         throw new InterruptedError(`interrupted after step ${step}; continue with --resume auto`, code);

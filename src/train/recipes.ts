@@ -11,7 +11,6 @@ import { transferWeights } from '../methods/transfer.ts';
 import { DepthModel, SegmentationModel } from '../models/models.ts';
 import { MultiTaskModel } from '../models/multiTask.ts';
 import { Initializer } from '../nn/module.ts';
-import { depthCheckpoint } from './checkpoint.ts';
 import { type Config, ConfigError } from './config.ts';
 import {
   type DepthEvaluation,
@@ -80,7 +79,9 @@ const segmentationNetwork = (model: SegmentationModel): Network => ({
  * Puts the depth network of an earlier run into `model`.
  * @throws DataError where there is none, or one of another shape
  */
-function loadDepth(model: DepthModel, from: string): void {
+async function loadDepth(model: DepthModel, from: string): Promise<void> {
+  // Loaded on demand: a browser bundle has no file system to import.
+  const { depthCheckpoint } = await import('./checkpoint.ts');
   const checkpoint = depthCheckpoint(from);
   try {
     restore({ state: { depth: model.state() } }, checkpoint);
@@ -126,7 +127,7 @@ export async function depthRecipe(config: Config): Promise<Plan> {
     classes: [],
     networks: [depthNetwork(model)],
     phases: stages.phases,
-    begin: (told) => loadWeights(config, [model.encoder], model).forEach(told),
+    begin: async (told) => (await loadWeights(config, [model.encoder], model)).forEach(told),
     state: { depth: model.state(), optimizer: stages.main.optimizer.state(), ...stages.state },
     evaluate: async () => depthOutcome(await evaluateDepth(model, dataset.val, config.depth)),
     predict: (x) => ({ disparity: model.disparities(x, false)[0] }),
@@ -160,10 +161,10 @@ export async function supervisedRecipe(config: Config): Promise<Plan> {
     networks: [segmentationNetwork(model)],
     phases: [phase],
     begin: async (told) => {
-      loadWeights(config, [model.encoder], null).forEach(told);
+      (await loadWeights(config, [model.encoder], null)).forEach(told);
       if (!starts) return;
       const depth = new DepthModel(init, config.model);
-      loadDepth(depth, from);
+      await loadDepth(depth, from);
       await transferWeights(depth.state(), model.state(), transfer);
       for (const tensor of Object.values(depth.state())) tensor.dispose();
     },
@@ -252,7 +253,7 @@ export async function threeWaysRecipe(config: Config): Promise<Plan> {
     phases: [...(start?.phases ?? []), ...(selection?.stages ?? []), phase],
     begin: async (told) => {
       await start?.begin?.(told);
-      loadWeights(config, [student.encoder, ...(depth ? [depth.encoder] : [])], depth).forEach(told);
+      (await loadWeights(config, [student.encoder, ...(depth ? [depth.encoder] : [])], depth)).forEach(told);
     },
     state: {
       ...(depth && { depth: depth.state() }),
@@ -315,7 +316,7 @@ export async function threeWaysDaRecipe(config: Config): Promise<Plan> {
     phases: [...start.phases, phase],
     begin: async (told) => {
       await start.begin?.(told);
-      loadWeights(config, [student.encoder, depth.encoder], depth).forEach(told);
+      (await loadWeights(config, [student.encoder, depth.encoder], depth)).forEach(told);
     },
     state: {
       depth: depth.state(),

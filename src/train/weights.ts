@@ -1,5 +1,4 @@
 // What networks start from in place of random values: files with the weights of PyTorch networks.
-import { readFileSync } from 'node:fs';
 import type { Tensor } from '../autograd/tensor.ts';
 import { readSafetensors } from '../data/safetensors.ts';
 import { DataError } from '../data/types.ts';
@@ -39,7 +38,9 @@ export function checkWeights({ weights, depth, model }: Config, withDepth: boole
   }
 }
 
-function readWeights(where: string, file: string) {
+async function readWeights(where: string, file: string) {
+  // Loaded on demand: a browser bundle has no file system to import.
+  const { readFileSync } = await import('node:fs');
   let bytes: Uint8Array;
   try {
     bytes = readFileSync(file);
@@ -61,11 +62,11 @@ function readWeights(where: string, file: string) {
  * @returns what was taken from each file, and what was left.
  * @throws DataError for a file that cannot be read or does not fit the networks
  */
-export function loadWeights(
+export async function loadWeights(
   { weights, model }: Config,
   encoders: readonly ResNetEncoder[],
   depth: DepthModel | null,
-): WeightsReport[] {
+): Promise<WeightsReport[]> {
   const head = (pose: PoseNet) =>
     Object.fromEntries(Object.entries(pose.state()).filter(([name]) => !name.startsWith('encoder.')));
   const targets: Record<Setting, { keys: KeyMap; states: State[] }> = {
@@ -77,12 +78,14 @@ export function loadWeights(
     },
     pose: { keys: poseKeys, states: depth ? [head(depth.pose)] : [] },
   };
-  return settings(weights).flatMap(([name, file]) => {
+  const reports: WeightsReport[] = [];
+  for (const [name, file] of settings(weights)) {
     const setting = `weights.${name}`;
     const where = `${setting}=${file}`;
-    const tensors = readWeights(where, file);
+    const tensors = await readWeights(where, file);
     const { keys, states } = targets[name];
     const [loaded] = states.map((state) => loadPyTorch(where, tensors, state, keys));
-    return loaded ? [{ setting, file, ...loaded }] : [];
-  });
+    if (loaded) reports.push({ setting, file, ...loaded });
+  }
+  return reports;
 }

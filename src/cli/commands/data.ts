@@ -8,7 +8,7 @@ import { openDataset, SPECS } from '../../data/open.ts';
 import { DataError, type Dataset, type Split } from '../../data/types.ts';
 import { writePack } from '../../data/write-pack.ts';
 import { writeWhole } from '../../train/durable.ts';
-import { breathe } from '../interrupt.ts';
+import { breathe } from '../breathe.ts';
 import { endProgress, note, outColors, print, printJson, progress, table } from '../output.ts';
 import { UsageError, wholeNumber } from '../usage.ts';
 

@@ -6,6 +6,7 @@ import { type Inspection, inspectKernel, type Measured } from '../kernel-inspect
 import { kernelList } from '../kernel-list.ts';
 import { outColors, print, printJson, table } from '../output.ts';
 import { didYouMean, UsageError } from '../usage.ts';
+import { readMeasurements } from '../variants.ts';
 
 type Entry = (typeof kernelList)[number];
 
@@ -137,7 +138,9 @@ export const kernels = defineCommand({
       const names = kernel.variants.map((variant) => variant.name);
       throw new UsageError(`kernels: ${kernel.name} has no variant '${wanted}'; it has ${names.join(', ')}`);
     }
-    const found = await withGpu((gpu) => inspectKernel(gpu, kernel, preset, wanted));
+    const found = await withGpu((gpu) =>
+      inspectKernel(gpu, kernel, preset, readMeasurements(gpu.adapter), wanted),
+    );
     const shown = found.variants.find(({ variant }) => variant === (wanted ?? found.chosen))!;
     if (args.json) printJson({ ...described(entry), launch: found });
     else printInspection(entry, found, shown);

@@ -1,0 +1,51 @@
+// Builds the page into dist/studio/: static files, with addresses relative to the page, that any web server can host.
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+/** How the page is bundled. */
+export const studioBuild = {
+  absWorkingDir: root,
+  entryPoints: {
+    main: 'src/studio/main.ts',
+    'train-worker': 'src/studio/train/worker.ts',
+    'inside-worker': 'src/studio/inside/worker.ts',
+    'measure-worker': 'src/studio/measure/worker.ts',
+    style: 'src/studio/style.css',
+  },
+  chunkNames: 'chunk-[hash]',
+  bundle: true,
+  splitting: true,
+  minify: true,
+  platform: 'browser',
+  target: 'es2022',
+  format: 'esm',
+  // Behind dynamic imports that only Node takes.
+  external: ['*/node-adapter.ts', '*/files-node.ts', '*/checkpoint.ts', 'node:*'],
+  logLevel: 'warning',
+};
+
+/** @param out the folder; what it held is replaced. */
+export async function buildStudio(out = join(root, 'dist/studio')) {
+  mkdirSync(dirname(out), { recursive: true });
+  // Made beside it and renamed: a page that is being loaded must not meet half a build.
+  const making = mkdtempSync(`${out}-`);
+  try {
+    await build({ ...studioBuild, outdir: making });
+    copyFileSync(join(root, 'src/studio/index.html'), join(making, 'index.html'));
+    chmodSync(making, 0o755); // a temporary folder is closed to the web server's user
+    rmSync(out, { recursive: true, force: true });
+    renameSync(making, out);
+  } catch (error) {
+    rmSync(making, { recursive: true, force: true });
+    throw error;
+  }
+  return out;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  console.log(`${await buildStudio()}: the page, as static files`);
+}

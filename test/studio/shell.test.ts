@@ -1,4 +1,7 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { equal, is, match, ok, suite } from '../suite.ts';
 import { openStudio, type Studio, screenshot } from './studio.ts';
 
@@ -48,6 +51,14 @@ test('every answer carries the policy that allows nothing but the page itself', 
   ok(!policy.includes('unsafe'));
   is(headers.get('x-content-type-options'), 'nosniff');
   is(headers.get('access-control-allow-origin'), null);
+});
+
+test('all code of the page is at most 400 KB compressed', async () => {
+  const sizes: Record<string, number> = {};
+  for (const name of readdirSync(studio.folder))
+    sizes[name] = gzipSync(readFileSync(join(studio.folder, name))).length;
+  const total = Object.values(sizes).reduce((sum, size) => sum + size, 0);
+  ok(total <= 400_000, `${total} bytes: ${JSON.stringify(sizes)}`);
 });
 
 test('tabs work by keyboard and are in the address', async () => {

@@ -14,6 +14,8 @@ export interface Studio {
   /** With a slash at its end. */
   url: string;
   browser: Browser;
+  /** The files that are served. */
+  folder: string;
   /** A new page at `#hash`, 1280x720. What it writes to the console as errors, or throws, is gathered in `faults`. */
   open(hash?: string): Promise<Page>;
   faults: string[];
@@ -21,11 +23,12 @@ export interface Studio {
 }
 
 export async function openStudio(): Promise<Studio> {
-  const folder = mkdtempSync(join(tmpdir(), 'warpmix-studio-'));
+  const home = mkdtempSync(join(tmpdir(), 'warpmix-studio-'));
+  const folder = join(home, 'page');
   // Not part of the test's bundle: it finds the sources by where it lies.
   const { buildStudio } = await import(pathToFileURL(resolve('scripts/build-studio.mjs')).href);
-  await buildStudio(join(folder, 'page'));
-  const server = studioServer(join(folder, 'page'));
+  await buildStudio(folder);
+  const server = studioServer(folder);
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   const browser = await launchBrowser();
@@ -33,6 +36,7 @@ export async function openStudio(): Promise<Studio> {
   return {
     url,
     browser,
+    folder,
     faults,
     async open(hash = '') {
       const page = await browser.newPage({ viewport: { width: 1280, height: 720 } });
@@ -49,7 +53,7 @@ export async function openStudio(): Promise<Studio> {
       await browser.close();
       server.close();
       server.closeAllConnections();
-      rmSync(folder, { recursive: true, force: true });
+      rmSync(home, { recursive: true, force: true });
     },
   };
 }

@@ -28,24 +28,27 @@ export const studioBuild = {
   logLevel: 'warning',
 };
 
-/** @param out the folder; what it held is replaced. */
+/**
+ * @param out the folder; what it held is replaced.
+ * @returns it, and the source files that went into it
+ */
 export async function buildStudio(out = join(root, 'dist/studio')) {
   mkdirSync(dirname(out), { recursive: true });
   // Made beside it and renamed: a page that is being loaded must not meet half a build.
   const making = mkdtempSync(`${out}-`);
   try {
-    await build({ ...studioBuild, outdir: making });
+    const { metafile } = await build({ ...studioBuild, outdir: making, metafile: true });
     copyFileSync(join(root, 'src/studio/index.html'), join(making, 'index.html'));
     chmodSync(making, 0o755); // a temporary folder is closed to the web server's user
     rmSync(out, { recursive: true, force: true });
     renameSync(making, out);
+    return { folder: out, inputs: Object.keys(metafile.inputs) };
   } catch (error) {
     rmSync(making, { recursive: true, force: true });
     throw error;
   }
-  return out;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  console.log(`${await buildStudio()}: the page, as static files`);
+  console.log(`${(await buildStudio()).folder}: the page, as static files`);
 }

@@ -19,6 +19,7 @@ import { parseArgs } from 'node:util';
 import { constants, gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { cliBuild } from './build.mjs';
+import { buildStudio } from './build-studio.mjs';
 
 const MEBIBYTE = 2 ** 20;
 const LIMIT = 45 * MEBIBYTE;
@@ -79,6 +80,7 @@ On Linux x64 with glibc 2.34 and libstdc++ 6.0.30 or later (Debian 12, Ubuntu 22
     ./warpmix check
     ./warpmix bench             (its table 'peers' needs a source checkout)
     ./warpmix train three-ways
+    ./warpmix studio            (a browser on the same machine opens it)
 
 A GPU needs its Vulkan driver; the Vulkan loader is here. Without a GPU the software adapter that is here is taken. The first
 run unpacks 104 MB beside the compressed files. The folder may be moved and copied.
@@ -152,7 +154,10 @@ async function write(out) {
     metafile: true,
   });
   put('dist/warpmix.mjs', outputFiles[0].contents);
-  const inside = Object.keys(metafile.inputs).flatMap((path) => PACKAGE.exec(path)?.[1] ?? []);
+  const studio = await buildStudio(join(out, 'dist/studio'));
+  const inside = [...Object.keys(metafile.inputs), ...studio.inputs].flatMap(
+    (path) => PACKAGE.exec(path)?.[1] ?? [],
+  );
   for (const name of new Set([...inside, ...BESIDE])) copyIdentity(name, out);
   put('node_modules/webgpu/index.js', readFileSync(modules('webgpu/index.js')));
   const dawn = 'webgpu/dist/linux-x64/dawn.node';

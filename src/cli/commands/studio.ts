@@ -26,7 +26,7 @@ async function pageFolder(): Promise<string> {
   const builder = join(dist, '../scripts/build-studio.mjs');
   if (existsSync(builder)) {
     const { buildStudio } = await import(pathToFileURL(builder).href);
-    return buildStudio(folder);
+    return (await buildStudio(folder)).folder;
   }
   if (existsSync(join(folder, 'index.html'))) return folder;
   throw new Error(`${folder}: the page is not there; 'npm run studio:build' makes it`);

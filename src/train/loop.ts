@@ -3,7 +3,7 @@ import { step as scope, type Tensor } from '../autograd/tensor.ts';
 import { DataError } from '../data/types.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { AnomalyWatch } from './anomaly.ts';
-import type { Checkpoint, TensorGroup } from './checkpoint.ts';
+import type { Checkpoint, TensorGroup } from './checkpoint-format.ts';
 import type { Plan } from './plan.ts';
 import type { Trace } from './trace.ts';
 import { weightsText } from './weights-report.ts';

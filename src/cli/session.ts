@@ -4,9 +4,8 @@ import { DataError } from '../data/types.ts';
 import { DeviceLostError } from '../gpu/errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { latestCheckpoint, readCheckpoint } from '../train/checkpoint.ts';
-import type { Checkpoint } from '../train/checkpoint-format.ts';
 import { type Config, configDifferences } from '../train/config.ts';
-import { type LoopResult, restore, type StepReport, trainPlan } from '../train/loop.ts';
+import { checkClasses, type LoopResult, restore, type StepReport, trainPlan } from '../train/loop.ts';
 import type { DepthScores } from '../train/metrics.ts';
 import type { Outcome, Plan } from '../train/plan.ts';
 import { RunFolder } from '../train/run-folder.ts';
@@ -113,17 +112,6 @@ export function openRunFolder(
     );
   }
   return { run, start, isNew };
-}
-
-/** Other data under the same spec may count their classes otherwise, and a network would not notice. */
-function checkClasses(dir: string, { step, meta }: Checkpoint, plan: Plan): void {
-  const now = plan.classes.map(({ name }) => name);
-  const before = meta.classes as string[] | undefined;
-  if (before === undefined || before.join() === now.join()) return;
-  throw new DataError(
-    `${dir}: cannot resume with other classes: those of its checkpoint of step ${step} are ${before.join(', ')}; the data ` +
-      `have ${now.join(', ')} now`,
-  );
 }
 
 /**

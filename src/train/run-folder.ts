@@ -19,11 +19,9 @@ import { DataError, type RgbImage } from '../data/types.ts';
 import { cleanCheckpoints, RESUME_WHEN_WRITABLE, writeCheckpoint } from './checkpoint.ts';
 import type { TensorGroup } from './checkpoint-format.ts';
 import { UNFINISHED, writeWhole } from './durable.ts';
+import { CONFIG, LOG } from './run-archive.ts';
 import { json, logUpTo } from './run-log.ts';
 import { fileVersionEvent, imageEvent, scalarsEvent, startEvent } from './tfevents.ts';
-
-const CONFIG = 'config.json';
-const LOG = 'log.jsonl';
 
 const seconds = () => Date.now() / 1000;
 

@@ -119,7 +119,7 @@ export class TrainingRun {
     if (this.#end !== null) return;
     this.#gate.allow(steps ?? Number.POSITIVE_INFINITY);
     this.#training ??= this.#train();
-    this.#tellState();
+    this.#tellState(true);
   }
 
   pause(): void {
@@ -154,9 +154,8 @@ export class TrainingRun {
     return { recipe: this.#request.recipe, ...this.#config };
   }
 
-  #tellState(): void {
-    const done = this.#end === 'done';
-    this.#tell('state', { running: this.#end === null && this.#gate.isOpen, step: this.#step, done });
+  #tellState(running: boolean): void {
+    this.#tell('state', { running, step: this.#step, done: this.#end === 'done' });
   }
 
   async #file(groups?: Parameters<RunRecord['saveCheckpoint']>[1]): Promise<File> {
@@ -206,19 +205,19 @@ export class TrainingRun {
           if (this.#step === this.#total) return null;
           if (performance.now() - this.#keptAt > KEEP_EVERY_MS) await this.#keep();
           endTurn();
-          if (!this.#gate.isOpen) this.#tellState();
+          if (!this.#gate.isOpen) this.#tellState(false);
           await nextTurn();
           return null;
         },
       });
       this.#end = 'done';
-      this.#tellState();
+      this.#tellState(false);
     } catch (error) {
       if (error instanceof InterruptedError) return;
       this.#end = 'failed';
       const { name, message } = error as Error;
       this.#tell('failed', { name, message, step: this.#kept });
-      this.#tellState();
+      this.#tellState(false);
     } finally {
       endTurn();
     }

@@ -3,12 +3,12 @@ import { existsSync, rmSync } from 'node:fs';
 import { DataError } from '../data/types.ts';
 import { DeviceLostError } from '../gpu/errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { type Checkpoint, latestCheckpoint, readCheckpoint } from '../train/checkpoint.ts';
-import type { Config } from '../train/config.ts';
-import { type LoopResult, restore, type StepReport, trainPlan } from '../train/loop.ts';
+import { latestCheckpoint, readCheckpoint } from '../train/checkpoint.ts';
+import { type Config, configDifferences } from '../train/config.ts';
+import { checkClasses, type LoopResult, restore, type StepReport, trainPlan } from '../train/loop.ts';
 import type { DepthScores } from '../train/metrics.ts';
 import type { Outcome, Plan } from '../train/plan.ts';
-import { configDifferences, RunFolder } from '../train/run-folder.ts';
+import { RunFolder } from '../train/run-folder.ts';
 import type { Trace } from '../train/trace.ts';
 import { withGpu } from './device.ts';
 import { onInterrupt } from './interrupt.ts';
@@ -75,6 +75,19 @@ export interface Session {
   variants: RunVariants | undefined;
 }
 
+/**
+ * A run goes on with the settings that it began with.
+ * @param where how errors call the run. @param otherwise what works with other settings
+ * @throws DataError naming those that differ
+ */
+export function checkSettings(where: string, before: object, now: object, otherwise: string): void {
+  const changed = configDifferences(before, now);
+  if (changed.length === 0) return;
+  throw new DataError(
+    `${where}: cannot resume with other settings; these differ: ${changed.join(', ')}. Take them back, or ${otherwise}`,
+  );
+}
+
 /** Makes the folder of a run, or goes on with the one that is there: its state is put into `plan`. */
 export function openRunFolder(
   dir: string,
@@ -86,15 +99,7 @@ export function openRunFolder(
   resume: boolean,
 ): Pick<Session, 'run' | 'start' | 'isNew'> {
   const settings = { recipe, ...config, ...(variants && { variants }) };
-  if (before) {
-    const changed = configDifferences(before, settings);
-    if (changed.length > 0) {
-      throw new DataError(
-        `${dir}: cannot resume with other settings; these differ: ${changed.join(', ')}. Take them back, or name another ` +
-          'folder with --out',
-      );
-    }
-  }
+  if (before) checkSettings(dir, before, settings, 'name another folder with --out');
   const { found, skipped } = before ? latestCheckpoint(dir) : { found: null, skipped: [] };
   for (const { path, reason } of skipped) note(`skipped ${path}: ${reason}`);
   const checkpoint = found && readCheckpoint(found.path);
@@ -112,17 +117,6 @@ export function openRunFolder(
     );
   }
   return { run, start, isNew };
-}
-
-/** Other data under the same spec may count their classes otherwise, and a network would not notice. */
-function checkClasses(dir: string, { step, meta }: Checkpoint, plan: Plan): void {
-  const now = plan.classes.map(({ name }) => name);
-  const before = meta.classes as string[] | undefined;
-  if (before === undefined || before.join() === now.join()) return;
-  throw new DataError(
-    `${dir}: cannot resume with other classes: those of its checkpoint of step ${step} are ${before.join(', ')}; the data ` +
-      `have ${now.join(', ')} now`,
-  );
 }
 
 /**

@@ -13,9 +13,9 @@ import {
 } from '../../bench/experiments/experiment.ts';
 import { DataError } from '../data/types.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { type Config, type PresetName, resolveConfig } from '../train/config.ts';
+import { type Config, configDifferences, type PresetName, resolveConfig } from '../train/config.ts';
 import { writeWhole } from '../train/durable.ts';
-import { configDifferences, readConfig } from '../train/run-folder.ts';
+import { readConfig } from '../train/run-folder.ts';
 import { note } from './output.ts';
 import { recipeNamed } from './recipes.ts';
 import { openRunFolder, runSession } from './session.ts';

@@ -3,12 +3,12 @@ import { existsSync, rmSync } from 'node:fs';
 import { DataError } from '../data/types.ts';
 import { DeviceLostError } from '../gpu/errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { type Checkpoint, latestCheckpoint, readCheckpoint } from '../train/checkpoint.ts';
-import type { Config } from '../train/config.ts';
-import { type LoopResult, restore, type StepReport, trainPlan } from '../train/loop.ts';
+import { latestCheckpoint, readCheckpoint } from '../train/checkpoint.ts';
+import { type Config, configDifferences } from '../train/config.ts';
+import { checkClasses, type LoopResult, restore, type StepReport, trainPlan } from '../train/loop.ts';
 import type { DepthScores } from '../train/metrics.ts';
 import type { Outcome, Plan } from '../train/plan.ts';
-import { configDifferences, RunFolder } from '../train/run-folder.ts';
+import { RunFolder } from '../train/run-folder.ts';
 import type { Trace } from '../train/trace.ts';
 import { withGpu } from './device.ts';
 import { onInterrupt } from './interrupt.ts';
@@ -112,17 +112,6 @@ export function openRunFolder(
     );
   }
   return { run, start, isNew };
-}
-
-/** Other data under the same spec may count their classes otherwise, and a network would not notice. */
-function checkClasses(dir: string, { step, meta }: Checkpoint, plan: Plan): void {
-  const now = plan.classes.map(({ name }) => name);
-  const before = meta.classes as string[] | undefined;
-  if (before === undefined || before.join() === now.join()) return;
-  throw new DataError(
-    `${dir}: cannot resume with other classes: those of its checkpoint of step ${step} are ${before.join(', ')}; the data ` +
-      `have ${now.join(', ')} now`,
-  );
 }
 
 /**

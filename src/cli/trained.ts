@@ -1,6 +1,7 @@
 import { DataError } from '../data/types.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { type Checkpoint, latestCheckpoint, readCheckpoint } from '../train/checkpoint.ts';
+import { latestCheckpoint, readCheckpoint } from '../train/checkpoint.ts';
+import type { Checkpoint } from '../train/checkpoint-format.ts';
 import { type Config, checkConfig } from '../train/config.ts';
 import { restore } from '../train/loop.ts';
 import type { Plan } from '../train/plan.ts';

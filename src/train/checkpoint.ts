@@ -4,50 +4,30 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { readSafetensors, type SafeTensor, writeSafetensors } from '../data/safetensors.ts';
 import { DataError } from '../data/types.ts';
+import {
+  CHECKPOINTS,
+  type Checkpoint,
+  checkFile,
+  checkNames,
+  groupFiles,
+  MANIFEST,
+  type Manifest,
+  manifestBody,
+  manifestText,
+  openManifest,
+  readGroupFiles,
+  readManifest,
+  stepOf,
+  type TensorGroup,
+} from './checkpoint-format.ts';
 import { appearWhole, syncFolder, UNFINISHED, writeSynced } from './durable.ts';
 
-/** Tensors by name. */
-export type TensorGroup = Record<string, SafeTensor>;
-
-export interface Checkpoint {
-  step: number;
-  /** By group, such as `model`, `optimizer`, `teacher`. */
-  groups: Record<string, TensorGroup>;
-  /** Whatever else the run needs to go on exactly: seed, schedule position, best score, configuration. */
-  meta: Record<string, unknown>;
-}
-
-interface Manifest {
-  format: 'warpmix-checkpoint-1';
-  step: number;
-  files: Record<string, { bytes: number; sha256: string }>;
-  meta: Record<string, unknown>;
-}
-
-const FORMAT = 'warpmix-checkpoint-1';
-const MANIFEST = 'manifest.json';
-const ENDING = '.safetensors';
-const GROUP = /^\w[\w-]*$/;
 const DEFAULT_KEEP = 2;
 
 const sha256 = (bytes: Uint8Array | string): string => createHash('sha256').update(bytes).digest('hex');
-const folderOf = (dir: string) => join(dir, 'checkpoints');
+const folderOf = (dir: string) => join(dir, CHECKPOINTS);
 const reason = (error: unknown) => (error instanceof Error ? error.message : String(error));
-
-/** The manifest vouches for itself too: its own hash comes last. */
-const manifestText = (body: Manifest): string =>
-  `${JSON.stringify({ ...body, sha256: sha256(JSON.stringify(body)) }, null, 1)}\n`;
-
-/** JSON would turn these into null without a word. */
-function checkMeta(meta: object): void {
-  JSON.stringify(meta, (name, value) => {
-    if (typeof value === 'number' && !Number.isFinite(value))
-      throw new RangeError(`writeCheckpoint: ${name} in meta is ${value}, which JSON cannot hold`);
-    return value;
-  });
-}
 
 /** The way on after a write that failed, for one on a full disk. */
 export const RESUME_WHEN_WRITABLE =
@@ -57,8 +37,8 @@ export const RESUME_WHEN_WRITABLE =
 function steps(folder: string): number[] {
   const names = existsSync(folder) ? readdirSync(folder) : [];
   return names
-    .filter((name) => /^step-\d+$/.test(name))
-    .map((name) => Number(name.slice('step-'.length)))
+    .map(stepOf)
+    .filter((step) => step !== null)
     .sort((a, b) => b - a);
 }
 
@@ -88,26 +68,20 @@ export function writeCheckpoint(
   const { keep = DEFAULT_KEEP } = options;
   const folder = folderOf(dir);
   const path = join(folder, `step-${step}`);
-  if (!Number.isSafeInteger(step) || step < 0) throw new RangeError(`writeCheckpoint: step ${step}`);
+  checkNames(step, groups);
   if (keep < 1) throw new RangeError(`writeCheckpoint: keep ${keep}; at least the new one stays`);
-  for (const group of Object.keys(groups)) {
-    if (!GROUP.test(group)) throw new RangeError(`writeCheckpoint: ${group} is no name for a file`);
-  }
-  checkMeta(meta);
+  manifestBody(step, {}, meta);
   cleanCheckpoints(dir);
   try {
     appearWhole(path, (temporary) => {
       mkdirSync(temporary, { recursive: true });
       const files: Manifest['files'] = {};
-      for (const [group, tensors] of Object.entries(groups)) {
-        const bytes = writeSafetensors(new Map(Object.entries(tensors)));
-        writeSynced(join(temporary, group + ENDING), bytes);
-        files[group + ENDING] = { bytes: bytes.length, sha256: sha256(bytes) };
+      for (const [file, bytes] of groupFiles(groups)) {
+        writeSynced(join(temporary, file), bytes);
+        files[file] = { bytes: bytes.length, sha256: sha256(bytes) };
       }
-      writeSynced(
-        join(temporary, MANIFEST),
-        manifestText({ format: FORMAT, step, files, meta: { ...meta } }),
-      );
+      const body = manifestBody(step, files, meta);
+      writeSynced(join(temporary, MANIFEST), manifestText(body, sha256(body)));
       syncFolder(temporary);
       // A folder cannot be renamed over another one. Only a step taken again, after a damaged checkpoint, gets here.
       if (existsSync(path)) renameSync(path, join(folder, `.step-${step}.replaced${UNFINISHED}`));
@@ -124,44 +98,23 @@ export function writeCheckpoint(
   return path;
 }
 
-function readManifest(path: string): Manifest {
-  const name = join(path, MANIFEST);
-  let text: string;
+function read(name: string): Buffer {
   try {
-    text = readFileSync(name, 'utf8');
+    return readFileSync(name);
   } catch (error) {
     throw new DataError(`${name}: cannot be read: ${reason(error)}`);
   }
-  let stored: Manifest & { sha256?: string };
-  try {
-    stored = JSON.parse(text);
-  } catch {
-    throw new DataError(`${name}: is damaged: not JSON`);
-  }
-  const { sha256: stated, ...body } = stored;
-  if (stated !== sha256(JSON.stringify(body))) throw new DataError(`${name}: is damaged: its sha256 differs`);
-  if (body.format !== FORMAT)
-    throw new DataError(`${name}: format ${JSON.stringify(body.format)}; this version reads ${FORMAT}`);
-  return body;
 }
 
 /** The manifest and the bytes of every file it names, all verified. */
 function verified(path: string): { manifest: Manifest; files: Map<string, Uint8Array> } {
-  const manifest = readManifest(path);
+  const name = join(path, MANIFEST);
+  const opened = openManifest(read(name).toString('utf8'), name);
+  const manifest = readManifest(opened, sha256(opened.body), name);
   const files = new Map<string, Uint8Array>();
-  for (const [file, { bytes: size, sha256: stated }] of Object.entries(manifest.files)) {
-    const name = join(path, file);
-    if (!file.endsWith(ENDING) || !GROUP.test(file.slice(0, -ENDING.length)))
-      throw new DataError(`${join(path, MANIFEST)}: names ${JSON.stringify(file)}; expected GROUP${ENDING}`);
-    let bytes: Uint8Array;
-    try {
-      bytes = readFileSync(name);
-    } catch (error) {
-      throw new DataError(`${name}: cannot be read: ${reason(error)}`);
-    }
-    if (bytes.length !== size)
-      throw new DataError(`${name}: is damaged: ${bytes.length} bytes, its manifest says ${size}`);
-    if (sha256(bytes) !== stated) throw new DataError(`${name}: is damaged: its sha256 differs`);
+  for (const [file, stated] of Object.entries(manifest.files)) {
+    const bytes = read(join(path, file));
+    checkFile(stated, bytes, sha256(bytes), join(path, file));
     files.set(file, bytes);
   }
   return { manifest, files };
@@ -174,12 +127,7 @@ function verified(path: string): { manifest: Manifest; files: Map<string, Uint8A
  */
 export function readCheckpoint(path: string): Checkpoint {
   const { manifest, files } = verified(path);
-  const groups: Checkpoint['groups'] = {};
-  for (const [file, bytes] of files) {
-    const { tensors } = readSafetensors(bytes, join(path, file));
-    groups[file.slice(0, -ENDING.length)] = Object.fromEntries(tensors);
-  }
-  return { step: manifest.step, groups, meta: manifest.meta };
+  return readGroupFiles(manifest, files, (file) => join(path, file));
 }
 
 /** The newest checkpoint of a run folder that verifies, and those newer ones that do not, with the reason. */

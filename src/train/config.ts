@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { MIXES } from '../methods/mixing.ts';
 import { SELECTIONS } from '../methods/selection.ts';
 import { TRANSFERS } from '../methods/transfer.ts';
+import { json } from './run-log.ts';
 
 /** A setting is unknown, of the wrong type or out of range. Exit code 2 of the command line. */
 export class ConfigError extends Error {
@@ -413,4 +414,14 @@ export function checkConfig(value: unknown, where: string): Config {
     return `'${path}' is ${JSON.stringify(given)}: ${issue.message.replace(/^Invalid (input|option): /, '')}${hint}`;
   });
   throw new ConfigError(`${where}: ${lines.join('; ')}`);
+}
+
+/** Dotted names of the values that differ between two configurations: what a resumed run must not change. */
+export function configDifferences(before: unknown, after: unknown, prefix = ''): string[] {
+  const isObject = (v: unknown): v is Record<string, unknown> => typeof v === 'object' && v !== null;
+  if (!isObject(before) || !isObject(after) || Array.isArray(before) || Array.isArray(after))
+    return json(before) === json(after) ? [] : [prefix];
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((name) =>
+    configDifferences(before[name], after[name], prefix ? `${prefix}.${name}` : name),
+  );
 }

@@ -3,9 +3,8 @@ import { step as scope, type Tensor } from '../autograd/tensor.ts';
 import { DataError } from '../data/types.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { AnomalyWatch } from './anomaly.ts';
-import type { Checkpoint, TensorGroup } from './checkpoint.ts';
+import type { Checkpoint, TensorGroup } from './checkpoint-format.ts';
 import type { Plan } from './plan.ts';
-import type { Trace } from './trace.ts';
 import { weightsText } from './weights-report.ts';
 
 /** Training produced NaN or infinity. Exit code 5 of the command line. */
@@ -39,14 +38,27 @@ export interface StepReport {
   eta: number;
 }
 
+/** Measures some of the steps. Results do not change. */
+export interface StepTrace {
+  /** True for the steps to be measured, `done` of `total` having been done before. */
+  covers(done: number, total: number): boolean;
+  /** Runs one step. */
+  step<T>(name: string, work: () => Promise<T>): Promise<T>;
+  /** Runs a part of a step: on the host, or while it loads the next batch. */
+  span<T>(track: 'host' | 'loader', name: string, work: () => T): T;
+}
+
 export interface LoopOptions {
   checkpointEvery: number;
   onStep(report: StepReport): void;
-  /** Asked after each step, and waited for; a code other than null ends the run with it, after a checkpoint. */
+  /**
+   * Asked after each step, and waited for; a code other than null ends the run with it, after a checkpoint. What it throws ends
+   * the run without one.
+   */
   interrupted(): number | null | Promise<number | null>;
   /** Look at every number that a step makes, and end at the first that is not finite. */
   anomaly?: boolean;
-  trace?: Trace | null;
+  trace?: StepTrace | null;
   /** Run every op from JavaScript at every step, instead of recording a step of each phase and replaying it. */
   eager?: boolean;
   /** Told which weights were loaded, and when a phase is recorded again and why. */
@@ -57,11 +69,12 @@ export interface LoopOptions {
 export interface RunRecord {
   log(event: Record<string, unknown>): void;
   scalars(step: number, values: Readonly<Record<string, number>>): void;
+  /** Training waits for it. */
   saveCheckpoint(
     step: number,
     groups: Readonly<Record<string, Readonly<TensorGroup>>>,
     meta: Readonly<Record<string, unknown>>,
-  ): void;
+  ): unknown;
 }
 
 /** Curves and timings for the report. */
@@ -93,16 +106,31 @@ export const checkpointMeta = ({ phases, classes }: Pick<Plan, 'phases' | 'class
   classes: classes.map(({ name }) => name),
 });
 
-/** The first number of a state that is none, in words. */
-function nonFinite(groups: Awaited<ReturnType<typeof readGroups>>): string | null {
+/**
+ * The same, to be saved.
+ * @throws NumericalError naming the first number that is none: a finite loss with an infinite gradient leaves such numbers; the
+ *   next loss would tell, and this be the newest checkpoint.
+ */
+export async function finiteGroups(
+  plan: Pick<Plan, 'state' | 'phases'>,
+  step: number,
+): Promise<Record<string, TensorGroup>> {
+  const groups = await readGroups(plan);
   for (const [group, tensors] of Object.entries(groups)) {
     for (const [name, { data }] of Object.entries(tensors)) {
       const at = (data as Float32Array).findIndex((value) => !Number.isFinite(value));
-      if (at >= 0) return `'${group}/${name}' holds ${data[at]} at ${at}`;
+      if (at < 0) continue;
+      throw new NumericalError(
+        `after step ${step} of ${totalSteps(plan)}: '${group}/${name}' holds ${data[at]} at ${at}. Nothing is saved: the last ` +
+          'checkpoint is from before. Lower the learning rate (--set); --anomaly says which op made the first such number.',
+      );
     }
   }
-  return null;
+  return groups;
 }
+
+export const totalSteps = ({ phases }: Pick<Plan, 'phases'>): number =>
+  phases.reduce((sum, phase) => sum + phase.steps, 0);
 
 /** Puts a checkpoint's tensors into a plan. @throws DataError when names or shapes differ. */
 export function restore(plan: Pick<Plan, 'state'>, checkpoint: Checkpoint, only?: readonly string[]): void {
@@ -121,6 +149,21 @@ export function restore(plan: Pick<Plan, 'state'>, checkpoint: Checkpoint, only?
       tensor.assign(from.data as ArrayLike<number>);
     }
   }
+}
+
+/**
+ * Other data under the same spec may count their classes otherwise, and a network would not notice.
+ * @param where how errors call the run
+ * @throws DataError naming both
+ */
+export function checkClasses(where: string, { step, meta }: Checkpoint, plan: Pick<Plan, 'classes'>): void {
+  const now = plan.classes.map(({ name }) => name);
+  const before = meta.classes as string[] | undefined;
+  if (before === undefined || before.join() === now.join()) return;
+  throw new DataError(
+    `${where}: cannot resume with other classes: those of its checkpoint of step ${step} are ${before.join(', ')}; the data ` +
+      `have ${now.join(', ')} now`,
+  );
 }
 
 const median = (values: readonly number[]): number =>
@@ -177,19 +220,10 @@ async function runPhases(
   watch: AnomalyWatch | null,
   recorded: { program: Program | null },
 ): Promise<LoopResult> {
-  const total = plan.phases.reduce((sum, phase) => sum + phase.steps, 0);
+  const total = totalSteps(plan);
   const result: LoopResult = { steps: start, curves: [] };
   const save = async (step: number) => {
-    const groups = await readGroups(plan);
-    // A finite loss with an infinite gradient leaves such numbers; the next loss would tell, and this be the newest checkpoint.
-    const bad = nonFinite(groups);
-    if (bad) {
-      throw new NumericalError(
-        `after step ${step} of ${total}: ${bad}. Nothing is saved: the last checkpoint is from before. Lower the learning ` +
-          'rate (--set); --anomaly says which op made the first such number.',
-      );
-    }
-    run?.saveCheckpoint(step, groups, checkpointMeta(plan));
+    await run?.saveCheckpoint(step, await finiteGroups(plan, step), checkpointMeta(plan));
   };
   let done = 0;
   for (const [index, phase] of plan.phases.entries()) {
@@ -217,7 +251,7 @@ async function runPhases(
       const began = performance.now();
       const place = `${phase.name}, step ${k + 1} of ${phase.steps}`;
       const trace = options.trace?.covers(k - first, phase.steps - first) ? options.trace : null;
-      const span: Trace['span'] = (...what) => (trace ? trace.span(...what) : what[2]());
+      const span: StepTrace['span'] = (...what) => (trace ? trace.span(...what) : what[2]());
       const trainStep = async () => {
         const batch = await span('host', 'load', () => next);
         const inputs = phase.inputs(batch, k);

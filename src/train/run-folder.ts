@@ -16,16 +16,12 @@ import { dirname, join } from 'node:path';
 import { encodePng } from '../data/codecs.ts';
 import { isInside } from '../data/files.ts';
 import { DataError, type RgbImage } from '../data/types.ts';
-import { cleanCheckpoints, RESUME_WHEN_WRITABLE, type TensorGroup, writeCheckpoint } from './checkpoint.ts';
+import { cleanCheckpoints, RESUME_WHEN_WRITABLE, writeCheckpoint } from './checkpoint.ts';
+import type { TensorGroup } from './checkpoint-format.ts';
 import { UNFINISHED, writeWhole } from './durable.ts';
+import { CONFIG, LOG } from './run-archive.ts';
+import { json, logUpTo } from './run-log.ts';
 import { fileVersionEvent, imageEvent, scalarsEvent, startEvent } from './tfevents.ts';
-
-const CONFIG = 'config.json';
-const LOG = 'log.jsonl';
-
-/** JSON knows no NaN and no infinity: they become strings, so that a log shows them and stays readable. */
-const json = (value: unknown, indent?: number): string =>
-  JSON.stringify(value, (_, v) => (typeof v === 'number' && !Number.isFinite(v) ? String(v) : v), indent);
 
 const seconds = () => Date.now() / 1000;
 
@@ -78,35 +74,10 @@ export function readConfig(dir: string): Record<string, unknown> | null {
   }
 }
 
-/** Dotted names of the values that differ between two configurations: what a resumed run must not change. */
-export function configDifferences(before: unknown, after: unknown, prefix = ''): string[] {
-  const isObject = (v: unknown): v is Record<string, unknown> => typeof v === 'object' && v !== null;
-  if (!isObject(before) || !isObject(after) || Array.isArray(before) || Array.isArray(after))
-    return json(before) === json(after) ? [] : [prefix];
-  return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((name) =>
-    configDifferences(before[name], after[name], prefix ? `${prefix}.${name}` : name),
-  );
-}
-
 function removeUnfinished(folder: string): void {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     if (entry.name.endsWith(UNFINISHED)) rmSync(join(folder, entry.name), { recursive: true, force: true });
   }
-}
-
-/** Lines of the log that a crash has not torn, and that `wanted` accepts. */
-function logLines(path: string, wanted: (event: Record<string, unknown>) => boolean): string {
-  const whole = readFileSync(path, 'utf8').split('\n').slice(0, -1);
-  return whole
-    .filter((line) => {
-      try {
-        return wanted(JSON.parse(line));
-      } catch {
-        return false;
-      }
-    })
-    .map((line) => `${line}\n`)
-    .join('');
 }
 
 export class RunFolder {
@@ -146,11 +117,7 @@ export class RunFolder {
       removeUnfinished(join(dir, 'pictures'));
       cleanCheckpoints(dir);
       const log = join(dir, LOG);
-      if (existsSync(log))
-        writeWhole(
-          log,
-          logLines(log, () => true),
-        );
+      if (existsSync(log)) writeWhole(log, logUpTo(readFileSync(log, 'utf8')));
       writeWhole(join(dir, CONFIG), `${json(config, 2)}\n`);
       return new RunFolder(dir, config);
     } catch (error) {
@@ -166,10 +133,7 @@ export class RunFolder {
   rewind(step: number): void {
     const path = join(this.dir, LOG);
     this.#log.close();
-    writeWhole(
-      path,
-      logLines(path, (event) => !(typeof event.step === 'number' && event.step > step)),
-    );
+    writeWhole(path, logUpTo(readFileSync(path, 'utf8'), step));
     this.#log = new Journal(path);
     this.#events.append(startEvent(seconds(), step + 1));
   }

@@ -4,6 +4,7 @@
 import type { Gpu } from '../gpu/gpu.ts';
 import type { DispatchTime } from '../gpu/profile.ts';
 import { writeWhole } from './durable.ts';
+import type { StepTrace } from './loop.ts';
 
 /** Steps of each phase that are traced: not the first, which compiles, where there is a second. */
 const FIRST = 1;
@@ -34,7 +35,7 @@ interface Step {
  * Collects the steps of one run and writes them to a file, anew after each. Results do not change: a traced step runs the same
  * dispatches in the same order. It takes longer, because each has a pass of its own.
  */
-export class Trace {
+export class Trace implements StepTrace {
   readonly path: string;
   readonly #gpu: Gpu;
   readonly #host: Event[] = [];

@@ -5,12 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { readSafetensors } from '../../src/data/safetensors.ts';
-import {
-  latestCheckpoint,
-  readCheckpoint,
-  type TensorGroup,
-  writeCheckpoint,
-} from '../../src/train/checkpoint.ts';
+import { latestCheckpoint, readCheckpoint, writeCheckpoint } from '../../src/train/checkpoint.ts';
+import type { TensorGroup } from '../../src/train/checkpoint-format.ts';
 import { equal, is, ok, suite } from '../suite.ts';
 
 const test = suite('checkpoints');

@@ -11,7 +11,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeImage } from '../../src/data/codecs.ts';
 import { latestCheckpoint } from '../../src/train/checkpoint.ts';
-import { configDifferences, RunFolder, readConfig } from '../../src/train/run-folder.ts';
+import { configDifferences } from '../../src/train/config.ts';
+import { RunFolder, readConfig } from '../../src/train/run-folder.ts';
 import { equal, is, ok, suite } from '../suite.ts';
 
 const test = suite('run folder');

@@ -1,5 +1,6 @@
 // Writes one checkpoint after the other until it is killed; every value of step N is N.
-import { type TensorGroup, writeCheckpoint } from '../../src/train/checkpoint.ts';
+import { writeCheckpoint } from '../../src/train/checkpoint.ts';
+import type { TensorGroup } from '../../src/train/checkpoint-format.ts';
 
 const dir = process.argv[2];
 const COUNT = 100_000;

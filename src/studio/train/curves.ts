@@ -7,7 +7,7 @@ import { coalesced } from './redraw.ts';
 
 /** Longer curves are drawn as the means of stretches. */
 const MOST_POINTS = 1000;
-const HEIGHT = 128;
+const HEIGHT = 112;
 const AXIS_FONT = '12px system-ui, sans-serif';
 
 interface Curve {
@@ -36,10 +36,10 @@ function condense(values: readonly number[]): number[] {
   });
 }
 
-/** Four digits that count. */
+/** Four digits that count, or two where the exponent needs the room. */
 const decimal = (value: number): string =>
   value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e5)
-    ? value.toExponential(2)
+    ? value.toExponential(1)
     : value.toPrecision(4);
 
 /** Ticks for a logarithmic axis that may span less than a decade. */
@@ -127,13 +127,15 @@ class TermChart {
         axes: [
           {
             ...axis,
-            size: 24,
+            size: 22,
+            space: 40,
             gap: 2,
             incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4],
           },
           {
             ...axis,
-            size: 52,
+            size: 48,
+            space: 22,
             gap: 4,
             ...(log && { splits: (_: uPlot, __: number, low: number, high: number) => logTicks(low, high) }),
             values: (_, ticks) =>
@@ -203,10 +205,10 @@ export class Curves {
       h(
         'div',
         { class: 'head' },
-        h('h2', {}, 'Loss'),
-        h('span', { class: 'note' }, 'thin: each step; bold: smoothed'),
+        h('h2', {}, 'Curves'),
         h('label', { class: 'inline' }, 'Smoothing', smoothing),
         h('label', { class: 'inline' }, log, 'Logarithmic'),
+        h('span', { class: 'note' }, 'Thin: each step. Bold: smoothed.'),
       ),
       this.#empty,
       this.#place,

@@ -31,7 +31,7 @@ function copyButton(text: string, what: () => string): HTMLButtonElement {
 
 export class Files {
   readonly root: HTMLElement;
-  readonly #command = h('pre', {});
+  readonly #command = h('code', {});
   readonly #commandRow: HTMLElement;
   readonly #checkpoint: HTMLButtonElement;
   readonly #config: HTMLButtonElement;
@@ -58,19 +58,14 @@ export class Files {
     );
     this.#commandRow = h(
       'div',
-      { hidden: true },
-      h(
-        'div',
-        { class: 'head' },
-        h('h3', {}, 'The same in a terminal'),
-        copyButton('Copy', () => this.#run!.command),
-      ),
+      { class: 'command', hidden: true },
+      h('span', { class: 'note' }, 'In a terminal:'),
       this.#command,
+      copyButton('Copy command', () => this.#run!.command),
     );
     this.root = h(
       'section',
       { class: 'files', 'aria-label': 'Files and link' },
-      h('h2', {}, 'Keep and share'),
       h(
         'div',
         { class: 'buttons' },
@@ -79,13 +74,12 @@ export class Files {
         this.#checkpoint,
         button('Load checkpoint …', () => input.click()),
         input,
-      ),
-      h(
-        'p',
-        { class: 'note' },
-        'The link holds all of these settings. A checkpoint holds the run; in Node it goes on with ',
-        h('code', {}, 'npx warpmix train --resume FILE.zip'),
-        '.',
+        h(
+          'span',
+          { class: 'note' },
+          'The link holds these settings. A checkpoint goes on in Node, too: ',
+          h('code', {}, 'npx warpmix train --resume FILE.zip'),
+        ),
       ),
       this.#commandRow,
     );

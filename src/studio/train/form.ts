@@ -104,7 +104,7 @@ export class RunForm {
         'p',
         { class: 'lengths' },
         button('Short look', () => this.#change(shortLook), {
-          title: 'A few steps of every phase: about a minute on a software adapter, seconds on a GPU',
+          title: 'A few steps of every phase: a minute or two on a software adapter, seconds on a GPU',
         }),
         button('The whole run', () => this.#change(wholeRun), {
           title: 'Every phase as long as the preset has it',
@@ -113,7 +113,7 @@ export class RunForm {
       h(
         'p',
         { class: 'note' },
-        'A short look takes about a minute on a software adapter and shows each phase; it is too short to learn much.',
+        'A short look takes a minute or two on a software adapter and shows each phase; it is too short to learn much.',
       ),
       field('Further settings, one a line', this.#set),
       this.#list,

@@ -7,7 +7,7 @@ import type { RunRequest } from './protocol.ts';
 /** Steps of every phase in a short look. */
 const SHORT = 40;
 
-/** About a minute on a software adapter: every phase, none long enough to learn much. */
+/** A minute or two on a software adapter: every phase, none long enough to learn much. */
 export function shortLook(request: RunRequest): RunRequest {
   const whole = wholeRun(request);
   const hasDepthFirst = /^three-ways/.test(request.recipe);

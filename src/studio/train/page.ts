@@ -44,7 +44,7 @@ class TrainPage implements Section {
   readonly #pictureButton: HTMLButtonElement;
   #phase: string | null = null;
   #hint = '';
-  #seconds = '30';
+  #seconds = '10';
   #lookTimer: ReturnType<typeof setTimeout> | undefined;
   /** Steps that the pictures and the scores show. */
   #seen = { pictures: -1, scores: -1 };
@@ -97,7 +97,7 @@ class TrainPage implements Section {
       h(
         'div',
         { class: 'train' },
-        h('div', { class: 'settings-column' }, this.#form.root, this.#files.root),
+        this.#form.root,
         h(
           'div',
           { class: 'run-column' },
@@ -108,6 +108,7 @@ class TrainPage implements Section {
           this.#notes,
         ),
         this.#scores.root,
+        this.#files.root,
         this.#wall.root,
       ),
     );
@@ -207,15 +208,17 @@ class TrainPage implements Section {
 
   async #lookAtRest(): Promise<void> {
     const { step } = this.#session;
+    await this.#keepNow();
     if (this.#seen.pictures !== step) await this.#picture();
     if (this.#session.stage !== 'running' && this.#session.step === step) await this.#score();
   }
 
   /** One look at a time, and none that keeps the page from hearing of a loss. */
-  async #look(button: HTMLButtonElement, ask: () => Promise<void>): Promise<void> {
+  async #look(button: HTMLButtonElement, busy: string, ask: () => Promise<void>): Promise<void> {
     if (this.#looking) return;
     this.#looking = true;
-    button.setAttribute('aria-busy', 'true');
+    const text = button.textContent;
+    button.textContent = busy;
     this.#put();
     try {
       await ask();
@@ -223,13 +226,13 @@ class TrainPage implements Section {
       if (!(error instanceof WorkerDiedError)) report(error);
     } finally {
       this.#looking = false;
-      button.removeAttribute('aria-busy');
+      button.textContent = text;
       this.#put();
     }
   }
 
   #picture(): Promise<void> {
-    return this.#look(this.#pictureButton, async () => {
+    return this.#look(this.#pictureButton, 'Drawing …', async () => {
       const { run, step } = this.#session;
       const began = performance.now();
       this.#seen.pictures = step;
@@ -241,7 +244,7 @@ class TrainPage implements Section {
   }
 
   #score(): Promise<void> {
-    return this.#look(this.#scoreButton, async () => {
+    return this.#look(this.#scoreButton, 'Scoring …', async () => {
       const { run, step } = this.#session;
       this.#seen.scores = step;
       const outcome = await this.#session.evaluate();
@@ -263,6 +266,16 @@ class TrainPage implements Section {
     await this.#load({ bytes: new Uint8Array(await file.arrayBuffer()), step: 0, name: file.name });
   }
 
+  /** A run that rests is kept as it is: the worker keeps one from time to time only. */
+  async #keepNow(): Promise<void> {
+    if (this.#session.copy?.step === this.#session.step) return;
+    try {
+      await this.#keep(await this.#session.checkpoint());
+    } catch (error) {
+      if (!(error instanceof WorkerDiedError)) report(error);
+    }
+  }
+
   /** @returns whether the run is there */
   async #load(copy: Copy): Promise<boolean> {
     this.#form.error(null);
@@ -279,6 +292,7 @@ class TrainPage implements Section {
   }
 
   async #keep(copy: Copy): Promise<void> {
+    this.#session.copy = copy;
     try {
       await keep(copy);
     } catch (error) {

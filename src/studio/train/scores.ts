@@ -17,21 +17,25 @@ export function classSwatch(color: readonly number[]): HTMLElement {
   return swatch;
 }
 
-export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+/** With one digit; what is less than that shows is not nothing. */
+export const percent = (share: number): string =>
+  share > 0 && share < 5e-4 ? '<0.1 %' : `${(100 * share).toFixed(1)} %`;
 
 function iouTable({ scores, shares }: SegmentationEvaluation, classes: Classes): HTMLElement {
   const rows = classes.map(({ name, color }, k) => {
     const iou = scores.iou[name];
     const bar = h('div', { class: 'bar', 'aria-hidden': 'true' }, h('i', {}));
     const fill = bar.firstChild as HTMLElement;
-    fill.style.width = percent(iou ?? 0);
+    fill.style.width = `${100 * (iou ?? 0)}%`;
     return h(
       'tr',
-      { class: iou === null ? 'absent' : 'scored' },
+      iou === null
+        ? { class: 'absent', title: 'The labels have no such pixel: not scored, not in the mean' }
+        : {},
       h('th', { scope: 'row' }, classSwatch(color), name),
-      h('td', { class: 'number' }, iou === null ? 'not in the labels' : percent(iou)),
+      h('td', { class: 'number' }, iou === null ? 'n/a' : percent(iou)),
       h('td', { class: 'bars' }, iou === null ? null : bar),
-      h('td', { class: 'number' }, iou === null ? '' : percent(shares[k])),
+      h('td', { class: 'number' }, percent(shares[k])),
     );
   });
   return h(

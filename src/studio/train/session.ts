@@ -26,7 +26,7 @@ export class TrainSession {
   step = 0;
   /** A run is being built; the one before stays until it is. */
   preparing = false;
-  /** The newest copy that the worker made of this run. */
+  /** The newest copy of this run. */
   copy: Copy | null = null;
   readonly #listener: SessionListener;
   #remote: TrainRemote | null = null;
@@ -83,10 +83,7 @@ export class TrainSession {
       this.#listener.changed();
     });
     remote.on('note', (text) => this.#listener.note(text));
-    remote.on('saved', (copy) => {
-      this.copy = copy;
-      this.#listener.saved(copy);
-    });
+    remote.on('saved', (copy) => this.#listener.saved(copy));
     remote.on('failed', ({ name, message }) => {
       remote.terminate();
       this.#lose(`${name}: ${message}`);

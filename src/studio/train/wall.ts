@@ -10,8 +10,10 @@ type Classes = Prepared['classes'];
 type Panel = Gallery['panels'][number];
 
 const GAP = 12;
-/** Panels beside each other, which the scale is chosen for. */
+/** Panels that are to be beside each other, at least. */
 const BESIDE = 4;
+/** Width of a panel, pixels. */
+const LARGE_ENOUGH = 240;
 
 function draw(canvas: HTMLCanvasElement, { width, height, data }: RgbImage): void {
   canvas.width = width;
@@ -159,9 +161,8 @@ class Row {
       marker.hidden = !pixel || !same;
       if (!pixel || !same) continue;
       const scale = canvas.clientWidth / canvas.width;
-      marker.style.left = `${pixel.x * scale}px`;
-      marker.style.top = `${pixel.y * scale}px`;
-      marker.style.width = marker.style.height = `${Math.max(scale, 3)}px`;
+      marker.style.left = `${(pixel.x + 0.5) * scale}px`;
+      marker.style.top = `${(pixel.y + 0.5) * scale}px`;
     }
     if (!pixel || !looked) {
       this.#readout.textContent = '';
@@ -205,12 +206,14 @@ class Row {
     );
   }
 
-  /** Enlarges by whole factors, as far as four panels fit beside each other. */
+  /** Enlarges by whole factors: as far as the row holds all panels where they are large enough, or some otherwise. */
   fit(): void {
-    const place = (this.#panels.clientWidth + GAP) / BESIDE - GAP;
-    if (place <= 0) return;
+    const total = this.#panels.clientWidth + GAP;
     for (const { canvas } of this.#shown) {
-      canvas.style.width = `${canvas.width * Math.max(1, Math.floor(place / canvas.width))}px`;
+      const scale = (beside: number) => Math.max(1, Math.floor((total / beside - GAP) / canvas.width));
+      const all = scale(Math.max(BESIDE, this.#shown.length));
+      const chosen = all * canvas.width >= LARGE_ENOUGH ? all : scale(BESIDE);
+      canvas.style.width = `${canvas.width * chosen}px`;
     }
   }
 }

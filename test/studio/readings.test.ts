@@ -43,8 +43,8 @@ test('errors are right, wrong in both colours of the hatch, or void', () => {
 
 test('numbers come back from their colours', () => {
   is(read(CAPTIONS.confidence, confidencePicture([0.25, 0.9], 2, 1)).at(1, 0), 'confidence 0.90');
-  is(read(CAPTIONS.photometricError, greyPicture([0.1, 0.9], 2, 1, 0, 0.4)).at(0, 0), 'error 0.100');
-  is(read(CAPTIONS.photometricError, greyPicture([0.1, 0.9], 2, 1, 0, 0.4)).at(1, 0), 'error 0.400 or more');
+  is(read(CAPTIONS.photometricError, greyPicture([0.1, 0.9], 2, 1, 0, 0.4)).at(0, 0), 'error 0.10');
+  is(read(CAPTIONS.photometricError, greyPicture([0.1, 0.9], 2, 1, 0, 0.4)).at(1, 0), 'error 0.40 or more');
   const near = Float32Array.from({ length: 101 }, (_, i) => 1 + i);
   // The scale ends at the 95th percentile, so that a value of 48.5 is half of it.
   is(

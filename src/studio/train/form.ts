@@ -153,6 +153,7 @@ export class RunForm {
     this.#seed.value = text(request.seed);
     this.#steps.value = text(request.steps);
     this.#set.value = request.set.join('\n');
+    this.error(null);
     this.#putNotes();
   }
 

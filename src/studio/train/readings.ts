@@ -30,7 +30,7 @@ export interface Reading {
 /** 1024 values from 0 to 1: finer than the colours are. */
 const RAMP = Float32Array.from({ length: 1024 }, (_, i) => i / 1023);
 
-/** The index of the colour of `palette` that is nearest to that of a pixel. */
+/** The index of the colour of `palette` that is nearest to that of a pixel; of equal neighbours the one in the middle. */
 function nearestIn(palette: RgbImage): (image: RgbImage, pixel: number) => number {
   const known = new Map<number, number>();
   return ({ data }, pixel) => {
@@ -38,15 +38,14 @@ function nearestIn(palette: RgbImage): (image: RgbImage, pixel: number) => numbe
     const key = (r << 16) | (g << 8) | b;
     let best = known.get(key);
     if (best === undefined) {
-      best = 0;
-      let least = Number.POSITIVE_INFINITY;
+      let [first, last, least] = [0, 0, Number.POSITIVE_INFINITY];
       for (let i = 0; i < palette.data.length / 3; i++) {
-        const miss =
-          (palette.data[3 * i] - r) ** 2 +
-          (palette.data[3 * i + 1] - g) ** 2 +
-          (palette.data[3 * i + 2] - b) ** 2;
-        if (miss < least) [best, least] = [i, miss];
+        const [pr, pg, pb] = palette.data.subarray(3 * i, 3 * i + 3);
+        const miss = (pr - r) ** 2 + (pg - g) ** 2 + (pb - b) ** 2;
+        if (miss < least) [first, last, least] = [i, i, miss];
+        else if (miss === least && last === i - 1) last = i;
       }
+      best = (first + last) >> 1;
       known.set(key, best);
     }
     return best;
@@ -148,7 +147,7 @@ const greyReading = (image: RgbImage, most: number, name: string): Reading =>
   numberReading(
     image,
     greyPicture(RAMP, RAMP.length, 1, 0, 1),
-    (share) => `${name} ${(most * share).toFixed(3)}${share === 1 ? ' or more' : ''}`,
+    (share) => `${name} ${(most * share).toFixed(2)}${share === 1 ? ' or more' : ''}`,
   );
 
 /** Photometric errors are drawn from black at 0 to white at this. */

@@ -38,7 +38,12 @@ class TrainPage implements Section {
   readonly #wall: Wall;
   readonly #files: Files;
   readonly #session: TrainSession;
-  readonly #about = h('p', { class: 'about' });
+  readonly #about = h(
+    'p',
+    { class: 'about' },
+    'Start trains the run that is described beside, in a worker of this page and on the adapter of this machine. Curves, scores and ' +
+      'pictures come as it goes on. The address of the page holds the settings, so that a link repeats the run.',
+  );
   readonly #notes = h('ul', { class: 'note log', 'aria-label': 'Notes' });
   readonly #scoreButton: HTMLButtonElement;
   readonly #pictureButton: HTMLButtonElement;
@@ -53,6 +58,7 @@ class TrainPage implements Section {
   #pictureMs = 0;
   #storageTold = false;
   #takeAwayLoss = () => {};
+  #takeAwayOffer = () => {};
 
   constructor(root: HTMLElement) {
     this.#form = new RunForm(() => this.#settingsChanged());
@@ -177,6 +183,7 @@ class TrainPage implements Section {
   #prepared(): void {
     const run = this.#session.run!;
     this.#takeAwayLoss();
+    this.#takeAwayOffer();
     this.#phase = null;
     this.#hint = '';
     this.#seen = { pictures: -1, scores: -1 };
@@ -314,10 +321,14 @@ class TrainPage implements Section {
     if (!found) return;
     const { step, file } = found;
     const when = new Date(file.lastModified).toLocaleString();
-    notice('warning', `this browser keeps a run of ${when}, step ${step}.`, {
-      [`Go on from step ${step}`]: async () =>
-        void this.#load({ bytes: new Uint8Array(await file.arrayBuffer()), step, name: file.name }),
-    });
+    this.#takeAwayOffer = notice(
+      'warning',
+      `this browser keeps a run of ${when}, step ${step}. Another run will take its place.`,
+      {
+        [`Go on from step ${step}`]: async () =>
+          void this.#load({ bytes: new Uint8Array(await file.arrayBuffer()), step, name: file.name }),
+      },
+    );
   }
 
   #lost(why: string): void {

@@ -75,6 +75,19 @@ export interface Session {
   variants: RunVariants | undefined;
 }
 
+/**
+ * A run goes on with the settings that it began with.
+ * @param where how errors call the run. @param otherwise what works with other settings
+ * @throws DataError naming those that differ
+ */
+export function checkSettings(where: string, before: object, now: object, otherwise: string): void {
+  const changed = configDifferences(before, now);
+  if (changed.length === 0) return;
+  throw new DataError(
+    `${where}: cannot resume with other settings; these differ: ${changed.join(', ')}. Take them back, or ${otherwise}`,
+  );
+}
+
 /** Makes the folder of a run, or goes on with the one that is there: its state is put into `plan`. */
 export function openRunFolder(
   dir: string,
@@ -86,15 +99,7 @@ export function openRunFolder(
   resume: boolean,
 ): Pick<Session, 'run' | 'start' | 'isNew'> {
   const settings = { recipe, ...config, ...(variants && { variants }) };
-  if (before) {
-    const changed = configDifferences(before, settings);
-    if (changed.length > 0) {
-      throw new DataError(
-        `${dir}: cannot resume with other settings; these differ: ${changed.join(', ')}. Take them back, or name another ` +
-          'folder with --out',
-      );
-    }
-  }
+  if (before) checkSettings(dir, before, settings, 'name another folder with --out');
   const { found, skipped } = before ? latestCheckpoint(dir) : { found: null, skipped: [] };
   for (const { path, reason } of skipped) note(`skipped ${path}: ${reason}`);
   const checkpoint = found && readCheckpoint(found.path);

@@ -10,8 +10,8 @@ export interface Phase<Batch = unknown, In extends Inputs = Inputs> {
   steps: number;
   /** Images that one step looks at, for images per second. */
   imagesPerStep: number;
-  /** Counts the steps taken; the loop sets the count when a run resumes. */
-  readonly optimizer: { steps: number };
+  /** Counts the steps taken; the loop sets the count when a run resumes. `dispose` frees its tensors, not the parameters. */
+  readonly optimizer: { steps: number; dispose(): void };
   /** Once, before the first step; not when a run resumes inside the phase. */
   begin?(): Promise<void>;
   /** The batch of a step: a pure function of the step's number. */

@@ -32,6 +32,19 @@ interface Running {
   momentum: number;
 }
 
+let moving = true;
+
+/** Runs `fn` with all running statistics as they are: batch norm in training mode then changes nothing. */
+export function fixedStatistics<T>(fn: () => T): T {
+  const before = moving;
+  moving = false;
+  try {
+    return fn();
+  } finally {
+    moving = before;
+  }
+}
+
 /** Sizes of x as samples, positions, channels. */
 function sizes(op: string, x: Tensor): { n: number; s: number; c: number } {
   if (x.dtype !== 'f32') throw new ShapeError(`${op}: needs f32, got ${x.dtype}`);
@@ -197,7 +210,7 @@ function normalise(
  * @param x [N,H,W,C] or [N,C], f32
  * @param gamma [C]
  * @param beta [C]
- * @param runningMean [C], written in training
+ * @param runningMean [C], written in training, but for `fixedStatistics`
  * @param runningVar [C], written in training
  * @param options.momentum share of the batch in the running statistics
  * @param options.activation applied to the result, in the same pass
@@ -217,7 +230,8 @@ export function batchNorm(
   checkChannels('batchNorm', p.c, { gamma, beta, runningMean, runningVar });
   if (!training) return frozenNorm(x, gamma, beta, p, runningMean, runningVar, eps, activation);
   checkCount('batchNorm', x, p);
-  return normalise('batchNorm', x, gamma, beta, p, eps, { runningMean, runningVar, momentum }, activation);
+  const running = moving ? { runningMean, runningVar, momentum } : null;
+  return normalise('batchNorm', x, gamma, beta, p, eps, running, activation);
 }
 
 /** Batch norm with constant statistics: linear in x, but for the activation. */

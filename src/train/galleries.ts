@@ -5,6 +5,7 @@ import { step, type Tensor, tensor } from '../autograd/tensor.ts';
 import { toFloat } from '../data/augment.ts';
 import { allFrames, type FrameRef, videoBatch, videoFrames } from '../data/batch.ts';
 import type { ClassInfo, RgbImage, Split } from '../data/types.ts';
+import type { Numbers } from '../gpu/kernel.ts';
 import { type CrossDomainPhase, pairInputs } from '../methods/crossDomain.ts';
 import {
   type DepthNetworks,
@@ -22,6 +23,7 @@ import type { GrowingSelection } from '../methods/selectionPhase.ts';
 import { type Mixable, mixedInputs } from '../methods/threeWays.ts';
 import type { DepthModel, SegmentationModel } from '../models/models.ts';
 import { slice } from '../ops/movement.ts';
+import { fixedStatistics } from '../ops/norm.ts';
 import { argmax, mean } from '../ops/reduce.ts';
 import { minPhotometricError } from '../ops/reprojection.ts';
 import {
@@ -35,7 +37,7 @@ import {
   maskPicture,
   rgbPicture,
 } from './pictures.ts';
-import type { Gallery } from './plan.ts';
+import type { Gallery, PanelValues } from './plan.ts';
 import { CAPTIONS } from './report.ts';
 import { reasonText } from './selecting.ts';
 
@@ -46,23 +48,33 @@ const spread = <T>(list: readonly T[], count: number): T[] =>
     (_, i) => list[Math.floor(((i + 0.5) * list.length) / count)],
   );
 
-async function readAll<K extends string>(tensors: Record<K, Tensor>): Promise<Record<K, ArrayLike<number>>> {
+async function readAll<K extends string>(tensors: Record<K, Tensor>): Promise<Record<K, Numbers>> {
   const entries = Object.entries(tensors) as [K, Tensor][];
-  const read: Partial<Record<K, ArrayLike<number>>> = {};
+  const read: Partial<Record<K, Numbers>> = {};
   for (const [name, one] of entries) {
     read[name] = await one.data();
     one.dispose();
   }
-  return read as Record<K, ArrayLike<number>>;
+  return read as Record<K, Numbers>;
 }
 
 const image4 = (image: RgbImage): Tensor => tensor(toFloat(image).data, [1, image.height, image.width, 3]);
 
-const panel = (title: string, kind: keyof typeof CAPTIONS, image: RgbImage) => ({
+const panel = (
+  title: string,
+  kind: keyof typeof CAPTIONS,
+  image: RgbImage,
+  shows?: PanelValues['kind'],
+  data?: ArrayLike<number>,
+): Gallery['panels'][number] => ({
   title,
   caption: CAPTIONS[kind],
   image,
+  ...(shows && data && { values: { kind: shows, data } }),
 });
+
+/** The part of a batch that belongs to its first image. */
+const first = (values: Numbers, size: number): Numbers => values.slice(0, size);
 
 /** Disparity beside the true one, and what view synthesis makes of the neighbours. */
 export async function depthGalleries(
@@ -76,6 +88,7 @@ export async function depthGalleries(
   for (const ref of spread(refs, 4)) {
     const { image, depth } = await ref.split.load(ref.index);
     const { width, height } = image;
+    const measured = depth && inverseDepth(depth.data);
     const host = await videoBatch([ref], { seed: 0, step: 0, augment: false });
     const seen = await readAll(
       step(() =>
@@ -93,17 +106,25 @@ export async function depthGalleries(
         }),
       ),
     );
+    const used = Uint8Array.from(seen.winner, (w) => (w < 2 ? 1 : 0));
     galleries.push({
       title: `Depth: ${ref.split.id(ref.index)}`,
       panels: [
         panel('input', 'image', image),
-        panel('disparity', 'disparity', disparityPicture(seen.disparity, width, height)),
-        ...(depth
+        panel(
+          'disparity',
+          'disparity',
+          disparityPicture(seen.disparity, width, height),
+          'disparity',
+          seen.disparity,
+        ),
+        ...(measured
           ? [
               {
                 title: 'true disparity',
                 caption: 'Measured inverse depth, in the same colours.',
-                image: disparityPicture(inverseDepth(depth.data), width, height),
+                image: disparityPicture(measured, width, height),
+                values: { kind: 'disparity' as const, data: measured },
               },
             ]
           : []),
@@ -112,15 +133,15 @@ export async function depthGalleries(
           'photometric error',
           averages ? 'meanPhotometricError' : 'photometricError',
           greyPicture(seen.error, width, height, 0, 0.4),
+          'error',
+          seen.error,
         ),
         panel(
           'automask',
           averages ? 'unusedAutomask' : 'automask',
-          maskPicture(
-            Array.from(seen.winner, (w) => (w < 2 ? 1 : 0)),
-            width,
-            height,
-          ),
+          maskPicture(used, width, height),
+          'mask',
+          used,
         ),
       ],
     });
@@ -145,10 +166,16 @@ export async function segmentationGalleries(
       title: `Segmentation: ${split.id(index)}`,
       panels: [
         panel('input', 'image', image),
-        panel('prediction', 'prediction', labelPicture(seen.label, width, height, classes)),
+        panel(
+          'prediction',
+          'prediction',
+          labelPicture(seen.label, width, height, classes),
+          'class',
+          seen.label,
+        ),
         ...(label
           ? [
-              panel('truth', 'truth', labelPicture(label.data, width, height, classes)),
+              panel('truth', 'truth', labelPicture(label.data, width, height, classes), 'class', label.data),
               panel('errors', 'error', errorPicture(seen.label, label.data, width, height, classes)),
             ]
           : []),
@@ -185,14 +212,17 @@ export async function mixtureGalleries(
     const batch = await phase.load(at);
     const { width, height, images } = batch.mixed;
     const seen = await readAll(
-      step(() => {
-        const { mask, images: mixed, label, confidence } = phase.mixture(upload(mixedInputs(batch)));
-        return { mask, mixed, label, confidence };
-      }),
+      step(() =>
+        fixedStatistics(() => {
+          const { mask, images: mixed, label, confidence } = phase.mixture(upload(mixedInputs(batch)));
+          return { mask, mixed, label, confidence };
+        }),
+      ),
     );
     const pixels = width * height;
-    const part = (values: ArrayLike<number>, channels = 1) =>
-      Array.prototype.slice.call(values, 0, channels * pixels) as number[];
+    const mask = first(seen.mask, pixels);
+    const label = first(seen.label, pixels);
+    const confidence = first(seen.confidence, pixels);
     galleries.push({
       title: `${MIX_NAMES[mix]} ${at + 1}`,
       panels: [
@@ -202,10 +232,16 @@ export async function mixtureGalleries(
           'mixSecond',
           rgbPicture(images.subarray(3 * pixels, 6 * pixels), width, height),
         ),
-        panel('mask', MASK_CAPTIONS[mix], maskPicture(part(seen.mask), width, height)),
-        panel('mixture', 'mixture', rgbPicture(part(seen.mixed, 3), width, height)),
-        panel('pseudo-label', 'mixedLabel', labelPicture(part(seen.label), width, height, classes)),
-        panel('confidence', 'confidence', confidencePicture(part(seen.confidence), width, height)),
+        panel('mask', MASK_CAPTIONS[mix], maskPicture(mask, width, height), 'mask', mask),
+        panel('mixture', 'mixture', rgbPicture(first(seen.mixed, 3 * pixels), width, height)),
+        panel('pseudo-label', 'mixedLabel', labelPicture(label, width, height, classes), 'class', label),
+        panel(
+          'confidence',
+          'confidence',
+          confidencePicture(confidence, width, height),
+          'confidence',
+          confidence,
+        ),
       ],
     });
   }
@@ -222,22 +258,27 @@ export async function crossDomainGalleries(
     const batch = await phase.load(at);
     const { width, height, images } = batch.mixed;
     const seen = await readAll(
-      step(() => {
-        const pair = phase.acrossMixture(upload(pairInputs(batch)));
-        return { mask: pair.mask, mixed: pair.images, label: pair.label, weight: pair.weight };
-      }),
+      step(() =>
+        fixedStatistics(() => {
+          const pair = phase.acrossMixture(upload(pairInputs(batch)));
+          return { mask: pair.mask, mixed: pair.images, label: pair.label, weight: pair.weight };
+        }),
+      ),
     );
-    const first = (values: ArrayLike<number>, channels = 1) =>
-      Array.prototype.slice.call(values, 0, channels * width * height) as number[];
+    const pixels = width * height;
+    const mask = first(seen.mask, pixels);
+    const label = first(seen.label, pixels);
+    const weight = first(seen.weight, pixels);
+    const source = batch.source.images.subarray(0, 3 * pixels);
     galleries.push({
       title: `Cross-Domain DepthMix ${at + 1}`,
       panels: [
-        panel('source', 'mixSource', rgbPicture(first(batch.source.images, 3), width, height)),
-        panel('target', 'mixTarget', rgbPicture(first(images, 3), width, height)),
-        panel('mask', 'crossDomainMask', maskPicture(first(seen.mask), width, height)),
-        panel('mixture', 'mixture', rgbPicture(first(seen.mixed, 3), width, height)),
-        panel('label', 'crossDomainLabel', labelPicture(first(seen.label), width, height, classes)),
-        panel('weight', 'crossDomainWeight', greyPicture(first(seen.weight), width, height, 0, 1)),
+        panel('source', 'mixSource', rgbPicture(source, width, height)),
+        panel('target', 'mixTarget', rgbPicture(images.subarray(0, 3 * pixels), width, height)),
+        panel('mask', 'crossDomainMask', maskPicture(mask, width, height), 'mask', mask),
+        panel('mixture', 'mixture', rgbPicture(first(seen.mixed, 3 * pixels), width, height)),
+        panel('label', 'crossDomainLabel', labelPicture(label, width, height, classes), 'class', label),
+        panel('weight', 'crossDomainWeight', greyPicture(weight, width, height, 0, 1), 'weight', weight),
       ],
     });
   }

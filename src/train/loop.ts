@@ -223,7 +223,8 @@ async function runPhases(
   const total = totalSteps(plan);
   const result: LoopResult = { steps: start, curves: [] };
   const save = async (step: number) => {
-    await run?.saveCheckpoint(step, await finiteGroups(plan, step), checkpointMeta(plan));
+    const groups = await finiteGroups(plan, step);
+    await run?.saveCheckpoint(step, groups, checkpointMeta(plan));
   };
   let done = 0;
   for (const [index, phase] of plan.phases.entries()) {

@@ -5,10 +5,16 @@ import type { Module } from '../nn/module.ts';
 import type { DepthEvaluation, SegmentationEvaluation } from './evaluate.ts';
 import type { WeightsReport } from './weights-report.ts';
 
+/** What a picture shows at each of its pixels, row by row. Class ids are those of the plan; any other is void. */
+export interface PanelValues {
+  kind: 'class' | 'disparity' | 'error' | 'mask' | 'confidence' | 'weight';
+  data: ArrayLike<number>;
+}
+
 /** One row of pictures that belong together. */
 export interface Gallery {
   title: string;
-  panels: { title: string; caption: string; image: RgbImage }[];
+  panels: { title: string; caption: string; image: RgbImage; values?: PanelValues }[];
 }
 
 /** What training ends with. */

@@ -275,7 +275,10 @@ export async function threeWaysRecipe(config: Config): Promise<Plan> {
     }),
     galleries: async () => [
       ...(await segmentationGalleries(student, dataset.val, classes)),
-      ...(await mixtureGalleries(phase, method.mix, classes)),
+      // Before the images are chosen there is nothing to mix, and asking for it would choose them.
+      ...(!selection || (await selection.choices()).length === config.labels
+        ? await mixtureGalleries(phase, method.mix, classes)
+        : []),
       ...(selection ? [await selectionGallery(selection, method.selection, candidates, depth)] : []),
       ...(sees && filmed.val.intrinsics ? await depthGalleries(sees, filmed.val, config.depth) : []),
     ],

@@ -35,8 +35,11 @@ export function start(): void {
   worker = new Remote('train-worker.js', () => {});
   for (const event of ['step', 'state', 'note', 'failed', 'saved'] as const) {
     worker.on(event, (detail) => {
-      const kept = event === 'saved' ? { ...detail, bytes: null } : detail;
-      heard.push({ event, detail: kept } as TrainEvent);
+      if (typeof detail === 'object' && 'bytes' in detail) {
+        saved = detail.bytes;
+        detail = { ...detail, bytes: new Uint8Array() };
+      }
+      heard.push({ event, detail } as TrainEvent);
       news();
     });
   }
@@ -57,6 +60,10 @@ export const checkpoint = async () => {
 };
 export const run = (steps: number | null) => named(worker.call('run', steps));
 export const pause = () => named(worker.call('pause'));
+
+/** The file of the last `saved`, as `checkpoint` gives one. */
+let saved: Uint8Array | null = null;
+export const savedFile = () => saved && toText(saved);
 
 /** Waits until training stands, and gives everything that was told since the last call. */
 export async function stand(): Promise<TrainEvent[]> {

@@ -8,7 +8,15 @@ import { Trace } from '../../train/trace.ts';
 import { print, printJson } from '../output.ts';
 import { presetNamed, recipeNamed, recipes } from '../recipes.ts';
 import { readFinished } from '../report.ts';
-import { duration, openRunFolder, outlivingLoss, printOutcome, runSession } from '../session.ts';
+import { readResumeFile } from '../resume-file.ts';
+import {
+  checkSettings,
+  duration,
+  openRunFolder,
+  outlivingLoss,
+  printOutcome,
+  runSession,
+} from '../session.ts';
 import { repeated, UsageError, wholeNumber } from '../usage.ts';
 import { startVariants } from '../variants.ts';
 
@@ -37,7 +45,12 @@ const args = {
   config: { type: 'string', description: 'JSON file of settings', valueHint: 'FILE' },
   set: { type: 'string', description: 'one setting, such as depth.lr=1e-4; repeatable', valueHint: 'A.B=V' },
   out: { type: 'string', description: 'run folder (default: runs/RECIPE-DATE)', valueHint: 'DIR' },
-  resume: { type: 'string', description: '"auto": go on where the run in --out stopped', valueHint: 'auto' },
+  resume: {
+    type: 'string',
+    description:
+      '"auto": go on where the run in --out stopped; FILE.zip: with a run saved by the studio, in --out',
+    valueHint: 'auto|FILE',
+  },
   compare: {
     type: 'string',
     description: 'finished run to show beside this one in the report; repeatable',
@@ -96,8 +109,12 @@ export const train = defineCommand({
   args,
   async run({ args, rawArgs }) {
     const recipe = recipeNamed(args.recipe);
-    if (args.resume !== undefined && args.resume !== 'auto') {
-      throw new UsageError(`--resume '${args.resume}': expected auto`);
+    const file = args.resume === 'auto' ? undefined : args.resume;
+    if (file !== undefined && !file.endsWith('.zip')) {
+      throw new UsageError(`--resume '${file}': expected auto, or a file FILE.zip that the studio saved`);
+    }
+    if (file !== undefined && args['dry-run']) {
+      throw new UsageError(`--resume ${file}: goes on in a folder, and --dry-run writes none; leave one out`);
     }
     const config = resolveConfig(
       presetNamed(args.preset),
@@ -128,12 +145,20 @@ export const train = defineCommand({
     const dir = args.out ?? join('runs', `${args.recipe}-${stamp}`);
     const compare = repeated(rawArgs, 'compare').map(readFinished);
     const command = `npx warpmix train ${rawArgs.join(' ')}`;
+    const archive = file === undefined ? null : await readResumeFile(file, dir);
+    if (archive) {
+      const { variants } = archive.config;
+      const settings = { recipe: args.recipe, ...config, ...(variants !== undefined && { variants }) };
+      checkSettings(file!, archive.config, settings, 'leave --resume out to start anew');
+    }
     await outlivingLoss(args['dry-run'] ? null : dir, async (gpu, again) => {
-      const resume = again || (args.resume === 'auto' && existsSync(dir));
+      const saved = again ? null : archive;
+      const resume = again || saved !== null || (args.resume === 'auto' && existsSync(dir));
       const trace = args.trace === undefined ? null : new Trace(args.trace, gpu);
-      const before = resume ? readConfig(dir) : null;
+      const before = saved?.config ?? (resume ? readConfig(dir) : null);
       const variants = startVariants(gpu, Boolean(args.tuned), before);
       const plan = await recipe.plan(config);
+      saved?.unpack();
       const opened = args['dry-run']
         ? { run: null, start: 0, isNew: true }
         : openRunFolder(dir, args.recipe, config, plan, variants, before, resume);

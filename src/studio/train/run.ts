@@ -143,9 +143,10 @@ export class TrainingRun {
     this.#gate.end();
     await this.#training;
     await this.#turns.during(() => {
-      const { state, networks } = this.#plan;
+      const { state, networks, phases } = this.#plan;
       for (const group of [...Object.values(state), ...networks.map(({ module }) => module.state())])
         for (const tensor of Object.values(group)) tensor.dispose();
+      for (const { optimizer } of phases) optimizer.dispose();
     });
   }
 

@@ -246,7 +246,7 @@ class TrainPage implements Section {
       const galleries = await this.#session.galleries();
       if (run !== this.#session.run) return;
       this.#pictureMs = performance.now() - began;
-      this.#wall.put(galleries, run!.classes, step);
+      await this.#wall.put(galleries, run!.classes, step);
     });
   }
 

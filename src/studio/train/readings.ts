@@ -1,194 +1,106 @@
-// What the colour of a pixel stands for. Pictures are painted in the worker; the same painters, run here over all that they can
-// show, say what each colour means.
-import { magma } from '../../data/colormap.ts';
-import { paint } from '../../data/paint.ts';
-import type { RgbImage } from '../../data/types.ts';
-import {
-  confidencePicture,
-  errorPicture,
-  greyPicture,
-  labelPicture,
-  maskPicture,
-} from '../../train/pictures.ts';
-import type { Gallery } from '../../train/plan.ts';
+// What the pixels of a picture stand for, in words.
+import type { Gallery, PanelValues } from '../../train/plan.ts';
 import { CAPTIONS } from '../../train/report.ts';
 import type { Prepared } from './protocol.ts';
 
 type Panel = Gallery['panels'][number];
 type Classes = Prepared['classes'];
 
-/** What a picture shows, in words. */
 export interface Reading {
-  /** Class ids at each pixel, -1 for void; null for pictures of something else. */
-  labels: Int16Array | null;
+  /** Class ids at each pixel, where the picture shows classes. Any that is none of them is void. */
+  labels: ArrayLike<number> | null;
   /** Of one pixel, with its unit. */
   at(x: number, y: number): string;
   /** Of the whole picture. */
   summary: string;
 }
 
-/** 1024 values from 0 to 1: finer than the colours are. */
-const RAMP = Float32Array.from({ length: 1024 }, (_, i) => i / 1023);
+const percent = (part: number, whole: number) => `${Math.round((100 * part) / whole)} %`;
 
-/** The index of the colour of `palette` that is nearest to that of a pixel; of equal neighbours the one in the middle. */
-function nearestIn(palette: RgbImage): (image: RgbImage, pixel: number) => number {
-  const known = new Map<number, number>();
-  return ({ data }, pixel) => {
-    const [r, g, b] = data.subarray(3 * pixel, 3 * pixel + 3);
-    const key = (r << 16) | (g << 8) | b;
-    let best = known.get(key);
-    if (best === undefined) {
-      let [first, last, least] = [0, 0, Number.POSITIVE_INFINITY];
-      for (let i = 0; i < palette.data.length / 3; i++) {
-        const [pr, pg, pb] = palette.data.subarray(3 * i, 3 * i + 3);
-        const miss = (pr - r) ** 2 + (pg - g) ** 2 + (pb - b) ** 2;
-        if (miss < least) [first, last, least] = [i, i, miss];
-        else if (miss === least && last === i - 1) last = i;
-      }
-      best = (first + last) >> 1;
-      known.set(key, best);
-    }
-    return best;
-  };
-}
-
-const pixelsOf = ({ width, height }: RgbImage) => width * height;
-
-/** A picture of a number at each pixel. */
-function numberReading(image: RgbImage, palette: RgbImage, text: (share: number) => string): Reading {
-  const nearest = nearestIn(palette);
-  const share = (pixel: number) => RAMP[nearest(image, pixel)];
-  let sum = 0;
-  for (let i = 0; i < pixelsOf(image); i++) sum += share(i);
+/** One of a few things at each pixel, by a number that `name` names; and how much there is of the most frequent. */
+function things(
+  codes: ArrayLike<number>,
+  width: number,
+  name: (code: number) => string,
+): Omit<Reading, 'labels'> {
+  const counts = new Map<number, number>();
+  for (let i = 0; i < codes.length; i++) counts.set(codes[i], (counts.get(codes[i]) ?? 0) + 1);
+  const most = [...counts].sort(([, a], [, b]) => b - a).slice(0, 4);
   return {
-    labels: null,
-    at: (x, y) => text(share(y * image.width + x)),
-    summary: `on average ${text(sum / pixelsOf(image))}`,
+    at: (x, y) => name(codes[y * width + x]),
+    summary: most.map(([code, n]) => `${name(code)} ${percent(n, codes.length)}`).join(', '),
   };
 }
 
-/** A picture of one of a few things at each pixel. @param meanings of the colours of the palette */
-function thingReading(image: RgbImage, palette: RgbImage, meanings: readonly string[]): Reading {
-  const nearest = nearestIn(palette);
-  const counts = new Map<string, number>();
-  for (let i = 0; i < pixelsOf(image); i++) {
-    const thing = meanings[nearest(image, i)];
-    counts.set(thing, (counts.get(thing) ?? 0) + 1);
-  }
-  return {
-    labels: null,
-    at: (x, y) => meanings[nearest(image, y * image.width + x)],
-    summary: [...counts]
-      .map(([thing, n]) => `${thing} ${Math.round((100 * n) / pixelsOf(image))} %`)
-      .join(', '),
-  };
-}
-
-/** Squares of the checkerboard of void are four pixels wide, as is the period of the hatch. */
-const VOID_SIDE = 8;
-
-function labelReading(image: RgbImage, classes: Classes): Reading {
-  const infos = classes.map((one, id) => ({ id, ...one }));
-  const ids = [...infos.map(({ id }) => id), ...Array<number>(VOID_SIDE).fill(255)];
-  const palette = labelPicture(ids, ids.length, 1, infos);
-  const nearest = nearestIn(palette);
-  const labels = Int16Array.from({ length: pixelsOf(image) }, (_, i) => {
-    const found = nearest(image, i);
-    return found < classes.length ? found : -1;
-  });
-  const name = (label: number) => classes[label]?.name ?? 'void';
-  const shares = classShares(labels, classes.length);
-  const most = [...shares.keys()].filter((k) => shares[k] > 0).sort((a, b) => shares[b] - shares[a]);
-  return {
-    labels,
-    at: (x, y) => name(labels[y * image.width + x]),
-    summary: most
-      .slice(0, 4)
-      .map((k) => `${name(k)} ${Math.round(100 * shares[k])} %`)
-      .join(', '),
-  };
-}
+const nameIn = (classes: Classes) => (label: number) => classes[label]?.name ?? 'void';
 
 /** Share of all pixels that each class has. */
-export function classShares(labels: Int16Array, classes: number): number[] {
+export function classShares(labels: ArrayLike<number>, classes: number): number[] {
   const counts = new Array<number>(classes).fill(0);
-  for (const label of labels) if (label >= 0) counts[label] += 1;
+  for (let i = 0; i < labels.length; i++) if (labels[i] < classes) counts[labels[i]] += 1;
   return counts.map((n) => n / labels.length);
 }
 
-function errorReading(image: RgbImage): Reading {
-  const infos = [{ id: 0, name: '', color: [0, 0, 0] as const }];
-  const truth = [0, 0, 0, 0, 0, ...Array<number>(VOID_SIDE).fill(255)];
-  const prediction = truth.map((label, i) => (i < 4 ? 1 : label));
-  const meanings = ['wrong', 'wrong', 'wrong', 'wrong', 'right', ...Array<string>(VOID_SIDE).fill('void')];
-  return thingReading(image, errorPicture(prediction, truth, truth.length, 1, infos), meanings);
+/** What the dark and the bright pixels of a mask mean. */
+const MASKS: Record<string, readonly [dark: string, bright: string]> = {
+  [CAPTIONS.automask]: ['left out', 'teaches'],
+  [CAPTIONS.unusedAutomask]: ['fits as well unwarped', 'fits better warped'],
+  [CAPTIONS.crossDomainMask]: ['target', 'source'],
+};
+const OF_A_MIXTURE = ['second image', 'first image'] as const;
+
+/** A number as its picture means it. Measured disparity is 1 / metres, and 0 where nothing was measured. */
+function numberText(kind: PanelValues['kind'], isMeasured: boolean, value: number): string {
+  if (!isMeasured) return `${kind} ${value.toFixed(3)}`;
+  return value > 0 ? `${(1 / value).toFixed(1)} m away` : 'not measured';
 }
 
-const maskReading = (image: RgbImage, dark: string, bright: string): Reading =>
-  thingReading(image, maskPicture([0, 1], 2, 1), [dark, bright]);
+function valueReading(
+  { kind, data }: PanelValues,
+  { title, caption, image: { width } }: Panel,
+  classes: Classes,
+): Reading {
+  if (kind === 'class') {
+    return { labels: data, ...things(data, width, nameIn(classes)) };
+  }
+  if (kind === 'mask') {
+    const [dark, bright] = MASKS[caption] ?? OF_A_MIXTURE;
+    return { labels: null, ...things(data, width, (side) => (side === 0 ? dark : bright)) };
+  }
+  const text = (value: number) => numberText(kind, title === 'true disparity', value);
+  const sorted = Float32Array.from(data).sort();
+  return {
+    labels: null,
+    at: (x, y) => text(data[y * width + x]),
+    summary: `half of it between ${text(sorted[sorted.length >> 2])} and ${text(sorted[(3 * sorted.length) >> 2])}`,
+  };
+}
 
-const rgbReading = (image: RgbImage): Reading => ({
+/** Where the classes of two other pictures of the row differ. */
+function errorReading({ image: { width } }: Panel, row: readonly Panel[], classes: Classes): Reading | null {
+  const labelsOf = (caption: string) => row.find((one) => one.caption === caption)?.values?.data;
+  const prediction = labelsOf(CAPTIONS.prediction);
+  const truth = labelsOf(CAPTIONS.truth);
+  if (!prediction || !truth) return null;
+  const names = ['void', 'right', 'wrong'];
+  const codes = Uint8Array.from({ length: truth.length }, (_, i) =>
+    truth[i] >= classes.length ? 0 : prediction[i] === truth[i] ? 1 : 2,
+  );
+  return { labels: null, ...things(codes, width, (code) => names[code]) };
+}
+
+const colorReading = ({ image: { width, height, data } }: Panel): Reading => ({
   labels: null,
   at: (x, y) => {
-    const [r, g, b] = image.data.subarray(3 * (y * image.width + x));
+    const [r, g, b] = data.subarray(3 * (y * width + x));
     return `red ${r}, green ${g}, blue ${b}`;
   },
-  summary: `${image.width} x ${image.height} pixels`,
+  summary: `${width} x ${height} pixels`,
 });
 
-const disparityReading = (image: RgbImage): Reading =>
-  numberReading(
-    image,
-    paint(RAMP.length, 1, (i) => magma(RAMP[i])),
-    (share) => `${share.toFixed(2)} of the scale from far (0) to near (1)`,
-  );
-
-const greyReading = (image: RgbImage, most: number, name: string): Reading =>
-  numberReading(
-    image,
-    greyPicture(RAMP, RAMP.length, 1, 0, 1),
-    (share) => `${name} ${(most * share).toFixed(2)}${share === 1 ? ' or more' : ''}`,
-  );
-
-/** Photometric errors are drawn from black at 0 to white at this. */
-const BRIGHTEST_ERROR = 0.4;
-
-/** What the panel of a gallery shows. Its kind is known by its caption. */
-export function readingOf({ title, caption, image }: Panel, classes: Classes): Reading {
-  switch (caption) {
-    case CAPTIONS.prediction:
-    case CAPTIONS.truth:
-    case CAPTIONS.mixedLabel:
-    case CAPTIONS.pseudoLabel:
-    case CAPTIONS.crossDomainLabel:
-      return labelReading(image, classes);
-    case CAPTIONS.disparity:
-      return disparityReading(image);
-    case CAPTIONS.photometricError:
-    case CAPTIONS.meanPhotometricError:
-      return greyReading(image, BRIGHTEST_ERROR, 'error');
-    case CAPTIONS.crossDomainWeight:
-      return greyReading(image, 1, 'weight');
-    case CAPTIONS.automask:
-      return maskReading(image, 'left out', 'teaches');
-    case CAPTIONS.unusedAutomask:
-      return maskReading(image, 'fits as well unwarped', 'fits better warped');
-    case CAPTIONS.depthMixMask:
-    case CAPTIONS.classMixMask:
-    case CAPTIONS.cutMixMask:
-    case CAPTIONS.noMixMask:
-      return maskReading(image, 'second image', 'first image');
-    case CAPTIONS.crossDomainMask:
-      return maskReading(image, 'target', 'source');
-    case CAPTIONS.confidence:
-      return numberReading(
-        image,
-        confidencePicture(RAMP, RAMP.length, 1),
-        (share) => `confidence ${share.toFixed(2)}`,
-      );
-    case CAPTIONS.error:
-      return errorReading(image);
-    default:
-      return title === 'true disparity' ? disparityReading(image) : rgbReading(image);
-  }
+/** @param row the panels of its gallery */
+export function readingOf(panel: Panel, row: readonly Panel[], classes: Classes): Reading {
+  if (panel.values) return valueReading(panel.values, panel, classes);
+  const errors = panel.caption === CAPTIONS.error ? errorReading(panel, row, classes) : null;
+  return errors ?? colorReading(panel);
 }

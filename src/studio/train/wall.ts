@@ -19,9 +19,11 @@ function draw(canvas: HTMLCanvasElement, { width, height, data }: RgbImage): voi
   canvas.width = width;
   canvas.height = height;
   const pixels = new ImageData(width, height);
-  for (let i = 0; i < width * height; i++) {
-    pixels.data.set(data.subarray(3 * i, 3 * i + 3), 4 * i);
-    pixels.data[4 * i + 3] = 255;
+  for (let from = 0, to = 0; to < pixels.data.length; from += 3, to += 4) {
+    pixels.data[to] = data[from];
+    pixels.data[to + 1] = data[from + 1];
+    pixels.data[to + 2] = data[from + 2];
+    pixels.data[to + 3] = 255;
   }
   canvas.getContext('2d')!.putImageData(pixels, 0, 0);
 }
@@ -98,7 +100,7 @@ class Row {
     const { panels } = this.#galleries[this.#at];
     // Focus and the place of the reader stay where they are while pictures are renewed.
     if (panels.map(({ title }) => title).join() !== this.#shown.map(({ panel }) => panel.title).join()) {
-      this.#shown = panels.map((panel) => this.#panel(panel));
+      this.#shown = panels.map((panel) => this.#panel(panel, panels));
       this.#panels.replaceChildren(
         ...this.#shown.map(({ panel, canvas, marker }) =>
           h(
@@ -112,7 +114,7 @@ class Row {
     }
     for (const [i, shown] of this.#shown.entries()) {
       shown.panel = panels[i];
-      shown.reading = readingOf(panels[i], this.#classes);
+      shown.reading = readingOf(panels[i], panels, this.#classes);
       draw(shown.canvas, panels[i].image);
       shown.canvas.setAttribute(
         'aria-label',
@@ -124,7 +126,7 @@ class Row {
     this.#read();
   }
 
-  #panel(panel: Panel): Shown {
+  #panel(panel: Panel, row: readonly Panel[]): Shown {
     const canvas = h('canvas', { class: 'pixels', role: 'img', tabindex: 0 });
     const marker = h('i', { class: 'marker', 'aria-hidden': 'true', hidden: true });
     const inside = (x: number, y: number) => ({
@@ -149,7 +151,7 @@ class Row {
       const from = this.#pixel ?? { x: canvas.width >> 1, y: canvas.height >> 1 };
       move(this.#pixel ? inside(from.x + stride * by[0], from.y + stride * by[1]) : from);
     });
-    return { panel, reading: readingOf(panel, this.#classes), canvas, marker };
+    return { panel, reading: readingOf(panel, row, this.#classes), canvas, marker };
   }
 
   /** Says what is at the chosen pixel, in the panel that is looked at and in those of its classes. */
@@ -250,7 +252,7 @@ export class Wall {
     );
   }
 
-  put(galleries: readonly Gallery[], classes: Classes, step: number): void {
+  async put(galleries: readonly Gallery[], classes: Classes, step: number): Promise<void> {
     if (this.#rows.size === 0) this.#place.replaceChildren();
     this.#when.textContent = `after step ${step}`;
     const groups = new Map<string, Gallery[]>();
@@ -266,6 +268,8 @@ export class Wall {
         this.#place.append(row.root);
       }
       row.put(group);
+      // Large pictures take their time: the page may answer its user between two rows.
+      await new Promise((resolve) => setTimeout(resolve));
     }
   }
 }

@@ -63,7 +63,7 @@ export class Controls {
           ? 'Start anew'
           : 'Start';
     this.#main.disabled = preparing;
-    this.#one.disabled = preparing || this.#runs || stage === 'done';
+    this.#one.disabled = preparing || this.#runs || (stage === 'done' && !differs);
     this.#reset.disabled = preparing || run === null;
     this.#differs.hidden = !differs || preparing;
     say(this.#status, this.#words(session, phase));

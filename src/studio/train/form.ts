@@ -40,7 +40,7 @@ export class RunForm {
   readonly #seed = h('input', { type: 'number', min: 0, step: 1 });
   readonly #steps = h('input', { type: 'number', min: 1, step: 1 });
   readonly #set = h('textarea', {});
-  readonly #list = h('details', { class: 'settings' }, h('summary', {}, 'Every setting'));
+  readonly #list = h('details', { class: 'settings' }, h('summary', {}, 'All other settings'));
   readonly #picker = h('input', { type: 'file', 'aria-label': 'Folder of images', hidden: true });
   #spec = 'street';
 

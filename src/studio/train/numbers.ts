@@ -15,6 +15,9 @@ export function duration(seconds: number): string {
 
 const rate = (value: number) => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
 
+/** The first steps compile; by this one its time was measured, if it can be. */
+const MEASURED_BY = 3;
+
 export class Numbers {
   readonly root: HTMLElement;
   readonly #values: Record<'step' | 'phase' | 'images' | 'eta' | 'gpu' | 'memory', HTMLElement>;
@@ -27,6 +30,8 @@ export class Numbers {
   #last: TrainEvents['step'] | null = null;
   #step = 0;
   #gpuMs: number | null = null;
+  /** Steps since the run was built. */
+  #made = 0;
   readonly #draw = coalesced(() => this.#put());
 
   constructor() {
@@ -69,6 +74,7 @@ export class Numbers {
     this.#run = run;
     this.#last = null;
     this.#gpuMs = null;
+    this.#made = 0;
     this.#step = run.start;
     this.#timeline.replaceChildren(
       ...run.phases.map(({ name, steps }) => {
@@ -85,6 +91,7 @@ export class Numbers {
     this.#last = step;
     this.#step = step.step;
     this.#gpuMs = step.gpuMs ?? this.#gpuMs;
+    this.#made += 1;
     this.#draw();
   }
 
@@ -110,7 +117,8 @@ export class Numbers {
       this.#gpuNote.textContent = 'measured by timestamps, which the browser may round to 0.066 ms each';
     } else {
       values.gpu.textContent = '–';
-      this.#gpuNote.textContent = last ? 'not measured: this adapter has no timestamps' : '';
+      this.#gpuNote.textContent =
+        this.#made > MEASURED_BY ? 'not measured: this adapter has no timestamps' : '';
     }
     this.#bar.hidden = !last;
     if (last) this.#putMemory(last.memory);

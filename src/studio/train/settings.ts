@@ -21,10 +21,15 @@ function rows(json: Json, value: unknown, path: string): [name: string, value: s
   });
 }
 
-/** The list of settings, with their values in a preset. @param onPick with the line of one that was chosen */
+/** Settings that have a control of their own, and those that name files on a disk. */
+const LEFT_OUT = /^(data|labels|seed|depth\.from|weights\..*)$/;
+
+/** The list of other settings, with their values in a preset. @param onPick with the line of one that was chosen */
 export function settingsList(preset: PresetName, onPick: (line: string) => void): HTMLElement {
-  const entries = rows(z.toJSONSchema(schema) as Json, presets[preset], '').flatMap(
-    ([name, value, meaning]) => {
+  const all = rows(z.toJSONSchema(schema) as Json, presets[preset], '');
+  const entries = all
+    .filter(([name]) => !LEFT_OUT.test(name))
+    .flatMap(([name, value, meaning]) => {
       const line = `${name}=${value}`;
       const pick = h(
         'button',
@@ -33,7 +38,6 @@ export function settingsList(preset: PresetName, onPick: (line: string) => void)
       );
       pick.addEventListener('click', () => onPick(line));
       return [h('dt', {}, pick), h('dd', { class: 'note' }, meaning)];
-    },
-  );
+    });
   return h('dl', { class: 'settings-list' }, ...entries);
 }

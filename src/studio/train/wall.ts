@@ -224,7 +224,7 @@ export class Wall {
   readonly root: HTMLElement;
   readonly #place = h('div', {});
   readonly #when = h('span', { class: 'note' });
-  readonly #rows = new Map<string, Row>();
+  #rows = new Map<string, Row>();
 
   /** @param controls that ask for pictures */
   constructor(...controls: HTMLElement[]) {
@@ -241,7 +241,7 @@ export class Wall {
   }
 
   reset(): void {
-    this.#rows.clear();
+    this.#rows = new Map();
     this.#when.textContent = '';
     this.#place.replaceChildren(
       h(
@@ -253,7 +253,8 @@ export class Wall {
   }
 
   async put(galleries: readonly Gallery[], classes: Classes, step: number): Promise<void> {
-    if (this.#rows.size === 0) this.#place.replaceChildren();
+    const rows = this.#rows;
+    if (rows.size === 0) this.#place.replaceChildren();
     this.#when.textContent = `after step ${step}`;
     const groups = new Map<string, Gallery[]>();
     for (const gallery of galleries) {
@@ -261,15 +262,16 @@ export class Wall {
       groups.set(subject, [...(groups.get(subject) ?? []), gallery]);
     }
     for (const [subject, group] of groups) {
-      let row = this.#rows.get(subject);
+      let row = rows.get(subject);
       if (!row) {
         row = new Row(subject, classes);
-        this.#rows.set(subject, row);
+        rows.set(subject, row);
         this.#place.append(row.root);
       }
       row.put(group);
       // Large pictures take their time: the page may answer its user between two rows.
       await new Promise((resolve) => setTimeout(resolve));
+      if (rows !== this.#rows) return;
     }
   }
 }

@@ -1,0 +1,256 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { is, match, not, ok, suite } from '../suite.ts';
+import { openStudio, type Studio, screenshot } from './studio.ts';
+
+const test = suite('studio: train', { timeoutMs: 600_000 });
+
+/** Quick enough for a busy machine; a copy of the run is made at every tenth step. */
+const RUN =
+  '#recipe=supervised&preset=tiny&labels=4&seed=3&steps=400&set=pixels%3D4096&set=checkpointEvery%3D10';
+const NAMES = [
+  'Recipe',
+  'Data',
+  'Preset',
+  'Seed',
+  'Labelled images',
+  'Steps',
+  'Further settings, one a line',
+];
+
+let studio: Studio;
+let page: Page;
+let folder: string;
+let checkpoint: string;
+/** Of the first step, as the chart of the loss tells it. */
+let firstLoss: string;
+
+const press = (name: string) => page.getByRole('button', { name, exact: true }).click();
+const status = () => page.locator('.controls').getByRole('status');
+const lossChart = () => page.getByRole('img', { name: /^loss: / });
+const formValues = () => Promise.all(NAMES.map((name) => page.getByLabel(name).inputValue()));
+
+async function stepNow(): Promise<number> {
+  return Number.parseInt(
+    (await page.locator('.tile', { hasText: 'Step' }).first().locator('b').textContent())!,
+    10,
+  );
+}
+
+/** Waits until training has made so many steps. */
+const reached = (step: number) =>
+  page.waitForFunction(
+    (wanted) => Number.parseInt(document.querySelector('.tile b')!.textContent!, 10) >= wanted,
+    step,
+  );
+
+/** Waits until it stands still, and returns at which step. */
+async function paused(): Promise<number> {
+  await status().filter({ hasText: 'Paused after step' }).waitFor();
+  const [, step] = /after step (\d+)/.exec((await status().textContent())!)!;
+  return Number(step);
+}
+
+async function screenshots(name: string): Promise<void> {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    for (const [width, height] of [
+      [1920, 1080],
+      [1280, 720],
+    ]) {
+      await page.setViewportSize({ width, height });
+      await page.waitForTimeout(300); // charts follow the width in the next frames
+      await screenshot(page, `train-${name}-${colorScheme}-${width}`);
+    }
+  }
+  await page.emulateMedia({ colorScheme: 'light' });
+}
+
+test.before(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'warpmix-train-page-'));
+  studio = await openStudio();
+  page = await studio.open();
+  // Ways to break things, from the next load on.
+  await page.addInitScript(() => {
+    const own = window as unknown as { killWorker(): void; storageIsFull: boolean };
+    const Real = window.Worker;
+    window.Worker = class extends Real {
+      constructor(...args: ConstructorParameters<typeof Worker>) {
+        super(...args);
+        own.killWorker = () => {
+          this.terminate();
+          this.dispatchEvent(new ErrorEvent('error', { message: 'out of memory' }));
+        };
+      }
+    };
+    own.storageIsFull = false;
+    const { createWritable } = FileSystemFileHandle.prototype;
+    FileSystemFileHandle.prototype.createWritable = function (...args) {
+      if (own.storageIsFull) return Promise.reject(new DOMException('no room', 'QuotaExceededError'));
+      return createWritable.apply(this, args);
+    };
+  });
+});
+test.after(async () => {
+  await studio?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('a visitor finds a short run, and the whole of it one click away', async () => {
+  await page.getByRole('form', { name: 'Run' }).waitFor();
+  match(page.url(), 'recipe=three-ways&preset=tiny');
+  is(await page.getByLabel('Steps').inputValue(), '40');
+  await screenshots('idle');
+  await press('The whole run');
+  not.match(page.url(), 'steps');
+  is(await page.getByLabel('Steps').getAttribute('placeholder'), '300');
+});
+
+test('an address with nonsense in it says so and leaves what makes sense', async () => {
+  // By its full name: the same address with another hash would not be loaded again.
+  await page.goto(`${studio.url}index.html#recipe=${encodeURIComponent('<b>depht</b>')}&labels=many&seed=7`);
+  await page.getByRole('form', { name: 'Run' }).waitFor();
+  const notices = (await page.textContent('#notices'))!;
+  match(notices, "unknown recipe '<b>depht</b>'");
+  match(notices, "labels 'many': expected a whole number, at least 0");
+  is(await page.getByLabel('Seed').inputValue(), '7');
+});
+
+test('it trains twenty steps, pauses, makes one step, and goes on', async () => {
+  await page.goto(studio.url + RUN);
+  await page.reload();
+  await press('Start');
+  await reached(20);
+  await press('Pause');
+  const first = await paused();
+  is(await stepNow(), first);
+  await press('One step');
+  await status()
+    .filter({ hasText: `Paused after step ${first + 1} of 400.` })
+    .waitFor();
+  await press('Go on');
+  await reached(first + 3);
+  await press('Pause');
+  ok((await paused()) >= first + 3);
+  firstLoss = /^loss: ([\d.]+) at step 1,/.exec((await lossChart().getAttribute('aria-label'))!)![1];
+});
+
+test('at rest it shows pictures and scores, whose pixels and classes have names', async () => {
+  const prediction = page.getByRole('img', { name: /^prediction: / });
+  await prediction.focus();
+  const xAfter = async (key: string) => {
+    await page.keyboard.press(key);
+    const reading = (await page.locator('.readout').first().textContent())!;
+    match(reading, /^x \d+, y \d+ · prediction: [a-z ]+ · truth: [a-z ]+$/);
+    return Number(/\d+/.exec(reading)![0]);
+  };
+  const middle = await xAfter('ArrowRight');
+  is(await xAfter('ArrowRight'), middle + 1);
+  is(await xAfter('Shift+ArrowLeft'), middle - 7);
+  await page.getByRole('img', { name: /^errors: / }).hover({ position: { x: 1, y: 1 } });
+  match(
+    (await page.locator('.readout').first().textContent())!,
+    /^x 0, y 0 · errors: (right|wrong|void) · prediction: /,
+  );
+  match((await page.getByRole('list', { name: 'Classes' }).first().textContent())!, /road \d/);
+  await page.getByRole('row', { name: /^road \d+\.\d % / }).waitFor();
+  match((await page.locator('.headline').textContent())!, /\d % mIoU/);
+  await screenshots('steps');
+});
+
+test('settings that cannot be leave the run alone and say what is wrong', async () => {
+  const before = await stepNow();
+  await page.getByLabel('Further settings').fill('pixel=4096');
+  match((await page.textContent('.differs'))!, 'not those of this run');
+  await press('One step');
+  const error = page
+    .getByRole('alert')
+    .filter({ hasText: "unknown setting 'pixel'; the nearest is 'pixels'" });
+  await error.waitFor();
+  is(await stepNow(), before);
+  await press('Take them back');
+  is(await error.isVisible(), false);
+  is(await page.getByLabel('Further settings').inputValue(), 'pixels=4096\ncheckpointEvery=10');
+});
+
+test('a folder without images says so beside the settings', async () => {
+  writeFileSync(join(folder, 'notes.txt'), 'no images');
+  await page.getByLabel('Folder of images').setInputFiles(folder);
+  await press('Start anew');
+  await page.getByRole('alert').filter({ hasText: 'warpmix-train-page-' }).waitFor();
+  match((await page.textContent('.form-error'))!, /no images|image/);
+  match(page.url(), 'data=folder%3Awarpmix-train-page-');
+  await press('Take them back');
+});
+
+test('a checkpoint is a file', async () => {
+  const step = await stepNow();
+  const downloading = page.waitForEvent('download');
+  await press('Download checkpoint');
+  const download = await downloading;
+  match(download.suggestedFilename(), `step${step}.zip`);
+  checkpoint = join(folder, 'run.zip');
+  await download.saveAs(checkpoint);
+});
+
+test('the address brings back the form and the losses; the run before is offered', async () => {
+  const before = await formValues();
+  await page.reload();
+  await page.getByRole('form', { name: 'Run' }).waitFor();
+  is((await formValues()).join(), before.join());
+  await page.getByRole('button', { name: /^Go on from step \d+$/ }).waitFor();
+  await press('One step');
+  await status().filter({ hasText: 'Paused after step 1 of 400.' }).waitFor();
+  match((await lossChart().getAttribute('aria-label'))!, `loss: ${firstLoss} at step 1,`);
+});
+
+test('a checkpoint file goes on where it was', async () => {
+  await page.getByLabel('Checkpoint file').setInputFiles(checkpoint);
+  await status()
+    .filter({ hasText: /Paused after step \d{2,} of/ })
+    .waitFor();
+  const step = await stepNow();
+  ok(step > 20);
+  match((await lossChart().getAttribute('aria-label'))!, `loss: ${firstLoss} at step 1,`);
+  await press('One step');
+  await status()
+    .filter({ hasText: `Paused after step ${step + 1} of 400.` })
+    .waitFor();
+});
+
+test('storage that is full is told once, and training goes on', async () => {
+  await page.evaluate(() => {
+    (window as unknown as { storageIsFull: boolean }).storageIsFull = true;
+  });
+  const before = await stepNow();
+  await press('Go on');
+  await reached(before + 12);
+  const told = page.locator('.notice', { hasText: 'keeps no copy of the run (QuotaExceededError: no room)' });
+  await told.waitFor();
+  await press('Pause');
+  await paused();
+  is(await told.count(), 1);
+  is(await told.getByRole('button', { name: 'Download checkpoint' }).count(), 1);
+});
+
+test('after the loss of its worker a run goes on from its newest copy', async () => {
+  await page.evaluate(() => (window as unknown as { killWorker(): void }).killWorker());
+  const notice = page.locator('.notice.error', { hasText: 'the worker ended: out of memory' });
+  await notice.getByRole('button', { name: /^Download step \d+$/ }).waitFor();
+  await notice.getByRole('button', { name: 'Start again' }).waitFor();
+  ok(await lossChart().isVisible());
+  const goOn = notice.getByRole('button', { name: /^Go on from step \d+$/ });
+  const from = Number(/\d+/.exec((await goOn.textContent())!)![0]);
+  ok(from >= 30);
+  await screenshot(page, 'train-lost');
+  await goOn.click();
+  await reached(from + 2);
+  is(await page.locator('.notice.error').count(), 0);
+  match((await lossChart().getAttribute('aria-label'))!, `loss: ${firstLoss} at step 1,`);
+});
+
+test('nothing was thrown and no rule of the policy broken', () => {
+  is(studio.faults.join('\n'), '');
+});

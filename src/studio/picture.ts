@@ -11,6 +11,9 @@ export interface Spot {
 }
 
 interface GroupOptions {
+  /** What is drawn first may have another size; until then there is room for this one. */
+  width: number;
+  height: number;
   /** What is at a pixel, as text; the line below the pictures. */
   describe(x: number, y: number): string;
   /** A pixel was chosen, by a click or by keys. */
@@ -45,7 +48,7 @@ export class Pictures {
 
   /** @param title shown below the picture */
   add(title: string, options: PictureOptions = {}): Picture {
-    const picture = new Picture(title, {
+    const picture = new Picture(title, this.#options, {
       ...options,
       onHover: (at) => this.#show(at ?? this.#chosen),
       onChoose: (x, y) => this.#choose(x, y),
@@ -92,7 +95,9 @@ export class Picture {
   readonly #title: string;
   readonly #marks = new Map<string, HTMLElement[]>();
 
-  constructor(title: string, wiring: Wiring) {
+  constructor(title: string, { width, height }: { width: number; height: number }, wiring: Wiring) {
+    this.canvas.width = width;
+    this.canvas.height = height;
     this.#title = title;
     this.canvas.setAttribute('aria-label', title);
     this.figure = h('figure', { class: 'picture' }, this.frame, h('figcaption', {}, title));

@@ -8,7 +8,7 @@ import type { Convolution } from './convolution-gpu.ts';
 import { ask, newest } from './engine.ts';
 import { code, Launches } from './launches.ts';
 import { Facts, fixed, lesson, num } from './lesson.ts';
-import { row, sub, sumOver } from './math.ts';
+import { sumOver } from './math.ts';
 import { PATCH } from './patch.ts';
 import { SCENES } from './scenes.ts';
 import { Settings } from './settings.ts';
@@ -57,7 +57,7 @@ const spec = {
 const PLAIN_LOOP = `let total = 0;
 for (let ky = 0; ky < 3; ky++) {
   const iy = oy * stride - padding + ky * dilation;
-  if (iy < 0 || iy >= height) continue; // outside the image there are zeros
+  if (iy < 0 || iy >= height) continue; // zeros outside
   for (let kx = 0; kx < 3; kx++) {
     const ix = ox * stride - padding + kx * dilation;
     if (ix < 0 || ix >= width) continue;
@@ -71,8 +71,8 @@ class Nine {
   readonly element: HTMLTableElement;
   readonly #cells: HTMLTableCellElement[];
 
-  /** @param cells what stands in them, if not text */
-  constructor(caption: string, cells: readonly HTMLElement[] = []) {
+  /** @param cells what stands in them, if not text. @param below the table, in a line of its own */
+  constructor(caption: string, cells: readonly HTMLElement[] = [], below?: HTMLElement) {
     this.#cells = Array.from({ length: 9 }, (_, i) => h('td', {}, cells[i]));
     this.element = h(
       'table',
@@ -80,6 +80,11 @@ class Nine {
       h('caption', {}, caption),
       ...[0, 1, 2].map((j) => h('tr', {}, ...this.#cells.slice(3 * j, 3 * j + 3))),
     );
+    if (below)
+      this.element
+        .createTFoot()
+        .insertRow()
+        .append(h('td', { class: 'total', colspan: 3 }, below));
   }
 
   show(values: readonly string[]): void {
@@ -104,9 +109,13 @@ export async function mountConvolution(root: HTMLElement): Promise<Section> {
   });
 
   const inputs = new Pictures({
+    width,
+    height,
     describe: (x, y) => (seen ? `input (${x}, ${y}): ${fixed(seen.values.x[y * width + x], 4)}` : ''),
   });
   const outputs = new Pictures({
+    width,
+    height,
     describe: (x, y) =>
       seen && x < seen.outWidth && y < seen.outHeight
         ? `output (${x}, ${y}): ${fixed(seen.values.y[y * seen.outWidth + x], 5)}`
@@ -116,7 +125,8 @@ export async function mountConvolution(root: HTMLElement): Promise<Section> {
   const input = inputs.add('Input: a patch of a frame, grey');
   const output = outputs.add('Output: click a pixel, or use the arrow keys');
   const legend = new SignedLegend();
-  output.figure.append(legend.element);
+  output.figure.append(legend.element, outputs.readout);
+  input.figure.append(inputs.readout);
 
   const fields = WEIGHTS.map((name, i) => {
     const { label, min, max, step } = weight(i);
@@ -129,7 +139,8 @@ export async function mountConvolution(root: HTMLElement): Promise<Section> {
   });
   const taps = new Nine('window of the input');
   const weights = new Nine('weights w', fields);
-  const products = new Nine('products');
+  const products = new Nine('products', [], h('span', {}, 'sum ', total));
+  const total = h('output', { 'aria-label': 'sum' });
   const outcome = new Facts('The output pixel');
   const launches = new Launches(['conv2d'], (line) => /for \(var (ky|kx|i) |total \+=/.test(line));
 
@@ -140,17 +151,12 @@ export async function mountConvolution(root: HTMLElement): Promise<Section> {
       'a pixel, padding P lets it reach beyond the border, dilation D pulls its pixels apart.',
     formulas: [
       [
-        sub('y', 'v,u'),
-        '=',
-        sumOver('j,i'),
-        sub('x', row('v', 'S', '−', 'P', '+', 'j', 'D', ',', 'u', 'S', '−', 'P', '+', 'i', 'D')),
-        sub('w', 'j,i'),
+        ...['y', '[', 'v', ',', 'u', ']', '=', sumOver('j,i')],
+        ...['x', '[', 'v S − P + j D', ',', 'u S − P + i D', ']', 'w', '[', 'j', ',', 'i', ']'],
       ],
     ],
     stage: [
       h('div', { class: 'pictures two' }, input.figure, output.figure),
-      outputs.readout,
-      inputs.readout,
       h(
         'div',
         { class: 'side-by-side sum' },
@@ -159,7 +165,6 @@ export async function mountConvolution(root: HTMLElement): Promise<Section> {
         weights.element,
         h('span', { class: 'operator' }, '='),
         products.element,
-        outcome.element,
       ),
     ],
     bench: [
@@ -174,6 +179,8 @@ export async function mountConvolution(root: HTMLElement): Promise<Section> {
         ),
       ),
       ...(['stride', 'padding', 'dilation', 'scene'] as const).map((one) => settings.control(one)),
+      h('h3', {}, 'The output pixel'),
+      outcome.element,
       h('h3', {}, 'The same in plain loops'),
       code(PLAIN_LOOP, (line) => /for |total \+=/.test(line)),
     ],
@@ -195,12 +202,13 @@ export async function mountConvolution(root: HTMLElement): Promise<Section> {
     const values = spots.map(({ x, y }) =>
       x >= 0 && y >= 0 && x < width && y < height ? now.values.x[y * width + x] : null,
     );
-    taps.show(values.map((value) => (value === null ? 'outside: 0' : fixed(value, 4))));
+    taps.show(values.map((value) => (value === null ? '0 (outside)' : fixed(value, 4))));
     const each = values.map((value, i) => (value ?? 0) * w[i]);
     products.show(each.map((value) => fixed(value, 4)));
     const sum = each.reduce((a, b) => a + b, 0);
     const at = oy * now.outWidth + ox;
     const y = now.values.y[at];
+    total.textContent = fixed(sum, 4);
     outcome.show([
       ['sum of the products', fixed(sum, 7)],
       ['output of the kernel', fixed(y, 7)],

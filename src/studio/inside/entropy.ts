@@ -9,7 +9,7 @@ import { ask, newest } from './engine.ts';
 import type { PixelEntropy, Teacher } from './entropy-gpu.ts';
 import { Launches } from './launches.ts';
 import { Facts, fixed, lesson, num, percent } from './lesson.ts';
-import { formula, frac, row, sub, sumOver, sup } from './math.ts';
+import { formula, frac, gap, row, sub, sumOver, sup } from './math.ts';
 import { SCENES } from './scenes.ts';
 import { Settings } from './settings.ts';
 import { HEIGHT, WIDTH } from './size.ts';
@@ -116,6 +116,8 @@ export async function mountEntropy(root: HTMLElement): Promise<Section> {
 
   const name = (id: number) => classes[id]?.name ?? 'void';
   const pictures = new Pictures({
+    width: WIDTH,
+    height: HEIGHT,
     describe(x, y) {
       if (!seen) return '';
       const i = y * WIDTH + x;
@@ -149,7 +151,7 @@ export async function mountEntropy(root: HTMLElement): Promise<Section> {
       [
         ...[sub('p', 'c'), '='],
         frac(exponential('c'), row(sumOver('k'), exponential('k'))),
-        ...[',', 'L', '=', '−', 'ln', sub('p', 't'), ','],
+        ...[gap(), 'L', '=', '−', 'ln', sub('p', 't'), gap()],
         frac(row('∂', 'L'), row('∂', sub('x', 'c'))),
         row('=', sub('p', 'c'), '−', sub('y', 'c')),
       ],
@@ -213,7 +215,8 @@ export async function mountEntropy(root: HTMLElement): Promise<Section> {
             row('q', '='),
             frac('1', 'N'),
             sumOver('p'),
-            row('[', sub('max', 'c'), sub('p', 'c'), '≥', 'τ', ']', ','),
+            row('[', sub('max', 'c'), sub('p', 'c'), '≥', 'τ', ']'),
+            gap(),
             row(sub('L', 'u'), '='),
             row('λ', 'q'),
             frac('1', 'N'),

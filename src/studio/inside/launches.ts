@@ -4,7 +4,7 @@ import type { Ran } from './gpu.ts';
 
 const pairs = (values: Record<string, number>) =>
   Object.entries(values)
-    .map(([name, value]) => `${name} = ${value}`)
+    .map(([name, value]) => `${name} = ${Number(value.toPrecision(6))}`)
     .join(', ');
 
 const place = ({ kernel, variant }: Ran) => `${kernel}/${variant}`;
@@ -37,8 +37,8 @@ function describe(ran: Ran, marked?: (line: string) => boolean): HTMLDetailsElem
       'summary',
       {},
       h('code', {}, kernel),
-      ` variant ${variant}, ${groups}`,
-      times > 1 && `, ${times} times`,
+      ` variant ${variant}, ${groups}${times > 1 ? `, ${times} times` : ''} `,
+      h('span', { class: 'note' }, pairs(params)),
     ),
     h(
       'dl',

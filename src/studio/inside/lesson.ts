@@ -41,14 +41,14 @@ export function lesson(
 ): () => void {
   const waiting = h(
     'p',
-    { class: 'note', role: 'status' },
+    { class: 'waiting', role: 'status' },
     'Compiling kernels: the first numbers take a few seconds.',
   );
   root.replaceChildren(
     h(
       'header',
       { class: 'lesson' },
-      h('div', {}, h('h2', {}, title), h('p', {}, about), waiting),
+      h('div', {}, h('h2', {}, title), h('p', {}, about)),
       h('div', { class: 'formulas' }, ...formulas.map((parts) => formula(...parts))),
     ),
     h(
@@ -56,6 +56,7 @@ export function lesson(
       { class: 'bench-beside' },
       h('div', { class: 'stage' }, ...stage),
       h('aside', { class: 'bench' }, ...bench),
+      waiting,
     ),
     ...below,
   );

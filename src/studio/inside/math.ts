@@ -9,13 +9,26 @@ const make = (tag: string, ...children: (Node | string)[]): Element => {
   return element;
 };
 
+const attributes = (element: Element, values: Record<string, string>): Element => {
+  for (const [name, value] of Object.entries(values)) element.setAttribute(name, value);
+  return element;
+};
+
+const FUNCTION = /^(ln|min|max)$/;
+
+function token(text: string): Element {
+  if (FUNCTION.test(text)) return attributes(make('mo', text), { lspace: '0.15em', rspace: '0.15em' });
+  if (/^\d/.test(text)) return make('mn', text);
+  if (!/^\p{L}/u.test(text)) return attributes(make('mo', text), { stretchy: 'false' });
+  // Not every font has slanted letters beyond a to z.
+  return /^[a-z]+$/i.test(text) ? make('mi', text) : attributes(make('mi', text), { mathvariant: 'normal' });
+}
+
 /** Names become identifiers, digits numbers, everything else operators. */
 const parts = (part: Part): Element[] =>
   typeof part !== 'string'
     ? [part]
-    : [...part.matchAll(/\p{L}[\p{L}\p{M}′]*|\d+(?:\.\d+)?|\S/gu)].map(([token]) =>
-        make(/^\p{L}/u.test(token) ? 'mi' : /^\d/.test(token) ? 'mn' : 'mo', token),
-      );
+    : [...part.matchAll(/\p{L}[\p{L}\p{M}]*|\d+(?:\.\d+)?|\S/gu)].map(([text]) => token(text));
 
 export const row = (...all: Part[]): Element => make('mrow', ...all.flatMap(parts));
 export const frac = (above: Part, below: Part): Element => make('mfrac', row(above), row(below));
@@ -25,8 +38,10 @@ export const subsup = (base: Part, below: Part, above: Part): Element =>
   make('msubsup', row(base), row(below), row(above));
 /** A sum over something. */
 export const sumOver = (over: Part): Element => make('munder', make('mo', '∑'), row(over));
-/** Words inside a formula. */
-export const words = (text: string): Element => make('mtext', text);
+/** A bracket as high as what is beside it. */
+export const tall = (bracket: string): Element => make('mo', bracket);
+/** Between formulas on one line. */
+export const gap = (): Element => attributes(make('mspace'), { width: '1.6em' });
 
 /** A formula on a line of its own. */
 export function formula(...all: Part[]): Element {

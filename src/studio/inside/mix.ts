@@ -34,6 +34,8 @@ export async function mountMix(root: HTMLElement): Promise<Section> {
 
   const className = (id: number) => cityscapesClasses[id]?.name ?? 'void';
   const pictures = new Pictures({
+    width: WIDTH,
+    height: HEIGHT,
     describe(x, y) {
       if (!seen) return '';
       const { disparity, mask, label } = seen.values;
@@ -51,11 +53,11 @@ export async function mountMix(root: HTMLElement): Promise<Section> {
   });
   const add = (title: string) => pictures.add(title);
   const images = [add('First image'), add('Second image')];
-  const disparities = [add('Disparity of the first, scaled to [0, 1]'), add('Disparity of the second')];
-  const masks = [add('Mask of the first: bright stays'), add('Mask of the second: bright stays')];
-  const mixtures = [add('Mixture: the first, filled up'), add('Mixture: the second, filled up')];
+  const disparities = [add('Its disparity, 0 to 1'), add('Its disparity, 0 to 1')];
+  const masks = [add('Its mask: bright stays'), add('Its mask: bright stays')];
+  const mixtures = [add('Mixture of the first'), add('Mixture of the second')];
   const label = add('Label of the first mixture');
-  const classMix = add('ClassMix: half of the classes stay');
+  const classMix = add('ClassMix: half the classes stay');
   const cutMix = add('CutMix: a box is taken');
   const legend = h('div', {});
   const shares = new Facts('Share of pixels');

@@ -6,7 +6,7 @@ import type { Section } from '../section.ts';
 import { ask, newest } from './engine.ts';
 import { Launches } from './launches.ts';
 import { Facts, fixed, lesson, num, signed } from './lesson.ts';
-import { frac, row, sub, subsup } from './math.ts';
+import { frac, gap, row, sub, subsup } from './math.ts';
 import { PATCH } from './patch.ts';
 import { SCENES } from './scenes.ts';
 import { Settings } from './settings.ts';
@@ -39,9 +39,9 @@ const spec = {
     max: 3,
     step: 0.1,
     value: 0,
-    show: (v: number) => `σ ${fixed(v, 1)} pixels`,
+    show: (v: number) => `σ ${fixed(v, 1)} px`,
   },
-  shift: { label: 'shift', min: -4, max: 4, step: 1, value: 0, show: (v: number) => `${fixed(v, 0)} pixels` },
+  shift: { label: 'shift', min: -4, max: 4, step: 1, value: 0, show: (v: number) => `${fixed(v, 0)} px` },
   px: { label: 'pixel x', min: 0, max: PATCH.width - 1, step: 1, value: 24 },
   py: { label: 'pixel y', min: 0, max: PATCH.height - 1, step: 1, value: 16 },
 } as const;
@@ -81,6 +81,8 @@ export async function mountSsim(root: HTMLElement): Promise<Section> {
   });
 
   const pictures = new Pictures({
+    width,
+    height,
     describe(x, y) {
       if (!seen) return '';
       const { values } = seen;
@@ -132,21 +134,15 @@ export async function mountSsim(root: HTMLElement): Promise<Section> {
             ...['(', squared('σ', 'x'), '+', squared('σ', 'y'), '+', sub('C', '2'), ')'],
           ),
         ),
-        row(',', 'loss', '='),
+        gap(),
+        row('loss', '='),
         frac(row('1', '−', 'SSIM'), '2'),
       ],
     ],
     stage: [
       h('div', { class: 'pictures three' }, x.figure, y.figure, error.figure),
       pictures.readout,
-      h(
-        'div',
-        { class: 'side-by-side' },
-        windowX.element,
-        windowY.element,
-        statistics.element,
-        outcome.element,
-      ),
+      h('div', { class: 'side-by-side' }, windowX.element, windowY.element, statistics.element),
     ],
     bench: [
       h('h3', { class: 'first' }, 'What is done to y'),
@@ -157,6 +153,8 @@ export async function mountSsim(root: HTMLElement): Promise<Section> {
         { class: 'actions' },
         button('Nothing: y is x', () => settings.set(plain), { class: 'primary' }),
       ),
+      h('h3', {}, 'SSIM of the window'),
+      outcome.element,
       h('h3', {}, 'The whole patch'),
       whole.element,
       h('p', { class: 'note' }, 'Click or arrow keys choose a window, with Shift 8 pixels away.'),

@@ -8,9 +8,10 @@ import { SignedLegend, signedPicture, typicalSize } from './colours.ts';
 import { ask, newest } from './engine.ts';
 import { Launches } from './launches.ts';
 import { Facts, fixed, lesson, Meter, num, signed } from './lesson.ts';
-import { frac, row, sub, sumOver, sup } from './math.ts';
+import { frac, row, sub, sumOver, sup, tall } from './math.ts';
 import { SCENES } from './scenes.ts';
 import { Settings } from './settings.ts';
+import { HEIGHT, WIDTH } from './size.ts';
 import type { Pose, Warp } from './warp-gpu.ts';
 
 const DEGREE = Math.PI / 180;
@@ -18,23 +19,26 @@ const DEGREE = Math.PI / 180;
 const METRES = 0.02;
 const DEGREES = 0.1;
 
+/** Without motion all that is left of the gradient is smaller, metres. */
+const ROUNDING = 1e-9;
+
 const MOTION = ['x', 'y', 'z'] as const;
 const TURNS = ['rx', 'ry', 'rz'] as const;
 const NAMES: Record<(typeof MOTION)[number] | (typeof TURNS)[number], string> = {
-  x: 'x, to the right',
-  y: 'y, down',
-  z: 'z, ahead',
-  rx: 'turn about x',
-  ry: 'turn about y',
-  rz: 'turn about z',
+  x: 't x, right',
+  y: 't y, down',
+  z: 't z, ahead',
+  rx: 'R about x',
+  ry: 'R about y',
+  rz: 'R about z',
 };
 
-const metres = (name: keyof typeof NAMES, most: number) => ({
+const metres = (name: keyof typeof NAMES, most: number, value = 0) => ({
   label: NAMES[name],
   min: -most,
   max: most,
   step: 0.01,
-  value: 0,
+  value,
   show: (v: number) => `${fixed(v, 2)} m`,
 });
 const degrees = (name: keyof typeof NAMES) => ({
@@ -51,8 +55,8 @@ const spec = {
   depth: {
     label: 'depth',
     of: [
-      ['true', 'the true depth, times a factor'],
-      ['plane', 'one depth for all pixels, times a factor'],
+      ['true', 'true × factor'],
+      ['plane', 'a plane × factor'],
     ],
   },
   factor: {
@@ -66,7 +70,8 @@ const spec = {
   plane: { label: 'plane', min: 1, max: 100, step: 0.5, value: 10, show: (v: number) => `${fixed(v, 1)} m` },
   x: metres('x', 1),
   y: metres('y', 1),
-  z: metres('z', 2),
+  // Some motion: without it depth moves nothing, and its gradient is zero.
+  z: metres('z', 2, -0.4),
   rx: degrees('rx'),
   ry: degrees('ry'),
   rz: degrees('rz'),
@@ -95,33 +100,36 @@ export async function mountWarp(root: HTMLElement): Promise<Section> {
     y: ((grid[2 * i + 1] + 1) / 2) * (height - 1),
   });
   const pictures = new Pictures({
+    width: WIDTH,
+    height: HEIGHT,
     describe(x, y) {
       if (!seen) return '';
       const { target, values } = seen;
       const i = y * target.width + x;
       const to = landing(seen, i);
       return (
-        `pixel (${x}, ${y}): depth ${fixed(values.depth[i], 2)} m, lands at (${fixed(to.x, 1)}, ${fixed(to.y, 1)}); target ` +
-        `${rgb(target.data, i, 255)}, warp ${rgb(values.warped, i)}; error ${num(values.error[i])}; d loss / d depth ` +
-        `${signed(values.dDepth[i])} per m`
+        `(${x}, ${y}): depth ${fixed(values.depth[i], 2)} m, lands at (${fixed(to.x, 1)}, ${fixed(to.y, 1)}) of the source; ` +
+        `error ${num(values.error[i])}; d loss / d depth ${signed(values.dDepth[i])} /m`
       );
     },
     onPixel: (px, py) => settings.set({ px, py }),
   });
   const fromSource = new Pictures({
+    width: WIDTH,
+    height: HEIGHT,
     describe: (x, y) =>
       seen ? `source pixel (${x}, ${y}): ${rgb(seen.source.data, y * seen.source.width + x, 255)}` : '',
   });
   const target = pictures.add('Target: a frame of the video');
   const source = fromSource.add('Source: the frame after it');
-  const warped = pictures.add('Warp: the source in the target’s place. Drag it', {
+  const warped = pictures.add('Warp of the source: drag it', {
     onMove(dx, dy, shift) {
       const { x, z, rx, ry } = settings.values;
       if (shift) settings.set({ ry: ry - DEGREES * dx, rx: rx + DEGREES * dy });
       else settings.set({ x: x - METRES * dx, z: z + METRES * dy });
     },
   });
-  const error = pictures.add('Photometric error, 0 black to 0.5 white');
+  const error = pictures.add('Photometric error, 0 to 0.5 white');
   const depth = pictures.add('Depth in use, near is bright');
   const gradient = pictures.add('Gradient: d loss / d depth');
   const legend = new SignedLegend();
@@ -166,10 +174,10 @@ export async function mountWarp(root: HTMLElement): Promise<Section> {
         row('L', '='),
         frac('1', 'N'),
         sumOver('p'),
-        '(',
+        tall('('),
         row('0.85', frac(row('1', '−', 'SSIM'), '2'), '+', '0.15'),
         row('|', sub('I', 's'), '(', transformed('p'), ')', '−', sub('I', 't'), '(', 'p', ')', '|'),
-        ')',
+        tall(')'),
       ],
     ],
     stage: [
@@ -180,6 +188,8 @@ export async function mountWarp(root: HTMLElement): Promise<Section> {
       ),
       pictures.readout,
       fromSource.readout,
+      h('h3', {}, 'The way of one pixel'),
+      ray.element,
     ],
     bench: [
       h('div', { class: 'loss' }, h('span', {}, 'loss L'), loss),
@@ -192,7 +202,7 @@ export async function mountWarp(root: HTMLElement): Promise<Section> {
         'div',
         { class: 'sloped' },
         h('span', { class: 'note' }, 'setting'),
-        h('span', { class: 'note slope' }, 'd loss / d it'),
+        h('span', { class: 'note slope' }, 'slope of L'),
         settings.control('factor'),
         factorSlope,
         ...MOTION.flatMap(poseRow),
@@ -201,11 +211,12 @@ export async function mountWarp(root: HTMLElement): Promise<Section> {
       h(
         'p',
         { class: 'note' },
-        'On the warp: drag or arrow keys move the camera along x and z, with Shift they turn it. On the other pictures: ' +
-          'click or arrow keys choose a pixel, with Shift by 8.',
+        'R and t take points from the target’s camera into that of the source: who drives ahead has t z below 0. On the warp, ' +
+          'dragging and arrow keys change t x and t z, with Shift the turns about x and y. On the other pictures a click or ' +
+          'arrow keys choose a pixel, with Shift 8 further.',
       ),
     ],
-    below: [h('h3', {}, 'The way of one pixel'), ray.element, launches.element],
+    below: [launches.element],
   });
 
   function choose(now: Warp): void {
@@ -244,20 +255,20 @@ export async function mountWarp(root: HTMLElement): Promise<Section> {
     warped.draw(rgbPicture(values.warped, width, height), `mean error ${num(values.loss[0])}`);
     error.draw(greyPicture(values.error, width, height, 0, 0.5), `on average ${num(values.loss[0])}`);
     depth.draw(disparityPicture(inverseDepth(values.depth), width, height));
-    const most = typicalSize(values.dDepth);
+    const most = Math.max(typicalSize(values.dDepth), ROUNDING);
     gradient.draw(
       signedPicture(values.dDepth, width, height, most),
       'red where less depth lowers the loss, blue where more does',
     );
-    legend.update(most, (v) => `${signed(v, 2)} per m`);
+    legend.update(most, (v) => `${signed(v, 2)} /m`);
     loss.textContent = fixed(values.loss[0], 4);
     meter.show(values.loss[0], { true: now.right, 'no motion': now.still });
     factorSlope.textContent = signed(values.dFactor[0]);
     MOTION.forEach((name, i) => {
-      slopes.get(name)!.textContent = `${signed(values.dTranslation[i])} per m`;
+      slopes.get(name)!.textContent = `${signed(values.dTranslation[i])} /m`;
     });
     TURNS.forEach((name, i) => {
-      slopes.get(name)!.textContent = `${signed(values.dRotation[i])} per rad`;
+      slopes.get(name)!.textContent = `${signed(values.dRotation[i])} /rad`;
     });
     launches.show(now.ran);
     choose(now);

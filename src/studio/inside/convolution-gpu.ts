@@ -7,7 +7,7 @@ import { abs, sub } from '../../ops/elementwise.ts';
 import { maxValue, mean } from '../../ops/reduce.ts';
 import { sceneFrame } from './frames.ts';
 import { type Computed, compute } from './gpu.ts';
-import { PATCH } from './patch.ts';
+import { PATCH } from './scenes.ts';
 
 export interface ConvolutionRequest {
   scene: number;

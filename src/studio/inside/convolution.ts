@@ -9,8 +9,7 @@ import { ask, newest } from './engine.ts';
 import { code, Launches } from './launches.ts';
 import { Facts, fixed, lesson, num } from './lesson.ts';
 import { sumOver } from './math.ts';
-import { PATCH } from './patch.ts';
-import { SCENES } from './scenes.ts';
+import { PATCH, SCENES } from './scenes.ts';
 import { Settings } from './settings.ts';
 
 const PRESETS: Record<string, readonly number[]> = {
@@ -139,8 +138,8 @@ export async function mountConvolution(root: HTMLElement): Promise<Section> {
   });
   const taps = new Nine('window of the input');
   const weights = new Nine('weights w', fields);
-  const products = new Nine('products', [], h('span', {}, 'sum ', total));
   const total = h('output', { 'aria-label': 'sum' });
+  const products = new Nine('products', [], h('span', {}, 'sum ', total));
   const outcome = new Facts('The output pixel');
   const launches = new Launches(['conv2d'], (line) => /for \(var (ky|kx|i) |total \+=/.test(line));
 

@@ -13,7 +13,7 @@ import { resizeBilinear } from '../../ops/resize.ts';
 import { sum } from '../../ops/sum.ts';
 import { sceneFrame } from './frames.ts';
 import { type Computed, compute } from './gpu.ts';
-import { HEIGHT, WIDTH } from './size.ts';
+import { HEIGHT, WIDTH } from './scenes.ts';
 
 export type PixelEntropy = Computed<'probabilities' | 'loss' | 'gradient' | 'gradientSum'>;
 
@@ -38,7 +38,7 @@ export interface TeacherRequest {
 }
 
 /** What the true class has over the others before noise is added. */
-export const SCORE = 8;
+const SCORE = 8;
 /** Noise is drawn in cells of so many pixels and interpolated: networks are wrong about regions. */
 const CELL = 8;
 

@@ -10,9 +10,8 @@ import type { PixelEntropy, Teacher } from './entropy-gpu.ts';
 import { Launches } from './launches.ts';
 import { Facts, fixed, lesson, num, percent } from './lesson.ts';
 import { formula, frac, gap, row, sub, sumOver, sup } from './math.ts';
-import { SCENES } from './scenes.ts';
+import { HEIGHT, SCENES, WIDTH } from './scenes.ts';
 import { Settings } from './settings.ts';
-import { HEIGHT, WIDTH } from './size.ts';
 
 const CLASSES = ['road', 'sidewalk', 'car', 'person', 'sky'] as const;
 
@@ -204,8 +203,8 @@ export async function mountEntropy(root: HTMLElement): Promise<Section> {
             'Where nobody has labelled, a teacher’s most probable class stands for the truth. The share q of pixels of which it is ' +
               'sure weighs the loss of all of them. ',
             h('b', {}, 'The teacher here is made up: '),
-            'the true class has a score of 8, the others 0, and noise is added in soft spots. The student is made up in the same way, ' +
-              'with noise of its own.',
+            'the true class leads the others by the same score everywhere, and noise is added in soft spots. The student is made up ' +
+              'in the same way, with noise of its own.',
           ),
         ),
         h(
@@ -214,14 +213,14 @@ export async function mountEntropy(root: HTMLElement): Promise<Section> {
           formula(
             row('q', '='),
             frac('1', 'N'),
-            sumOver('p'),
-            row('[', sub('max', 'c'), sub('p', 'c'), '≥', 'τ', ']'),
+            sumOver('n'),
+            row('[', sub('max', 'c'), sub('p', row('n', 'c')), '≥', 'τ', ']'),
             gap(),
             row(sub('L', 'u'), '='),
             row('λ', 'q'),
             frac('1', 'N'),
-            sumOver('p'),
-            row('−', 'ln', sub('s', 'ŷ')),
+            sumOver('n'),
+            row('−', 'ln', sub('s', row('n', 'ŷ'))),
           ),
         ),
       ),

@@ -1,7 +1,7 @@
 // The street world as the views of this section see it.
 import { openStreet } from '../../data/street/index.ts';
 import type { Frame } from '../../data/types.ts';
-import { HEIGHT, WIDTH } from './size.ts';
+import { HEIGHT, WIDTH } from './scenes.ts';
 
 const FRAMES_PER_SNIPPET = 8;
 /** In the middle of a snippet, where nothing is near an end of the video. */

@@ -11,7 +11,7 @@ import { slice } from '../../ops/movement.ts';
 import { mean } from '../../ops/reduce.ts';
 import { sceneFrame } from './frames.ts';
 import { type Computed, compute } from './gpu.ts';
-import { HEIGHT, WIDTH } from './size.ts';
+import { HEIGHT, WIDTH } from './scenes.ts';
 
 export interface MixRequest {
   first: number;

@@ -10,9 +10,8 @@ import { Launches } from './launches.ts';
 import { Facts, fixed, lesson, percent } from './lesson.ts';
 import { frac, row, sub } from './math.ts';
 import type { Mixed } from './mix-gpu.ts';
-import { SCENES } from './scenes.ts';
+import { HEIGHT, SCENES, WIDTH } from './scenes.ts';
 import { Settings } from './settings.ts';
-import { HEIGHT, WIDTH } from './size.ts';
 
 const spec = {
   first: { label: 'first image', of: SCENES },

@@ -1,3 +1,9 @@
+// What the views look at.
+
+/** Pixels of the frames: few enough for each to be seen. */
+export const WIDTH = 128;
+export const HEIGHT = 64;
+
 /** The street scenes, a snippet of the validation split each, by what is seen in them. */
 export const SCENES = [
   ['0', 'black car'],
@@ -7,3 +13,6 @@ export const SCENES = [
   ['4', 'blue car'],
   ['5', 'cyclist'],
 ] as const;
+
+/** The part of a frame that the views of single windows look at. */
+export const PATCH = { x: 62, y: 18, width: 48, height: 32 } as const;

@@ -12,7 +12,7 @@ import { mean } from '../../ops/reduce.ts';
 import { ssimError } from '../../ops/ssim.ts';
 import { sceneFrame } from './frames.ts';
 import { type Computed, compute } from './gpu.ts';
-import { PATCH } from './patch.ts';
+import { PATCH } from './scenes.ts';
 
 export interface SsimRequest {
   scene: number;

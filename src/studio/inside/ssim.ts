@@ -7,8 +7,7 @@ import { ask, newest } from './engine.ts';
 import { Launches } from './launches.ts';
 import { Facts, fixed, lesson, num, signed } from './lesson.ts';
 import { frac, gap, row, sub, subsup } from './math.ts';
-import { PATCH } from './patch.ts';
-import { SCENES } from './scenes.ts';
+import { PATCH, SCENES } from './scenes.ts';
 import { Settings } from './settings.ts';
 import type { Ssim } from './ssim-gpu.ts';
 

@@ -13,7 +13,7 @@ import { pixelProjection, synthesizeViews } from '../../ops/reprojection.ts';
 import { sum } from '../../ops/sum.ts';
 import { sceneCamera, sceneFrame } from './frames.ts';
 import { type Computed, compute } from './gpu.ts';
-import { HEIGHT, WIDTH } from './size.ts';
+import { HEIGHT, WIDTH } from './scenes.ts';
 
 /** Axis-angle in radians, then the translation in metres: from the target camera to that of the source. */
 export type Pose = readonly [number, number, number, number, number, number];

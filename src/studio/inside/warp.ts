@@ -9,9 +9,8 @@ import { ask, newest } from './engine.ts';
 import { Launches } from './launches.ts';
 import { Facts, fixed, lesson, Meter, num, signed } from './lesson.ts';
 import { frac, row, sub, sumOver, sup, tall } from './math.ts';
-import { SCENES } from './scenes.ts';
+import { HEIGHT, SCENES, WIDTH } from './scenes.ts';
 import { Settings } from './settings.ts';
-import { HEIGHT, WIDTH } from './size.ts';
 import type { Pose, Warp } from './warp-gpu.ts';
 
 const DEGREE = Math.PI / 180;

@@ -50,6 +50,17 @@ export class SignedLegend {
   }
 }
 
+/** The classes that fill most of a picture, in words. */
+export function classesInWords(classes: readonly ClassInfo[], labels: ArrayLike<number>): string {
+  const counts = new Map<number, number>();
+  for (const id of Array.from(labels)) counts.set(id, (counts.get(id) ?? 0) + 1);
+  return [...counts]
+    .sort((a, b) => b[1] - a[1])
+    .slice(0, 5)
+    .map(([id, count]) => `${classes[id]?.name ?? 'void'} ${Math.round((100 * count) / labels.length)} %`)
+    .join(', ');
+}
+
 /** Names beside colours, of the classes that occur. */
 export function classLegend(classes: readonly ClassInfo[], labels: ArrayLike<number>): HTMLElement {
   const seen = new Set(Array.from(labels));

@@ -4,13 +4,13 @@ import { confidencePicture, errorPicture, labelPicture, maskPicture } from '../.
 import { h } from '../dom.ts';
 import { Pictures } from '../picture.ts';
 import type { Section } from '../section.ts';
-import { classLegend } from './colours.ts';
+import { classesInWords, classLegend } from './colours.ts';
 import { ask, newest } from './engine.ts';
 import type { PixelEntropy, Teacher } from './entropy-gpu.ts';
 import { Launches } from './launches.ts';
 import { Facts, fixed, lesson, num, percent } from './lesson.ts';
 import { formula, frac, gap, row, sub, sumOver, sup } from './math.ts';
-import { HEIGHT, SCENES, WIDTH } from './scenes.ts';
+import { HEIGHT, SCENES, sceneInWords, WIDTH } from './scenes.ts';
 import { Settings } from './settings.ts';
 
 const CLASSES = ['road', 'sidewalk', 'car', 'person', 'sky'] as const;
@@ -266,12 +266,15 @@ export async function mountEntropy(root: HTMLElement): Promise<Section> {
   function drawTeacher(now: Teacher): void {
     ready();
     const { values, truth } = now;
-    image.draw(now.image);
-    label.draw(labelPicture(values.label, WIDTH, HEIGHT, classes));
+    image.draw(now.image, sceneInWords(settings.values.scene));
+    label.draw(labelPicture(values.label, WIDTH, HEIGHT, classes), classesInWords(classes, values.label));
     confidence.draw(confidencePicture(values.confidence, WIDTH, HEIGHT));
     const q = values.q[0];
     kept.draw(maskPicture(values.kept, WIDTH, HEIGHT), percent(q));
-    wrong.draw(errorPicture(values.label, truth, WIDTH, HEIGHT, classes));
+    wrong.draw(
+      errorPicture(values.label, truth, WIDTH, HEIGHT, classes),
+      `${percent(1 - values.right[0])} of it`,
+    );
     legend.replaceChildren(classLegend(classes, values.label));
     numbers.show([
       ['q, share of confident pixels', fixed(q, 4)],

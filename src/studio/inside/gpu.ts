@@ -28,11 +28,17 @@ export interface Computed<K extends string> {
 
 let opened: Promise<Gpu> | null = null;
 
-const device = (): Promise<Gpu> =>
-  (opened ??= openGpu().then(({ gpu }) => {
+function device(): Promise<Gpu> {
+  if (opened) return opened;
+  opened = openGpu().then(({ gpu }) => {
     useDevice(gpu);
     return gpu;
-  }));
+  });
+  opened.catch(() => {
+    opened = null;
+  });
+  return opened;
+}
 
 /**
  * What `work` computes, read back, with the launches that it made. Everything else that it made is freed.

@@ -4,13 +4,13 @@ import { greyPicture, labelPicture, maskPicture, rgbPicture } from '../../train/
 import { button, h } from '../dom.ts';
 import { Pictures } from '../picture.ts';
 import type { Section } from '../section.ts';
-import { classLegend } from './colours.ts';
+import { classesInWords, classLegend } from './colours.ts';
 import { ask, newest } from './engine.ts';
 import { Launches } from './launches.ts';
 import { Facts, fixed, lesson, percent } from './lesson.ts';
 import { frac, row, sub } from './math.ts';
 import type { Mixed } from './mix-gpu.ts';
-import { HEIGHT, SCENES, WIDTH } from './scenes.ts';
+import { HEIGHT, SCENES, sceneInWords, WIDTH } from './scenes.ts';
 import { Settings } from './settings.ts';
 
 const spec = {
@@ -134,13 +134,16 @@ export async function mountMix(root: HTMLElement): Promise<Section> {
     const rgb = (all: Mixed['values']['mask'], image: number) =>
       rgbPicture(half(all, image, 3), WIDTH, HEIGHT);
     [0, 1].forEach((i) => {
-      images[i].draw(rgb(values.images, i));
+      images[i].draw(rgb(values.images, i), sceneInWords(i ? settings.values.second : settings.values.first));
       disparities[i].draw(greyPicture(half(values.disparity, i), WIDTH, HEIGHT, 0, 1), 'near is bright');
       masks[i].draw(maskPicture(half(values.mask, i), WIDTH, HEIGHT), `${percent(values.share[i])} stay`);
       mixtures[i].draw(rgb(values.mixed, i), `${percent(values.share[i])} of its own pixels`);
     });
     const labels = half(values.label, 0);
-    label.draw(labelPicture(labels, WIDTH, HEIGHT, cityscapesClasses));
+    label.draw(
+      labelPicture(labels, WIDTH, HEIGHT, cityscapesClasses),
+      classesInWords(cityscapesClasses, labels),
+    );
     legend.replaceChildren(classLegend(cityscapesClasses, labels));
     classMix.draw(rgb(values.classMixed, 0), `${percent(values.classShare[0])} of its own pixels`);
     cutMix.draw(rgb(values.cutMixed, 0), `${percent(values.cutShare[0])} of its own pixels`);

@@ -14,5 +14,8 @@ export const SCENES = [
   ['5', 'cyclist'],
 ] as const;
 
+/** What a scene shows, for those who do not see it. */
+export const sceneInWords = (scene: string): string => `a street, ${SCENES[Number(scene)][1]}`;
+
 /** The part of a frame that the views of single windows look at. */
 export const PATCH = { x: 62, y: 18, width: 48, height: 32 } as const;

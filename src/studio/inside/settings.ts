@@ -40,13 +40,13 @@ export class Settings<S extends Spec> {
     this.#spec = spec;
     this.#changed = changed;
     this.values = this.#fromText('');
-    this.#take(this.#addressed());
+    this.#follow();
   }
 
   /** Takes what the address says, if it speaks of this view. */
   read(): void {
     const before = this.#text();
-    this.#take(this.#addressed());
+    this.#follow();
     if (this.#text() !== before) this.#changed();
   }
 
@@ -60,7 +60,7 @@ export class Settings<S extends Spec> {
       }
     }
     this.#take(bounded);
-    putInAddress({ view: this.#view, look: this.#text() || undefined });
+    this.#write();
     this.#changed();
   }
 
@@ -88,6 +88,8 @@ export class Settings<S extends Spec> {
     const select = choice(of, String(this.values[name]), (value) =>
       this.set({ [name]: value } as unknown as Partial<Values<S>>),
     );
+    // Without it the name would have the chosen text in it.
+    select.setAttribute('aria-label', label);
     this.#showing(name, (value: string) => {
       select.value = value;
     });
@@ -104,9 +106,16 @@ export class Settings<S extends Spec> {
     for (const name in values) this.#shown[name]?.(values[name] as never);
   }
 
-  #addressed(): Partial<Values<S>> {
+  #follow(): void {
     const { view, look } = readAddress(location.hash).values;
-    return view === this.#view ? this.#fromText(look ?? '') : {};
+    if (view !== this.#view) return;
+    this.#take(this.#fromText(look ?? ''));
+    // What meant nothing is told once.
+    this.#write();
+  }
+
+  #write(): void {
+    putInAddress({ view: this.#view, look: this.#text() || undefined });
   }
 
   /** What differs from the start. */

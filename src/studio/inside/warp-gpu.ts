@@ -130,7 +130,10 @@ async function loadScene(scene: number): Promise<Scene> {
 
 export async function warp({ scene, depth, factor, plane, pose }: WarpRequest): Promise<Warp> {
   let loading = scenes.get(scene);
-  if (!loading) scenes.set(scene, (loading = loadScene(scene)));
+  if (!loading) {
+    scenes.set(scene, (loading = loadScene(scene)));
+    loading.catch(() => scenes.delete(scene));
+  }
   const known = await loading;
   const base = depth === 'true' ? known.depth : new Float32Array(WIDTH * HEIGHT).fill(plane);
   const { target, source, truth, right, still } = known;

@@ -9,7 +9,7 @@ import { ask, newest } from './engine.ts';
 import { Launches } from './launches.ts';
 import { Facts, fixed, lesson, Meter, num, signed } from './lesson.ts';
 import { frac, row, sub, sumOver, sup, tall } from './math.ts';
-import { HEIGHT, SCENES, WIDTH } from './scenes.ts';
+import { HEIGHT, SCENES, sceneInWords, WIDTH } from './scenes.ts';
 import { Settings } from './settings.ts';
 import type { Pose, Warp } from './warp-gpu.ts';
 
@@ -128,7 +128,7 @@ export async function mountWarp(root: HTMLElement): Promise<Section> {
       else settings.set({ x: x - METRES * dx, z: z + METRES * dy });
     },
   });
-  const error = pictures.add('Photometric error, 0 to 0.5 white');
+  const error = pictures.add('Photometric error, 0.5 is white');
   const depth = pictures.add('Depth in use, near is bright');
   const gradient = pictures.add('Gradient: d loss / d depth');
   const legend = new SignedLegend();
@@ -186,9 +186,9 @@ export async function mountWarp(root: HTMLElement): Promise<Section> {
         ...[target, source, warped, error, depth, gradient].map(({ figure }) => figure),
       ),
       pictures.readout,
-      fromSource.readout,
       h('h3', {}, 'The way of one pixel'),
       ray.element,
+      fromSource.readout,
     ],
     bench: [
       h('div', { class: 'loss' }, h('span', {}, 'loss L'), loss),
@@ -249,8 +249,9 @@ export async function mountWarp(root: HTMLElement): Promise<Section> {
     right.disabled = false;
     const { width, height } = now.target;
     const { values } = now;
-    target.draw(now.target);
-    source.draw(now.source);
+    const street = sceneInWords(settings.values.scene);
+    target.draw(now.target, street);
+    source.draw(now.source, street);
     warped.draw(rgbPicture(values.warped, width, height), `mean error ${num(values.loss[0])}`);
     error.draw(greyPicture(values.error, width, height, 0, 0.5), `on average ${num(values.loss[0])}`);
     depth.draw(disparityPicture(inverseDepth(values.depth), width, height));

@@ -136,7 +136,7 @@ export async function mountConvolution(root: HTMLElement): Promise<Section> {
     });
     return box;
   });
-  const taps = new Nine('window of the input');
+  const taps = new Nine('window of the input; (0) is outside');
   const weights = new Nine('weights w', fields);
   const total = h('output', { 'aria-label': 'sum' });
   const products = new Nine('products', [], h('span', {}, 'sum ', total));
@@ -201,7 +201,7 @@ export async function mountConvolution(root: HTMLElement): Promise<Section> {
     const values = spots.map(({ x, y }) =>
       x >= 0 && y >= 0 && x < width && y < height ? now.values.x[y * width + x] : null,
     );
-    taps.show(values.map((value) => (value === null ? '0 (outside)' : fixed(value, 4))));
+    taps.show(values.map((value) => (value === null ? '(0)' : fixed(value, 4))));
     const each = values.map((value, i) => (value ?? 0) * w[i]);
     products.show(each.map((value) => fixed(value, 4)));
     const sum = each.reduce((a, b) => a + b, 0);

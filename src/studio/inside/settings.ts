@@ -22,6 +22,8 @@ export interface Choice {
 type Spec = Record<string, Range | Choice>;
 export type Values<S extends Spec> = { [K in keyof S]: S[K] extends Range ? number : string };
 
+/** Milliseconds between changes of the address, at least: browsers refuse to change it at every move of a pointer. */
+const PAUSE = 150;
 /** Decimal places that the address keeps. */
 const PLACES = 4;
 const rounded = (value: number) => Number(value.toFixed(PLACES));
@@ -31,6 +33,8 @@ export class Settings<S extends Spec> {
   readonly #view: string;
   readonly #spec: S;
   readonly #changed: () => void;
+  #written = Number.NEGATIVE_INFINITY;
+  #later: ReturnType<typeof setTimeout> | 0 = 0;
   /** Put a value into the controls that show it. */
   readonly #shown: { [name: string]: ((value: never) => void) | undefined } = {};
 
@@ -115,6 +119,16 @@ export class Settings<S extends Spec> {
   }
 
   #write(): void {
+    if (this.#later) return;
+    const wait = this.#written + PAUSE - performance.now();
+    if (wait > 0) {
+      this.#later = setTimeout(() => {
+        this.#later = 0;
+        if (readAddress(location.hash).values.view === this.#view) this.#write();
+      }, wait);
+      return;
+    }
+    this.#written = performance.now();
     putInAddress({ view: this.#view, look: this.#text() || undefined });
   }
 

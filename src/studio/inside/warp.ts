@@ -223,7 +223,8 @@ export async function mountWarp(root: HTMLElement): Promise<Section> {
     pictures.moveTo(px, py);
     const i = py * now.target.width + px;
     const to = landing(now, i);
-    source.mark('cursor', [to]);
+    const within = to.x >= -0.5 && to.y >= -0.5 && to.x < now.target.width && to.y < now.target.height;
+    source.mark('cursor', within ? [to] : []);
     const { depth, points, error, warped } = now.values;
     ray.show([
       ['pixel p', `(${px}, ${py})`, 'chosen in the target'],

@@ -7,8 +7,8 @@
 import * as shader from '../shaders/ssim.wgsl.ts';
 import { groupsFor, type Kernel, type Numbers, type Variant } from '../src/gpu/kernel.ts';
 
-const C1 = 0.01 ** 2;
-const C2 = 0.03 ** 2;
+export const C1 = 0.01 ** 2;
+export const C2 = 0.03 ** 2;
 
 const SOURCE = 'Monodepth2 layers.py, SSIM; Wang et al., IEEE TIP 2004';
 

@@ -12,6 +12,7 @@ const KEYS = {
   steps: 9,
   set: 200,
   view: 24,
+  look: 200,
   kernel: 64,
   variant: 64,
 } as const;

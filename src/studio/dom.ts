@@ -19,6 +19,7 @@ interface Attributes {
   max?: number;
   step?: number | string;
   scope?: string;
+  colspan?: number;
   download?: string;
 }
 

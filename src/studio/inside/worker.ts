@@ -1,1 +1,12 @@
-export {};
+import { serve } from '../rpc.ts';
+import { convolution } from './convolution-gpu.ts';
+import { pixelEntropy, teacher } from './entropy-gpu.ts';
+import { mix } from './mix-gpu.ts';
+import { ssim } from './ssim-gpu.ts';
+import { warp } from './warp-gpu.ts';
+
+const api = { warp, ssim, mix, pixelEntropy, teacher, convolution };
+
+export type InsideApi = typeof api;
+
+serve(api);

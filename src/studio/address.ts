@@ -14,6 +14,8 @@ const KEYS = {
   view: 24,
   kernel: 64,
   variant: 64,
+  op: 6,
+  pass: 8,
 } as const;
 
 export type Key = keyof typeof KEYS;

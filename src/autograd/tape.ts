@@ -16,6 +16,29 @@ let pulledBack: string | null = null;
 /** The op whose gradient is being computed, or null. */
 export const gradientOf = (): string | null => pulledBack;
 
+/** Told what the tape does; see `watchTape`. */
+export interface TapeWatcher {
+  /** An op has computed `output`. `taped`: its gradient may be asked for. */
+  computed(op: string, inputs: readonly Tensor[], output: Tensor, taped: boolean): void;
+  /** The gradient of `output` is complete, and is pulled back to the inputs of its op from here to the next call. */
+  pulling(output: Tensor, gradient: Tensor): void;
+  /** A backward pass has ended with the gradients of `wrt`; null where nothing depends on one. */
+  pulled(wrt: readonly Tensor[], gradients: readonly (Tensor | null)[]): void;
+}
+
+let watcher: TapeWatcher | null = null;
+
+/** Tells `watch` of every op and every gradient that `fn` computes. */
+export function watchTape<T>(watch: TapeWatcher, fn: () => T): T {
+  const before = watcher;
+  watcher = watch;
+  try {
+    return fn();
+  } finally {
+    watcher = before;
+  }
+}
+
 /** Runs `fn` without recording: its results are constants to every enclosing gradient. */
 export function noGrad<T>(fn: () => T): T {
   const before = depth;
@@ -38,6 +61,7 @@ export function record(op: string, inputs: readonly Tensor[], output: Tensor, vj
     output.node = { op, inputs, vjp };
     output.tracked = true;
   }
+  watcher?.computed(op, inputs, output, output.node !== null);
   return output;
 }
 
@@ -118,6 +142,7 @@ function pullBack(output: Tensor, seed: Tensor, wrt: readonly Tensor[]): (Tensor
     if (leaves.has(at) || !at.node || !cotangent) continue;
     const { op, inputs, vjp } = at.node;
     pulledBack = op;
+    watcher?.pulling(at, cotangent);
     const needed = inputs.map((x) => wanted.has(x));
     const results = depth > 0 ? vjp(cotangent, needed) : step(() => vjp(cotangent, needed));
     inputs.forEach((input, i) => {
@@ -144,7 +169,9 @@ function pullBack(output: Tensor, seed: Tensor, wrt: readonly Tensor[]): (Tensor
     cotangents.delete(at);
     release(cotangent);
   }
-  return wrt.map((x) => cotangents.get(x) ?? null);
+  const gradients = wrt.map((x) => cotangents.get(x) ?? null);
+  watcher?.pulled(wrt, gradients);
+  return gradients;
 }
 
 /** Runs `fn` while recording, then gives the gradients a way back from its result. */

@@ -68,6 +68,49 @@ export abstract class Module {
   }
 }
 
+/** `root` and every module below it, by path as in the names of parameters: `''` is the root, then `layer1.0.conv1`. */
+export function modulesOf(root: Module, path = ''): [path: string, module: Module][] {
+  const below = (name: string, value: unknown): [string, Module][] =>
+    value instanceof Module ? modulesOf(value, path ? `${path}.${name}` : name) : [];
+  return [
+    [path, root],
+    ...Object.entries(root).flatMap(([field, value]) =>
+      Array.isArray(value) ? value.flatMap((one, i) => below(`${field}.${i}`, one)) : below(field, value),
+    ),
+  ];
+}
+
+/**
+ * Runs `fn`; a call of a public method of one of `modules`, by whatever code, becomes `around(name, call)`, which makes the call and
+ * returns what it returned. Afterwards the modules are what they were.
+ */
+export function watchCalls<T>(
+  modules: readonly (readonly [name: string, module: Module])[],
+  around: (name: string, call: () => unknown) => unknown,
+  fn: () => T,
+): T {
+  const put: [Module, string][] = [];
+  try {
+    for (const [name, module] of modules) {
+      for (
+        let of = Object.getPrototypeOf(module);
+        of !== Module.prototype && of !== null;
+        of = Object.getPrototypeOf(of)
+      ) {
+        for (const [key, { value }] of Object.entries(Object.getOwnPropertyDescriptors(of))) {
+          if (key === 'constructor' || typeof value !== 'function' || Object.hasOwn(module, key)) continue;
+          const watched = (...args: unknown[]) => around(name, () => value.apply(module, args));
+          Object.defineProperty(module, key, { value: watched, configurable: true });
+          put.push([module, key]);
+        }
+      }
+    }
+    return fn();
+  } finally {
+    for (const [module, key] of put) Reflect.deleteProperty(module, key);
+  }
+}
+
 /**
  * Copies values between equally named tensors, on the device.
  * @returns the names that were copied.

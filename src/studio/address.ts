@@ -15,6 +15,8 @@ const KEYS = {
   look: 200,
   kernel: 64,
   variant: 64,
+  op: 6,
+  pass: 8,
 } as const;
 
 export type Key = keyof typeof KEYS;

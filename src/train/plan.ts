@@ -41,6 +41,8 @@ export interface Plan {
   /** Pixels of the working size. */
   pixels: number;
   networks: Network[];
+  /** The mean teacher, where there is one. */
+  teacher?: Module;
   phases: Phase[];
   /** Once, before the first phase: values from an earlier run or from files, of which it tells. Not when a run resumes. */
   begin?(told: (loaded: WeightsReport) => void): void | Promise<void>;

@@ -250,6 +250,7 @@ export async function threeWaysRecipe(config: Config): Promise<Plan> {
       `${depth && !video ? `, with networks pre-trained on depth in ${config.depth.from}` : ''}.`,
     classes,
     networks: [...(depth ? [depthNetwork(depth)] : []), network],
+    teacher,
     phases: [...(start?.phases ?? []), ...(selection?.stages ?? []), phase],
     begin: async (told) => {
       await start?.begin?.(told);
@@ -316,6 +317,7 @@ export async function threeWaysDaRecipe(config: Config): Promise<Plan> {
       `${video ? `from ${video.length} video frames` : `in ${config.depth.from}`}.`,
     classes,
     networks: [depthNetwork(depth), segmentationNetwork(student)],
+    teacher,
     phases: [...start.phases, phase],
     begin: async (told) => {
       await start.begin?.(told);

@@ -27,7 +27,10 @@ const views: Record<string, { title: string; mount: Mount }> = {
     title: 'Convolution',
     mount: async (root) => (await import('./convolution.ts')).mountConvolution(root),
   },
-  // The tape of a training step takes its place here.
+  tape: {
+    title: 'Tape',
+    mount: async (root) => (await import('./tape-page.ts')).mountTape(root),
+  },
 };
 const names = Object.keys(views);
 

@@ -14,6 +14,10 @@ const KEYS = {
   view: 24,
   kernel: 64,
   variant: 64,
+  sizes: 16,
+  filter: 64,
+  family: 32,
+  sort: 16,
 } as const;
 
 export type Key = keyof typeof KEYS;

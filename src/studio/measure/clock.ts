@@ -27,7 +27,7 @@ export const COARSE_NS = 1000;
 const QUANTA = 50;
 /** A sample by wall-clock lasts this many milliseconds at least, for what submitting costs to count little. */
 const WALL_MS = 20;
-const MOST_REPEATS = 512;
+const MOST_REPEATS = 2048;
 const SAMPLES = 9;
 /** Milliseconds after which no further sample is taken, but for three. */
 const BUDGET = 1500;

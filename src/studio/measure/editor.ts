@@ -1,4 +1,4 @@
-import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands';
+import { defaultKeymap, history, historyKeymap } from '@codemirror/commands';
 import { HighlightStyle, syntaxHighlighting } from '@codemirror/language';
 import { type Diagnostic, lintGutter, setDiagnostics } from '@codemirror/lint';
 import { EditorState } from '@codemirror/state';
@@ -84,7 +84,7 @@ export class Editor {
       wgsl(),
       syntaxHighlighting(colours),
       looks,
-      // Escape, then Tab leaves the editor.
+      // Tab is not taken: it leaves the editor, as it leaves every control.
       keymap.of([
         {
           key: 'Mod-Enter',
@@ -95,7 +95,6 @@ export class Editor {
         },
         ...defaultKeymap.filter(({ key }) => key !== 'Mod-Enter'),
         ...historyKeymap,
-        indentWithTab,
       ]),
       EditorView.updateListener.of(({ docChanged }) => {
         if (docChanged) changed();

@@ -148,10 +148,9 @@ export class KernelView {
   async #measure(here: () => boolean): Promise<void> {
     this.#status.textContent = 'Measuring what this adapter can do at most …';
     const limits = await this.#settings.limits();
-    for (const { name, wgsl } of this.#launched!.variants) {
+    for (const { name } of this.#launched!.variants) {
       if (!here()) return;
       this.#status.textContent = `Measuring ${name} …`;
-      if (wgsl === null) continue;
       this.#found.set(name, await this.#lab.call('variant', this.#place!, name, limits, this.#settings.long));
       if (here()) this.#showLadder();
     }

@@ -62,7 +62,7 @@ export interface Rate {
 
 /** What was found of a variant. */
 export interface Found {
-  /** Null where it was not timed: `long` says why. */
+  /** Null where it was not timed: it does not fit the launch, or `long` says why. */
   timing: Timing | null;
   rate: Rate | null;
   /** Milliseconds that one dispatch was estimated to take, where that is too long to run it unasked. */

@@ -38,7 +38,7 @@ export type Origin = 'measured' | 'modelled' | 'counted' | 'modelled / measured'
 
 /** Where a number comes from, in words. */
 export const origin = (what: Origin): HTMLSpanElement =>
-  h('span', { class: `origin ${what.split(' ')[0]}` }, what);
+  h('span', { class: `origin ${what.split(' ')[0]}` }, what.replace(' /', '\u00a0/'));
 
 export const notMeasured = (): HTMLSpanElement => h('span', { class: 'none' }, 'not measured');
 

@@ -171,6 +171,8 @@ const api: MeasureApi = {
     const error = available(variant, gpu.adapter)
       ? await checkError(gpu, kernel, variant, await checksOf(kernel))
       : null;
+    if (!canRun(variant, params) || !available(variant, gpu.adapter))
+      return { timing: null, rate: null, long: null, error };
     const expected = estimate(kernel, params, limits);
     if (expected > LONG_MS && !long) return { timing: null, rate: null, long: expected, error };
     const [timing] = await time(gpu, limits.clock, [

@@ -6,9 +6,9 @@ import { DeviceLostError } from '../../gpu/errors.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
 import { canRun, header, type Kernel, type Numbers, type Params, type Variant } from '../../gpu/kernel.ts';
 import { tell } from '../rpc.ts';
-import { time } from './clock.ts';
+import { type Clock, time } from './clock.ts';
 import { countLoops, STOPPED } from './guard.ts';
-import type { AdapterLimits, MeasureEvents, Message, Ran } from './protocol.ts';
+import type { MeasureEvents, Message, Ran } from './protocol.ts';
 
 /** Storage buffers that a shader may use (WebGPU, default of maxStorageBuffersPerShaderStage). */
 const MOST_BUFFERS = 8;
@@ -91,14 +91,24 @@ const worst = (found: Record<string, Numbers>, wanted: Record<string, Numbers>):
     ),
   );
 
+/**
+ * @param name of the variant whose place the text takes. @param setting what it runs on; `skipped` as `long` of the result.
+ * @throws DeviceLostError
+ */
 export async function runEdited(
   name: string,
   wgsl: string,
-  { clock }: AdapterLimits,
-  setting: () => Promise<{ gpu: Gpu; kernel: Kernel; looked: Looked; checks: readonly Launch[] }>,
+  clock: Clock,
+  setting: () => Promise<{
+    gpu: Gpu;
+    kernel: Kernel;
+    looked: Looked;
+    skipped: number | null;
+    checks: readonly Launch[];
+  }>,
 ): Promise<Ran> {
   alive(PATIENCE);
-  const { gpu, kernel, looked, checks } = await setting();
+  const { gpu, kernel, looked, skipped, checks } = await setting();
   const variant = kernel.variants.find((one) => one.name === name)!;
   const ran: Ran = {
     messages: await messagesOf(gpu.device, wgsl),
@@ -106,6 +116,7 @@ export async function runEdited(
     stopped: false,
     reference: null,
     unedited: null,
+    long: skipped,
     timing: null,
   };
   if (refused(ran.messages)) return ran;
@@ -140,6 +151,7 @@ export async function runEdited(
       wrong.push(...compared.wrong);
     }
     if (fitting.length > 0) ran.reference = { error, sizes: fitting.length, at: 'check', wrong };
+    if (skipped !== null) return;
 
     alive(PATIENCE);
     const start: Record<string, Numbers> = {};

@@ -326,7 +326,7 @@ export class KernelView {
     this.#result.replaceChildren(head('Run'), h('p', {}, 'Running …'));
     try {
       const limits = await this.#settings.limits();
-      const ran = await this.#lab.run(place, name, text, limits);
+      const ran = await this.#lab.run(place, name, text, limits, this.#settings.long);
       if (this.#variant && key === this.#key) this.#showRun(ran, text === this.#original);
     } catch (error) {
       if (!wasTold(error)) report(error);
@@ -379,7 +379,7 @@ export class KernelView {
     );
   }
 
-  #comparison({ reference, unedited }: Ran): Node[] {
+  #comparison({ reference, unedited, long }: Ran): Node[] {
     const lines: Node[] = [];
     if (reference) {
       const { error, sizes, at, wrong } = reference;
@@ -407,7 +407,18 @@ export class KernelView {
           {},
           'Error against the reference: ',
           notMeasured(),
-          '; its plain loops would take too long at this launch, and the text fits no size of warpmix check.',
+          '; the text fits no size of warpmix check, and at this launch its plain loops would take too long.',
+        ),
+      );
+    }
+    if (long !== null) {
+      lines.push(
+        h(
+          'p',
+          {},
+          `At this launch it did not run: about ${duration(long)} in one dispatch, `,
+          origin('modelled'),
+          " and a GPU watchdog may end it. The box 'run it too' allows it.",
         ),
       );
     }

@@ -1,7 +1,7 @@
 import type { CheckCase } from '../../cli/check-case.ts';
 import { notice } from '../notices.ts';
 import { Remote, WorkerDiedError } from '../rpc.ts';
-import type { AdapterLimits, MeasureApi, MeasureEvents, Place, Ran } from './protocol.ts';
+import type { AdapterLimits, MeasureApi, MeasureEvents, Ran } from './protocol.ts';
 
 /** What a watchdog adds to the time within which a worker said that it would be back. */
 const MARGIN_MS = 5000;
@@ -74,7 +74,7 @@ export class Lab {
   }
 
   /** Runs edited code. A worker that does not answer in time is ended: its GPU work may never end. */
-  run(place: Place, variant: string, wgsl: string, limits: AdapterLimits): Promise<Ran> {
+  run(...args: Parameters<MeasureApi['run']>): Promise<Ran> {
     const made = this.#turn.then(async () => {
       const remote = this.#remote;
       let timer = 0;
@@ -87,7 +87,7 @@ export class Lab {
       };
       this.#alive(0);
       try {
-        return await remote.call('run', place, variant, wgsl, limits);
+        return await remote.call('run', ...args);
       } catch (error) {
         if ((error as Error).name === 'DeviceLostError')
           this.#replace(remote, 'The GPU device was lost while the edited code ran.');

@@ -92,6 +92,8 @@ export interface Ran {
   reference: { error: number; sizes: number; at: 'check' | 'launch'; wrong: string[] } | null;
   /** Against the unedited variant at the launch looked at. */
   unedited: number | null;
+  /** As in `Found`: at the launch looked at it did not run. */
+  long: number | null;
   /** Both in turns, in one run. */
   timing: { edited: Timing; original: Timing } | null;
 }
@@ -108,7 +110,7 @@ export type MeasureApi = {
   /** Names of the cases of `warpmix check` whose op launches a kernel, forward or backward. */
   cases(): Record<string, string[]>;
   gradient(name: string): Promise<CheckCase>;
-  run(place: Place, variant: string, wgsl: string, limits: AdapterLimits): Promise<Ran>;
+  run(place: Place, variant: string, wgsl: string, limits: AdapterLimits, long: boolean): Promise<Ran>;
 };
 
 export type MeasureEvents = {

@@ -34,7 +34,7 @@ export const verdict = (ok: boolean, text: string): HTMLSpanElement =>
 
 export const errorText = (error: number): string => (error === 0 ? '0' : error.toExponential(1));
 
-export type Origin = 'measured' | 'modelled' | 'counted' | 'modelled / measured';
+export type Origin = 'measured' | 'modelled' | 'counted, a step' | 'modelled / measured';
 
 /** Where a number comes from, in words. */
 export const origin = (what: Origin): HTMLSpanElement =>

@@ -24,6 +24,8 @@ interface Row {
   steps: Record<string, number> | null;
   launched: Launched | null;
   found: Found | null;
+  /** Why it could not be measured. */
+  failed: string | null;
   /** Of the ops that launch it; null while unknown. */
   cases: readonly string[] | null;
   checked: CheckCase[];
@@ -73,8 +75,8 @@ const columns: readonly Column[] = [
   },
   {
     key: 'launches',
-    title: 'Launches a step',
-    origin: 'counted',
+    title: 'Launches',
+    origin: 'counted, a step',
     value: perStep,
     cell: (row) => {
       const count = perStep(row);
@@ -86,18 +88,20 @@ const columns: readonly Column[] = [
     title: 'Time',
     origin: 'measured',
     value: ({ found }) => found?.timing?.ms ?? null,
-    cell: ({ found }) =>
-      found?.timing
-        ? [duration(found.timing.ms)]
-        : found?.long
-          ? [
-              h(
-                'span',
-                { class: 'none', title: 'Estimated by the cost model; see the note below the table.' },
-                `skipped, about ${duration(found.long)}`,
-              ),
-            ]
-          : [notMeasured()],
+    cell: ({ found, failed }) =>
+      failed
+        ? [h('span', { class: 'wrong', title: failed }, '✗ failed')]
+        : found?.timing
+          ? [duration(found.timing.ms)]
+          : found?.long
+            ? [
+                h(
+                  'span',
+                  { class: 'none', title: 'Estimated by the cost model; see the note below the table.' },
+                  `skipped, about ${duration(found.long)}`,
+                ),
+              ]
+            : [notMeasured()],
   },
   {
     key: 'rate',
@@ -180,7 +184,16 @@ export class Table {
           : h('td', isText(key) ? {} : { class: 'number' }),
       );
       const line = h('tr', {}, ...cells);
-      return { facts, steps: null, launched: null, found: null, cases: null, checked: [], line };
+      return {
+        facts,
+        steps: null,
+        launched: null,
+        found: null,
+        failed: null,
+        cases: null,
+        checked: [],
+        line,
+      };
     });
     const families = [...new Set(kernels.map(({ family }) => family))];
     this.#family = choice([['', 'all'], ...families.map((name) => [name, name] as const)], '', () =>
@@ -217,8 +230,9 @@ export class Table {
           'that the rule chooses here; where no step has the kernel, the largest of warpmix check. Error: largest difference from ' +
           'the plain-loop reference over its largest value, at the sizes of warpmix check. Gradient check: cases of the ops that ' +
           'launch the kernel, forward or backward, against finite differences. Arithmetic and bytes come from the cost model; the ' +
-          'unit of the rate is that of what bounds the kernel. A dispatch estimated above 250 ms is skipped: where one holds the ' +
-          'GPU for about two seconds, Windows resets the driver (TDR), and every page loses its device.',
+          'unit of the rate is that of what bounds the kernel; a share above 100 % says that data stayed in a cache. A dispatch estimated above 250 ms is skipped: where one holds the ' +
+          'GPU for about two seconds, Windows resets the driver (TDR), and every page loses its device. Other work on the GPU, such as training in the first section, makes ' +
+          'times longer.',
       ),
     );
     for (const row of this.#rows) this.#render(row);
@@ -240,7 +254,7 @@ export class Table {
   async sizes(): Promise<void> {
     this.stop();
     for (const row of this.#rows) {
-      row.steps = row.launched = row.found = null;
+      row.steps = row.launched = row.found = row.failed = null;
       this.#render(row);
     }
     const preset = this.#settings.preset;
@@ -340,6 +354,7 @@ export class Table {
         this.#say(` Measuring ${name} …`);
         row.line.classList.add('busy');
         try {
+          row.failed = null;
           row.launched = await this.#lab.call('look', place);
           if (!going()) return;
           row.found = await this.#lab.call(
@@ -358,6 +373,10 @@ export class Table {
             row.checked.push(done);
             this.#render(row);
           }
+        } catch (error) {
+          if (wasTold(error)) throw error;
+          row.failed = (error as Error).message;
+          this.#render(row);
         } finally {
           row.line.classList.remove('busy');
         }

@@ -99,10 +99,11 @@ async function measureLimits(): Promise<AdapterLimits> {
   return { ...best, clock, emptyMs: all };
 }
 
-/** Milliseconds of one dispatch, by the cost model. */
-function estimate(kernel: Kernel, params: Params, { gflops, gbps }: AdapterLimits): number {
+/** Milliseconds of one dispatch by the cost model, where they are too many to run it unasked; else null. */
+function tooLong(kernel: Kernel, params: Params, { gflops, gbps }: AdapterLimits): number | null {
   const { flops, bytes } = kernel.cost(params);
-  return Math.max(flops / gflops, bytes / gbps) / 1e6 / SLOW_SHARE;
+  const ms = Math.max(flops / gflops, bytes / gbps) / 1e6 / SLOW_SHARE;
+  return ms > LONG_MS ? ms : null;
 }
 
 const api: MeasureApi = {
@@ -173,8 +174,8 @@ const api: MeasureApi = {
       : null;
     if (!canRun(variant, params) || !available(variant, gpu.adapter))
       return { timing: null, rate: null, long: null, error };
-    const expected = estimate(kernel, params, limits);
-    if (expected > LONG_MS && !long) return { timing: null, rate: null, long: expected, error };
+    const skipped = long ? null : tooLong(kernel, params, limits);
+    if (skipped !== null) return { timing: null, rate: null, long: skipped, error };
     const [timing] = await time(gpu, limits.clock, [
       () => {
         gpu.pins.set(kernel.name, name);
@@ -192,11 +193,12 @@ const api: MeasureApi = {
     return done;
   },
 
-  async run(place, name, wgsl, limits) {
-    return runEdited(name, wgsl, limits, async () => {
+  async run(place, name, wgsl, limits, long) {
+    return runEdited(name, wgsl, limits.clock, async () => {
       const gpu = await device();
       const { kernel, looked } = await lookedAt(gpu, place);
-      return { gpu, kernel, looked, checks: await checksOf(kernel) };
+      const skipped = long ? null : tooLong(kernel, looked.params, limits);
+      return { gpu, kernel, looked, skipped, checks: await checksOf(kernel) };
     });
   },
 };

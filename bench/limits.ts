@@ -2,7 +2,7 @@
 // share of a limit means nothing without the loop that the limit was measured with, so every candidate is listed.
 import type { Storage } from '../src/gpu/device.ts';
 import type { Gpu } from '../src/gpu/gpu.ts';
-import { groupsFor, type Kernel } from '../src/gpu/kernel.ts';
+import { groupsFor, type Kernel, type Params } from '../src/gpu/kernel.ts';
 import type { DispatchTime } from '../src/gpu/profile.ts';
 import { alone, interleaved, median, type Row, timed } from './measure.ts';
 import { PEAK_OUTPUTS, peakCandidates } from './peak.ts';
@@ -102,7 +102,7 @@ async function queueCopies(gpu: Gpu, bytes: number, fence: Storage): Promise<num
 }
 
 /** Milliseconds of one of `count` dispatches that do nothing: on the host alone, and until the device is done. */
-async function emptyDispatches(gpu: Gpu, count: number): Promise<{ host: number; all: number }> {
+export async function emptyDispatches(gpu: Gpu, count: number): Promise<{ host: number; all: number }> {
   const samples: { host: number; all: number }[] = [];
   for (let round = 0; round <= ROUNDS; round++) {
     await gpu.sync();
@@ -117,51 +117,81 @@ async function emptyDispatches(gpu: Gpu, count: number): Promise<{ host: number;
   return { host: median(samples.map((s) => s.host)), all: median(samples.map((s) => s.all)) };
 }
 
-/** @throws where the adapter has no timestamp queries. */
-export async function measureLimits(gpu: Gpu): Promise<{ limits: Limits; rows: Row[] }> {
+/** One loop that a limit is measured with. */
+export interface LimitLaunch {
+  limit: keyof Limits;
+  kernel: Kernel;
+  params: Params;
+  buffers: Record<string, Storage>;
+}
+
+/** @param turns of the multiply-add loops on a GPU. */
+export function limitLaunches(gpu: Gpu, turns = 20000): { launches: LimitLaunch[]; free(): void } {
   const { software } = gpu.adapter;
-  // On a GPU far more than its caches hold.
-  const vectors = (software ? 2 ** 24 : 2 ** 28) / 16;
+  // On a GPU far more than its caches hold, where its buffers may be as large.
+  const bytes = Math.min(software ? 2 ** 24 : 2 ** 28, gpu.device.limits.maxStorageBufferBindingSize);
+  const vectors = 2 ** Math.floor(Math.log2(bytes / 16));
   const [x, y] = [0, 1].map(() => gpu.alloc(4 * vectors, 'f32'));
   const sums = gpu.alloc(PEAK_OUTPUTS, 'f32');
-  const fence = gpu.alloc(1, 'f32');
-  const peaks = peakCandidates.map((kernel) => ({ kernel, params: { turns: software ? 100 : 20000 } }));
-  const copies = [1, 4].map((each) => ({ kernel: copyKernel(each), params: { vectors } }));
+  return {
+    launches: [
+      ...peakCandidates.map((kernel) => ({
+        limit: 'gflops' as const,
+        kernel: kernel as unknown as Kernel,
+        params: { turns: software ? 100 : turns },
+        buffers: { y: sums },
+      })),
+      ...[1, 4].map((each) => ({
+        limit: 'gbps' as const,
+        kernel: copyKernel(each) as unknown as Kernel,
+        params: { vectors },
+        buffers: { x, y },
+      })),
+    ],
+    free: () => {
+      for (const storage of [x, y, sums]) gpu.free(storage);
+    },
+  };
+}
 
+/** What a limit's loop reaches when it takes `ms`, in 1e9 a second. */
+export const reached = ({ limit, kernel, params }: LimitLaunch, ms: number): number => {
+  const { flops, bytes } = kernel.cost(params);
+  return (limit === 'gflops' ? flops : bytes) / ms / 1e6;
+};
+
+/** @throws where the adapter has no timestamp queries. */
+export async function measureLimits(gpu: Gpu): Promise<{ limits: Limits; rows: Row[] }> {
+  const { launches, free } = limitLaunches(gpu);
+  const fence = gpu.alloc(1, 'f32');
   const samples: number[][] = [];
   for (let round = 0; round <= ROUNDS; round++) {
     const times = await profiled(gpu, () => {
-      for (const { kernel, params } of peaks) gpu.run(kernel, params, { y: sums });
-      for (const { kernel, params } of copies) gpu.run(kernel, params, { x, y });
+      for (const { kernel, params, buffers } of launches) gpu.run(kernel, params, buffers);
     });
     // The first round compiles.
     if (round > 0) samples.push(times.map(({ ms }) => ms));
   }
-  const msOf = (i: number) => median(samples.map((times) => times[i]));
-  const rows = [
-    ...peaks.map(({ kernel, params }, i) =>
-      alone(`multiply-adds, ${kernel.name}`, {
-        ms: msOf(i),
-        gflops: kernel.cost(params).flops / msOf(i) / 1e6,
-      }),
-    ),
-    ...copies.map(({ kernel, params }, i) => {
-      const ms = msOf(peaks.length + i);
-      return alone(kernel.name, { ms, gbps: kernel.cost(params).bytes / ms / 1e6 });
-    }),
-  ];
+  const rows = launches.map((launch, i) => {
+    const { limit, kernel } = launch;
+    const ms = median(samples.map((times) => times[i]));
+    const name = limit === 'gflops' ? `multiply-adds, ${kernel.name}` : kernel.name;
+    return alone(name, { ms, [limit]: reached(launch, ms) });
+  });
   const best = (unit: 'gflops' | 'gbps') => Math.max(...rows.map(({ ours }) => Number(ours[unit] ?? 0)));
   const limits = { gflops: best('gflops'), gbps: best('gbps') };
 
-  const queued = median(await queueCopies(gpu, 16 * vectors, fence));
+  const bytes = 4 * launches.at(-1)!.buffers.x.length;
+  const queued = median(await queueCopies(gpu, bytes, fence));
   const dispatch = await emptyDispatches(gpu, 2000);
   const [reads] = await interleaved([() => timed(() => gpu.read(fence))], { most: 50, budget: 2000 });
   rows.push(
-    alone('copyBufferToBuffer, read-back included', { ms: queued, gbps: (32 * vectors) / queued / 1e6 }),
+    alone('copyBufferToBuffer, read-back included', { ms: queued, gbps: (2 * bytes) / queued / 1e6 }),
     alone('empty dispatch, one of 2000', { ms: dispatch.all }),
     alone('host time of an empty dispatch', { ms: dispatch.host }),
     alone('read-back of 4 bytes', { ms: median(reads) }),
   );
-  for (const storage of [x, y, sums, fence]) gpu.free(storage);
+  free();
+  gpu.free(fence);
   return { limits, rows };
 }

@@ -172,7 +172,8 @@ const withoutGradient: (() => void)[] = [
   },
 ];
 
-function forwardAndBackward(fn: (...xs: Tensor[]) => Tensor, inputs: readonly GradcheckInput[]): void {
+/** Launches all that an op launches: itself, and its gradient for a random cotangent. */
+export function forwardAndBackward(fn: (...xs: Tensor[]) => Tensor, inputs: readonly GradcheckInput[]): void {
   const xs = inputs.map(({ data, shape, dtype }) => tensor(data, shape, dtype));
   const wrt = xs.filter((x, i) => inputs[i].differentiate ?? x.dtype === 'f32');
   const [value, pullback] = vjp(() => fn(...xs), wrt);

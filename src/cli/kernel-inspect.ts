@@ -16,7 +16,7 @@ import {
   type Variant,
 } from '../gpu/kernel.ts';
 import type { PresetName } from '../train/config.ts';
-import { compareVariant, noteLaunches } from './check-kernels.ts';
+import { compareVariant, type Launch, noteLaunches } from './check-kernels.ts';
 import { type KernelLaunch, TrainingSteps } from './kernel-launches.ts';
 import type { Measurement } from './variants.ts';
 
@@ -58,7 +58,14 @@ const MEASURED = '; fastest by tune, taken by --tuned';
 
 const OTHER = { software: 'GPUs', gpu: 'software adapters' } as const;
 
-function whyOf(gpu: Gpu, kernel: Kernel, variant: Variant<Params>, params: Params, chosen: string): string {
+/** Why a variant is, or is not, the one that runs. */
+export function whyOf(
+  gpu: Gpu,
+  kernel: Kernel,
+  variant: Variant<Params>,
+  params: Params,
+  chosen: string,
+): string {
   const here = gpu.adapter.software ? 'software' : 'gpu';
   if (variant.name === chosen) {
     return gpu.pinned.get(kernel.name) === chosen
@@ -115,6 +122,71 @@ function dearest(launches: readonly KernelLaunch[]): KernelLaunch | null {
   );
 }
 
+/** The launch of a kernel that is looked at, and its buffers. */
+export interface Looked {
+  params: Params;
+  from: string;
+  perStep: number | null;
+  buffers: Record<string, Storage>;
+  /** Lets go of the buffers. */
+  release(): void;
+}
+
+/**
+ * The launch on which training steps spend most, with what its buffers hold when a step arrives at it; where no step has the
+ * kernel, the largest of `warpmix check`.
+ * @param checks the launches of `warpmix check`, which take seconds to note.
+ * @param wanted only parameters that this variant can run.
+ */
+export async function lookAt(
+  gpu: Gpu,
+  kernel: Kernel,
+  steps: TrainingSteps,
+  checks: () => Promise<readonly Launch[]>,
+  wanted?: string,
+): Promise<Looked> {
+  const fitting = kernel.variants.filter(({ name }) => wanted === undefined || name === wanted);
+  const fits = (params: Params) => fitting.some((variant) => canRun(variant, params));
+  const trained = dearest(steps.launches.filter((launch) => launch.kernel === kernel && fits(launch.params)));
+  if (trained) {
+    const { found, release } = await steps.hold(gpu, [trained]);
+    const { params, from, times } = trained;
+    const buffers = found.get(trained)!;
+    return { params, from: `${from}, preset ${steps.preset}`, perStep: times, buffers, release };
+  }
+  const from = 'warpmix check; no training step has this';
+  const noted = await checks();
+  const largest = dearest(
+    noted.filter(({ params }) => fits(params)).map(({ params }) => ({ kernel, params, from, times: 1 })),
+  );
+  const held = noted.find(({ params }) => params === largest?.params);
+  if (!held) throw new Error(`no case of 'warpmix check' leads to ${kernel.name}`);
+  const buffers: Record<string, Storage> = {};
+  for (const { name, type } of kernel.bindings) {
+    // Room for whole vectors of four.
+    buffers[name] = gpu.alloc(Math.ceil(held.buffers[name].length / 4) * 4, type);
+    gpu.write(buffers[name], [...held.buffers[name], 0, 0, 0].slice(0, buffers[name].length));
+  }
+  const release = () => {
+    for (const storage of Object.values(buffers)) gpu.free(storage);
+  };
+  return { params: held.params, from, perStep: null, buffers, release };
+}
+
+/** Largest error of a variant over the launches of `warpmix check` that it can run; null where there are none. */
+export async function checkError(
+  gpu: Gpu,
+  kernel: Kernel,
+  variant: Variant<Params>,
+  checks: readonly Launch[],
+): Promise<number | null> {
+  const errors: number[] = [];
+  for (const launch of checks.filter(({ params }) => canRun(variant, params))) {
+    errors.push((await compareVariant(gpu, kernel, variant, launch)).rel);
+  }
+  return errors.length > 0 ? Math.max(...errors) : null;
+}
+
 /**
  * Measures a kernel on `gpu`. Takes seconds: a training step is run up to the kernel, for real inputs.
  * @param measurements what 'tune' found on this adapter.
@@ -129,26 +201,7 @@ export async function inspectKernel(
 ): Promise<Inspection> {
   const checks = (await noteLaunches([kernel])).get(kernel) ?? [];
   const steps = await TrainingSteps.list(preset);
-  const fitting = kernel.variants.filter(({ name }) => wanted === undefined || name === wanted);
-  const fits = (params: Params) => fitting.some((variant) => canRun(variant, params));
-  const trained = dearest(steps.launches.filter((launch) => launch.kernel === kernel && fits(launch.params)));
-  let looked = trained;
-  let buffers: Record<string, Storage> = {};
-  if (trained) buffers = (await steps.hold(gpu, [trained])).found.get(trained)!;
-  else {
-    const from = 'warpmix check; no training step has this';
-    looked = dearest(
-      checks.filter(({ params }) => fits(params)).map(({ params }) => ({ kernel, params, from, times: 1 })),
-    );
-    const held = checks.find(({ params }) => params === looked?.params);
-    if (!held) throw new Error(`no case of 'warpmix check' leads to ${kernel.name}`);
-    for (const { name, type } of kernel.bindings) {
-      // Room for whole vectors of four.
-      buffers[name] = gpu.alloc(Math.ceil(held.buffers[name].length / 4) * 4, type);
-      gpu.write(buffers[name], [...held.buffers[name], 0, 0, 0].slice(0, buffers[name].length));
-    }
-  }
-  const { params, from, times } = looked!;
+  const { params, from, perStep, buffers } = await lookAt(gpu, kernel, steps, async () => checks, wanted);
   const limits = gpu.device.features.has('timestamp-query') ? (await measureLimits(gpu)).limits : null;
   const chosen = gpu.variant(kernel, params).name;
   const measured = measurements.find(
@@ -160,10 +213,6 @@ export async function inspectKernel(
     const { name, summary } = variant;
     const runs = canRun(variant, params) && available(variant, gpu.adapter);
     const ms = runs ? await timed(gpu, kernel, name, params, buffers) : null;
-    const errors: number[] = [];
-    for (const launch of checks.filter((one) => canRun(variant, one.params))) {
-      errors.push((await compareVariant(gpu, kernel, variant, launch)).rel);
-    }
     const workgroups = runs ? variant.workgroups(params) : null;
     variants.push({
       variant: name,
@@ -174,13 +223,13 @@ export async function inspectKernel(
       grid: workgroups === null ? null : foldGroups(workgroups),
       ms,
       rate: ms && limits ? rated(kernel, params, ms, limits) : null,
-      maxRelErr: errors.length > 0 ? Math.max(...errors) : null,
+      maxRelErr: await checkError(gpu, kernel, variant, checks),
     });
   }
   return {
     params,
-    from: trained ? `${from}, preset ${preset}` : from,
-    perStep: trained ? times : null,
+    from,
+    perStep,
     chosen,
     buffers: kernel.bindings.map(({ name, type, access }) => ({
       name,

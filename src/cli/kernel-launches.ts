@@ -1,12 +1,22 @@
 // With which parameters, and on what, a kernel is launched: in training steps of a preset, and in `warpmix check`.
 import { upload } from '../autograd/program.ts';
-import { keep, step, type Tensor, useDevice, type Watcher, watchLaunches } from '../autograd/tensor.ts';
+import {
+  keep,
+  onDevice,
+  step,
+  type Tensor,
+  useDevice,
+  type Watcher,
+  watchLaunches,
+} from '../autograd/tensor.ts';
 import type { Device, MemoryUse, Storage } from '../gpu/device.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { type Element, type Kernel, launchKey, type Numbers, type Params } from '../gpu/kernel.ts';
 import { type PresetName, presets } from '../train/config.ts';
 import type { Plan } from '../train/plan.ts';
-import { exerciseKernels } from './check-kernels.ts';
+import { exerciseKernels, forwardAndBackward } from './check-kernels.ts';
+import { opCases } from './check-ops.ts';
+import { caseName } from './op-case.ts';
 import { recipes } from './recipes.ts';
 
 /** One set of parameters with which a kernel is launched. */
@@ -55,8 +65,8 @@ const RECIPE = 'three-ways';
 
 /** The steps of training at a preset, on the street world, each with one batch. */
 export class TrainingSteps {
+  readonly preset: PresetName;
   readonly launches: readonly KernelLaunch[];
-  readonly #preset: PresetName;
   readonly #batches: ReadonlyMap<string, unknown>;
   /** On the device of `hold`. */
   #plan: Plan | null = null;
@@ -66,7 +76,7 @@ export class TrainingSteps {
     launches: readonly KernelLaunch[],
     batches: ReadonlyMap<string, unknown>,
   ) {
-    this.#preset = preset;
+    this.preset = preset;
     this.launches = launches;
     this.#batches = batches;
   }
@@ -103,7 +113,7 @@ export class TrainingSteps {
     const missing = new Map(launches.map((launch) => [launchKey(launch.kernel, launch.params), launch]));
     const [{ kernel, from } = { kernel: null, from: '' }] = launches;
     useDevice(gpu);
-    this.#plan ??= await TrainingSteps.#planOf(this.#preset);
+    this.#plan ??= await TrainingSteps.#planOf(this.preset);
     const phase = this.#plan.phases.find(({ name }) => from === `step of ${name}`);
     const arrived = new Error('arrived');
     const watch: Watcher = (launched, params, tensors, done) => {
@@ -142,4 +152,16 @@ export async function checkLaunches(): Promise<readonly KernelLaunch[]> {
   device.from = 'warpmix check';
   await exerciseKernels(device);
   return [...device.launches.values()];
+}
+
+/** Names of the cases of check-ops.ts whose op launches a kernel, forward or in its first gradient. */
+export function casesByKernel(): Map<Kernel, string[]> {
+  const found = new Map<Kernel, string[]>();
+  for (const one of opCases) {
+    const device = new ListingDevice();
+    onDevice(device, () => step(() => forwardAndBackward(one.fn, one.inputs)));
+    for (const kernel of new Set([...device.launches.values()].map((launch) => launch.kernel)))
+      found.set(kernel, [...(found.get(kernel) ?? []), caseName(one)]);
+  }
+  return found;
 }

@@ -32,6 +32,8 @@ export interface Variant<P extends Params> {
   needs?: 'subgroups';
   /** WGSL of everything below the generated header (`Params`, `p`, the bindings, `flat`). Entry point `main`. */
   code(params: P): string;
+  /** `code` is the whole shader and gets no header: text that somebody edited. */
+  whole?: true;
   /** Bindings seen as `array<vec4<T>>`; their lengths must be multiples of four elements. */
   vec4?: readonly string[];
   /** Values of the `override` constants in `code`. */
@@ -76,6 +78,7 @@ export function foldGroups(count: number): [number, number] {
  * `flat(gid, groups)`, the invocation's index counted across both grid dimensions.
  */
 export function header<P extends Params>(kernel: Kernel<P>, variant: Variant<P>): string {
+  if (variant.whole) return '';
   const lines: string[] = variant.needs ? [`enable ${variant.needs};`] : [];
   const fields = Object.entries(kernel.params) as [string, Element][];
   if (fields.length > 0) {

@@ -17,6 +17,10 @@ const KEYS = {
   variant: 64,
   op: 6,
   pass: 8,
+  sizes: 16,
+  filter: 64,
+  family: 32,
+  sort: 16,
 } as const;
 
 export type Key = keyof typeof KEYS;

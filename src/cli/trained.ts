@@ -1,3 +1,4 @@
+import * as z from 'zod/mini';
 import { DataError } from '../data/types.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { latestCheckpoint, readCheckpoint } from '../train/checkpoint.ts';
@@ -32,7 +33,7 @@ export function readRun(
   const { found, skipped } = latestCheckpoint(dir);
   for (const { path, reason } of skipped) note(`skipped ${path}: ${reason}`);
   if (!found) throw new DataError(`${dir}: has no intact checkpoint`);
-  const ran = runVariants.optional().safeParse(variants);
+  const ran = z.optional(runVariants).safeParse(variants);
   if (!ran.success) throw new DataError(`${dir}/config.json: 'variants' is not what 'warpmix train' writes`);
   if (gpu && ran.data) applyVariants(gpu, ran.data);
   return { recipe, config, checkpoint: readCheckpoint(found.path) };

@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { version } from '../../package.json';
 import { DataError } from '../data/types.ts';
 import type { AdapterInfo, Gpu } from '../gpu/gpu.ts';
@@ -100,7 +100,7 @@ export const runVariants = z.object({
   /** By WARPMIX_VARIANTS: kernel -> variant. */
   pinned: z.record(z.string(), z.string()),
   /** By `--tuned`: launch -> variant, where it is not the one that the rule gives; null without. */
-  measured: z.record(z.string(), z.string()).nullable(),
+  measured: z.nullable(z.record(z.string(), z.string())),
 });
 export type RunVariants = z.infer<typeof runVariants>;
 

@@ -4,7 +4,7 @@
 //   camera/{train,val}/CITY/CITY_SEQ_FRAME_camera.json                       (optional: intrinsics)
 //   leftImg8bit_sequence/{train,val}/CITY/CITY_SEQ_FRAME_leftImg8bit.png     (optional: the frames around each image)
 //   disparity/{train,val}/CITY/CITY_SEQ_FRAME_disparity.png                  (optional: depth, with the camera files)
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { cityscapesClasses, cityscapesLabelIdToTrainId } from './classes.ts';
 import { decodeDepth16 } from './codecs.ts';
 import type { DepthFile, FrameFiles, Opened, ReadOptions } from './file-split.ts';
@@ -22,12 +22,12 @@ const CITY = /^[\w-]+$/;
 
 const cameraSchema = z.object({
   intrinsic: z.object({
-    fx: z.number().positive(),
-    fy: z.number().positive(),
+    fx: z.number().check(z.positive()),
+    fy: z.number().check(z.positive()),
     u0: z.number(),
     v0: z.number(),
   }),
-  extrinsic: z.object({ baseline: z.number().positive() }),
+  extrinsic: z.object({ baseline: z.number().check(z.positive()) }),
 });
 
 /**

@@ -1,6 +1,7 @@
 // JPEG on byte arrays, the same pixels in Node and in a browser: no canvas, no colour management. jpeg-js takes lengths,
 // tables and scan headers on trust, so it gets a file put together again from segments that were checked.
-import { decode as decodeJpegJs } from 'jpeg-js';
+// Not the package's entry: that brings its encoder along.
+import decodeJpegJs from 'jpeg-js/lib/decoder.js';
 import { be16, Gathered } from './bytes.ts';
 import { checkSize, MAX_PIXELS } from './image-limits.ts';
 import { DataError, type RgbImage } from './types.ts';

@@ -1,6 +1,7 @@
-import type * as z from 'zod';
+import type * as z from 'zod/mini';
 import { type FileSource, fileName } from './files.ts';
 import { DataError } from './types.ts';
+import './zod-english.ts';
 
 /** A few bytes of JSON become many of JavaScript: `[],` is three, an empty array forty. */
 const MAX_JSON_BYTES = 16 * 2 ** 20;
@@ -23,7 +24,7 @@ export function parseJson(bytes: Uint8Array, file: string): unknown {
  * What a JSON file holds, by a schema.
  * @throws DataError when the file is missing, is no JSON, or does not fit: with the first key that does not
  */
-export async function readJson<T>(files: FileSource, path: string, schema: z.ZodType<T>): Promise<T> {
+export async function readJson<T>(files: FileSource, path: string, schema: z.ZodMiniType<T>): Promise<T> {
   const file = fileName(files, path);
   const parsed = schema.safeParse(parseJson(await files.read(path), file));
   if (parsed.success) return parsed.data;

@@ -3,7 +3,7 @@
 //   {training,validation}/labels/NAME.png        (palette PNG: index = place in config.json)
 //   config.json
 // Release 2.0 holds the same under v1.2/labels and config_v1.2.json; its own finer classes are not read.
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { cityscapesClasses, VOID } from './classes.ts';
 import type { Opened, ReadOptions } from './file-split.ts';
 import type { FileSource } from './files.ts';
@@ -52,7 +52,9 @@ export const vistasToCityscapes: Readonly<Record<string, string>> = {
   'object--vehicle--truck': 'truck',
 };
 
-const configSchema = z.object({ labels: z.array(z.object({ name: z.string().max(200) })).max(VOID) });
+const configSchema = z.object({
+  labels: z.array(z.object({ name: z.string().check(z.maxLength(200)) })).check(z.maxLength(VOID)),
+});
 
 /** Reads Mapillary Vistas with Cityscapes' 19 classes. Images differ in size; all come at the working size. */
 export async function readMapillary(files: FileSource, options: ReadOptions = {}): Promise<Opened> {

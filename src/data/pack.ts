@@ -1,5 +1,5 @@
 // Small data packs: a folder with a `manifest.json` (images) or an `intrinsics.json` (video) and the files it names.
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { pascalColour, VOID } from './classes.ts';
 import { decodeDepth16 } from './codecs.ts';
 import {
@@ -26,23 +26,30 @@ const MAX_PROBLEMS = 20;
 /** Frames further apart than this are no neighbours: view synthesis needs nearly the same view. */
 const MAX_GAP_SECONDS = 0.2;
 
-const side = z.int().min(1).max(MAX_SIDE);
-const positive = z.number().positive();
-const inside = z.string().max(500).refine(isInside, 'expected a path that stays under the folder');
+const side = z.int().check(z.minimum(1), z.maximum(MAX_SIDE));
+const positive = z.number().check(z.positive());
+const inside = z
+  .string()
+  .check(z.maxLength(500), z.refine(isInside, 'expected a path that stays under the folder'));
 // A template such as `image/<id>.jpg` or `image/%06d.jpg`; remarks may follow it after a space or comma.
 const template = z
-  .string()
-  .max(1000)
-  .transform((text) => text.split(/[\s,;]/)[0].replace(/^left\|right\//, 'left/'))
-  .refine(
-    // `<id>file:/x` is a path until the id stands in it.
-    (path) => path !== '' && isInside(path) && isInside(fill(path, 'x')),
-    'expected a path that stays under the folder',
+  .pipe(
+    z.string().check(z.maxLength(1000)),
+    z.transform((text: string) => text.split(/[\s,;]/)[0].replace(/^left\|right\//, 'left/')),
+  )
+  .check(
+    z.refine(
+      // `<id>file:/x` is a path until the id stands in it.
+      (path) => path !== '' && isInside(path) && isInside(fill(path, 'x')),
+      'expected a path that stays under the folder',
+    ),
   );
 const frameId = z
   .string()
-  .max(200)
-  .regex(/^\w(?:[\w+-]|\.(?!\.))*$/, 'expected letters, digits, _ + - and single dots');
+  .check(
+    z.maxLength(200),
+    z.regex(/^\w(?:[\w+-]|\.(?!\.))*$/, 'expected letters, digits, _ + - and single dots'),
+  );
 const camera = z.object({
   width: side,
   height: side,
@@ -51,32 +58,40 @@ const camera = z.object({
   cx: z.number(),
   cy: z.number(),
 });
-const byte = z.int().min(0).max(255);
+const byte = z.int().check(z.minimum(0), z.maximum(255));
 const fileEntry = z.object({ file: template });
 
 /** A list that is left at its twentieth bad entry: zod's own would describe each of a million. */
-function list<T>(entry: z.ZodType<T>, most: number) {
-  return z.unknown().transform((value, context): T[] => {
-    if (!Array.isArray(value) || value.length > most) {
-      context.addIssue(`Invalid input: expected a list of at most ${most}`);
-      return z.NEVER;
-    }
-    const entries: T[] = [];
-    let bad = 0;
-    for (let i = 0; i < value.length && bad < MAX_PROBLEMS; i++) {
-      const parsed = entry.safeParse(value[i]);
-      if (parsed.success) entries.push(parsed.data);
-      else {
-        bad += 1;
-        for (const issue of parsed.error.issues) context.addIssue({ ...issue, path: [i, ...issue.path] });
+function list<T>(entry: z.ZodMiniType<T>, most: number) {
+  return z.pipe(
+    z.unknown(),
+    z.transform((value, context): T[] => {
+      if (!Array.isArray(value) || value.length > most) {
+        context.issues.push({
+          code: 'custom',
+          message: `Invalid input: expected a list of at most ${most}`,
+          input: value,
+        });
+        return z.NEVER;
       }
-    }
-    return entries;
-  });
+      const entries: T[] = [];
+      let bad = 0;
+      for (let i = 0; i < value.length && bad < MAX_PROBLEMS; i++) {
+        const parsed = entry.safeParse(value[i]);
+        if (parsed.success) entries.push(parsed.data);
+        else {
+          bad += 1;
+          for (const issue of parsed.error.issues)
+            context.issues.push({ ...issue, path: [i, ...issue.path] } as z.core.$ZodRawIssue);
+        }
+      }
+      return entries;
+    }),
+  );
 }
 
 const manifestSchema = z.object({
-  name: z.string().max(500),
+  name: z.string().check(z.maxLength(500)),
   kind: z.enum([
     'semantic-segmentation',
     'unlabelled-images',
@@ -84,38 +99,44 @@ const manifestSchema = z.object({
     'monocular-video',
     'stereo-video',
   ]),
-  width: side.optional(),
-  height: side.optional(),
-  image: template.optional(),
-  label: template.nullish(),
-  void: z.literal(VOID).optional(),
-  classes: list(
-    z.object({ id: byte, name: z.string().max(100), color: z.tuple([byte, byte, byte]).optional() }),
-    VOID,
-  ).optional(),
-  frames: z
-    .union([
-      z.int().min(0).max(MAX_FRAMES),
+  width: z.optional(side),
+  height: z.optional(side),
+  image: z.optional(template),
+  label: z.nullish(template),
+  void: z.optional(z.literal(VOID)),
+  classes: z.optional(
+    list(
+      z.object({
+        id: byte,
+        name: z.string().check(z.maxLength(100)),
+        color: z.optional(z.tuple([byte, byte, byte])),
+      }),
+      VOID,
+    ),
+  ),
+  frames: z.optional(
+    z.union([
+      z.int().check(z.minimum(0), z.maximum(MAX_FRAMES)),
       list(
         z.union([
           frameId,
           z.object({
             id: frameId,
-            sequence: z.string().optional(),
-            time_s: z.number().optional(),
-            depth: inside.optional(),
+            sequence: z.optional(z.string()),
+            time_s: z.optional(z.number()),
+            depth: z.optional(inside),
           }),
         ]),
         MAX_FRAMES,
       ),
-    ])
-    .optional(),
-  adjacent: z.boolean().optional(),
-  intrinsics: z.union([camera, z.object({ assumed: camera })]).nullish(),
-  baseline_m: positive.optional(),
-  poses: z.string().nullish(),
-  depth: z.union([fileEntry, z.string()]).nullish(),
-  disparity: fileEntry.nullish(),
+    ]),
+  ),
+  adjacent: z.optional(z.boolean()),
+  intrinsics: z.nullish(z.union([camera, z.object({ assumed: camera })])),
+  baseline_m: z.optional(positive),
+  poses: z.nullish(z.string()),
+  depth: z.nullish(z.union([fileEntry, z.string()])),
+  disparity: z.nullish(fileEntry),
 });
 
 type Manifest = z.infer<typeof manifestSchema>;

@@ -1,5 +1,5 @@
 // docs/config.md, made from the schema and the presets.
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { presets, schema } from './config.ts';
 
 /** What is used here of the JSON schema that zod makes. */

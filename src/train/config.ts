@@ -1,5 +1,6 @@
 // The configuration of a run: a preset, changed by a file and by single settings, checked as a whole.
-import * as z from 'zod';
+import * as z from 'zod/mini';
+import '../data/zod-english.ts';
 import { MIXES } from '../methods/mixing.ts';
 import { SELECTIONS } from '../methods/selection.ts';
 import { TRANSFERS } from '../methods/transfer.ts';
@@ -11,177 +12,221 @@ export class ConfigError extends Error {
   readonly exitCode = 2;
 }
 
-const whole = (least: number) => z.number().int().min(least);
-const positive = z.number().positive();
+const whole = (least: number) => z.int().check(z.minimum(least));
+const positive = z.number().check(z.positive());
 const five = z.tuple([whole(1), whole(1), whole(1), whole(1), whole(1)]);
 
 /** What every setting means: checked here, and printed as docs/config.md by scripts/config-reference.ts. */
 export const schema = z.strictObject({
-  data: z.string().describe('Data spec of labelled training and of evaluation.'),
-  unlabeled: z.string().nullable().describe('Data spec of the unlabelled frames; null: those of `data`.'),
+  data: z.string().check(z.describe('Data spec of labelled training and of evaluation.')),
+  unlabeled: z
+    .nullable(z.string())
+    .check(z.describe('Data spec of the unlabelled frames; null: those of `data`.')),
   video: z
-    .string()
-    .nullable()
-    .describe('Data spec of the video for depth; null: `data`, and `source` where there is one.'),
+    .nullable(z.string())
+    .check(z.describe('Data spec of the video for depth; null: `data`, and `source` where there is one.')),
   source: z
-    .string()
-    .nullable()
-    .describe(
-      'Data spec of the labelled source domain of `three-ways-da`; `data` is then the target domain.',
+    .nullable(z.string())
+    .check(
+      z.describe(
+        'Data spec of the labelled source domain of `three-ways-da`; `data` is then the target domain.',
+      ),
     ),
-  labels: whole(0).nullable().describe('Labelled images; null: all. None (0) for `three-ways-da` alone.'),
+  labels: z
+    .nullable(whole(0))
+    .check(z.describe('Labelled images; null: all. None (0) for `three-ways-da` alone.')),
   labelIds: z
-    .array(z.string())
-    .min(1)
-    .nullable()
-    .describe(
-      'Ids of the training images that are labelled, the first `labels` of them; null: chosen as `method.selection` says.',
+    .nullable(z.array(z.string()).check(z.minLength(1)))
+    .check(
+      z.describe(
+        'Ids of the training images that are labelled, the first `labels` of them; null: chosen as `method.selection` says.',
+      ),
     ),
-  seed: whole(0).describe('Of start values, order and augmentation.'),
-  pixels: whole(4096).describe(
-    "Pixels of the working size, which keeps the data's aspect in multiples of 32.",
+  seed: whole(0).check(z.describe('Of start values, order and augmentation.')),
+  pixels: whole(4096).check(
+    z.describe("Pixels of the working size, which keeps the data's aspect in multiples of 32."),
   ),
-  overfit: whole(1)
-    .nullable()
-    .describe('Train on this many frames only; null: on all. A model that cannot overfit them is broken.'),
+  overfit: z
+    .nullable(whole(1))
+    .check(
+      z.describe('Train on this many frames only; null: on all. A model that cannot overfit them is broken.'),
+    ),
   model: z.strictObject({
     encoder: z
       .strictObject({
-        widths: five.describe('Channels of the stem and of the four stages.'),
+        widths: five.check(z.describe('Channels of the stem and of the four stages.')),
         blocks: z
           .tuple([whole(1), whole(1), whole(1), whole(1)])
-          .describe('Residual blocks of each stage; 2, 2, 2, 2 is ResNet-18.'),
+          .check(z.describe('Residual blocks of each stage; 2, 2, 2, 2 is ResNet-18.')),
         block: z
           .enum(['basic', 'bottleneck'])
-          .describe('Two 3x3 convolutions, as in ResNet-18, or 1x1, 3x3 and 1x1, as in ResNet-50.'),
+          .check(z.describe('Two 3x3 convolutions, as in ResNet-18, or 1x1, 3x3 and 1x1, as in ResNet-50.')),
         stem: z
           .enum(['conv7', 'conv3'])
-          .describe(
-            'First layers: a 7x7 convolution of stride 2 and max pooling, as in ResNet, or a 3x3 convolution of stride 2.',
+          .check(
+            z.describe(
+              'First layers: a 7x7 convolution of stride 2 and max pooling, as in ResNet, or a 3x3 convolution of stride 2.',
+            ),
           ),
       })
-      .refine(
-        ({ block, widths }) => block === 'basic' || widths.slice(1).every((width) => width % 4 === 0),
-        'bottleneck blocks need multiples of 4 as widths of the stages',
+      .check(
+        z.refine(
+          ({ block, widths }) => block === 'basic' || widths.slice(1).every((width) => width % 4 === 0),
+          'bottleneck blocks need multiples of 4 as widths of the stages',
+        ),
       ),
     decoder: z.strictObject({
-      widths: five.describe('Channels of the five levels, the finest first.'),
-      norm: z.boolean().describe('Batch normalisation after every convolution.'),
+      widths: five.check(z.describe('Channels of the five levels, the finest first.')),
+      norm: z.boolean().check(z.describe('Batch normalisation after every convolution.')),
     }),
     pose: z.strictObject({
       sees: z
         .enum(['images', 'flow'])
-        .describe('What the pose network is given: two images, or the optical flow between them.'),
-      width: whole(1).describe('Channels of its head.'),
-      scale: positive.describe('Factor on its output: how fast pose can grow beside depth.'),
+        .check(z.describe('What the pose network is given: two images, or the optical flow between them.')),
+      width: whole(1).check(z.describe('Channels of its head.')),
+      scale: positive.check(z.describe('Factor on its output: how fast pose can grow beside depth.')),
     }),
     scales: z
-      .array(z.number().int().min(0).max(3))
-      .min(1)
-      .describe('Scales at which disparity is predicted and trained: s is 1/2^s of full resolution.'),
+      .array(z.int().check(z.minimum(0), z.maximum(3)))
+      .check(z.minLength(1))
+      .check(
+        z.describe('Scales at which disparity is predicted and trained: s is 1/2^s of full resolution.'),
+      ),
     scores: z
-      .array(z.number().int().min(0).max(4))
-      .min(1)
-      .refine((levels) => new Set(levels).size === levels.length, 'expected each level once')
-      .describe(
-        'Decoder levels at which classes are predicted, to be added up; [0]: full resolution alone, as in Three Ways.',
+      .array(z.int().check(z.minimum(0), z.maximum(4)))
+      .check(z.minLength(1))
+      .check(z.refine((levels) => new Set(levels).size === levels.length, 'expected each level once'))
+      .check(
+        z.describe(
+          'Decoder levels at which classes are predicted, to be added up; [0]: full resolution alone, as in Three Ways.',
+        ),
       ),
   }),
   weights: z.strictObject({
     encoder: z
-      .string()
-      .nullable()
-      .describe(
-        "Safetensors file of torchvision's ResNet or Monodepth2's encoder, which the encoders of depth and segmentation start from; null: random values.",
+      .nullable(z.string())
+      .check(
+        z.describe(
+          "Safetensors file of torchvision's ResNet or Monodepth2's encoder, which the encoders of depth and segmentation start from; null: random values.",
+        ),
       ),
-    depth: z.string().nullable().describe("The same of Monodepth2's depth decoder."),
+    depth: z.nullable(z.string()).check(z.describe("The same of Monodepth2's depth decoder.")),
     poseEncoder: z
-      .string()
-      .nullable()
-      .describe("The same of Monodepth2's pose encoder, or of torchvision's ResNet."),
-    pose: z.string().nullable().describe("The same of Monodepth2's pose decoder."),
+      .nullable(z.string())
+      .check(z.describe("The same of Monodepth2's pose encoder, or of torchvision's ResNet.")),
+    pose: z.nullable(z.string()).check(z.describe("The same of Monodepth2's pose decoder.")),
   }),
   depth: z.strictObject({
     from: z
-      .string()
-      .nullable()
-      .describe('Run folder whose depth network is taken as it is, in place of training one; null: train.'),
-    steps: whole(1).describe('Steps of the phase.'),
-    batch: whole(1).describe('Images per step, each with the frame before and after it.'),
-    lr: positive.describe('Learning rate, of Adam.'),
-    minDepth: positive.describe('Metres at disparity 1, up to the scale that video leaves open.'),
-    maxDepth: positive.describe('The same at disparity 0.'),
-    smoothness: z.number().min(0).describe('Weight of the edge-aware smoothness of disparity.'),
+      .nullable(z.string())
+      .check(
+        z.describe(
+          'Run folder whose depth network is taken as it is, in place of training one; null: train.',
+        ),
+      ),
+    steps: whole(1).check(z.describe('Steps of the phase.')),
+    batch: whole(1).check(z.describe('Images per step, each with the frame before and after it.')),
+    lr: positive.check(z.describe('Learning rate, of Adam.')),
+    minDepth: positive.check(z.describe('Metres at disparity 1, up to the scale that video leaves open.')),
+    maxDepth: positive.check(z.describe('The same at disparity 0.')),
+    smoothness: z
+      .number()
+      .check(z.minimum(0))
+      .check(z.describe('Weight of the edge-aware smoothness of disparity.')),
     resolution: z
       .enum(['full', 'own'])
-      .describe(
-        'Where the photometric error of a coarse disparity is taken: at the size of the images, or at its own.',
+      .check(
+        z.describe(
+          'Where the photometric error of a coarse disparity is taken: at the size of the images, or at its own.',
+        ),
       ),
     reprojection: z
       .enum(['minimum', 'average'])
-      .describe(
-        'The error of a pixel: the least of both neighbours, warped and unwarped, or the mean of both, warped.',
+      .check(
+        z.describe(
+          'The error of a pixel: the least of both neighbours, warped and unwarped, or the mean of both, warped.',
+        ),
       ),
     decay: z
       .enum(['step', 'linear'])
-      .describe('Learning rate: a tenth for the last quarter of the steps, or falling evenly to zero.'),
-    frozenSteps: whole(0).describe('Steps before the others in which the encoder keeps its parameters.'),
-    frozenLr: positive.describe('Learning rate in those steps.'),
+      .check(
+        z.describe('Learning rate: a tenth for the last quarter of the steps, or falling evenly to zero.'),
+      ),
+    frozenSteps: whole(0).check(
+      z.describe('Steps before the others in which the encoder keeps its parameters.'),
+    ),
+    frozenLr: positive.check(z.describe('Learning rate in those steps.')),
     featureDistance: z
       .number()
-      .min(0)
-      .describe(
-        'Weight of the distance between the features of the encoder and those of its start, in the other steps.',
+      .check(z.minimum(0))
+      .check(
+        z.describe(
+          'Weight of the distance between the features of the encoder and those of its start, in the other steps.',
+        ),
       ),
   }),
   segmentation: z.strictObject({
-    steps: whole(1).describe('Steps of the phase.'),
-    batch: whole(1).describe('Labelled images per step.'),
-    optimizer: z.enum(['sgd', 'adam']).describe('SGD with momentum 0.9, or Adam.'),
-    lr: positive.describe('Learning rate of the decoder; a tenth for the last quarter of the steps.'),
-    encoderLr: positive.describe('Learning rate of the encoder.'),
-    weightDecay: z.number().min(0).describe('Added to the gradient, times the parameter.'),
-    clip: positive.describe('Largest norm of all gradients together.'),
+    steps: whole(1).check(z.describe('Steps of the phase.')),
+    batch: whole(1).check(z.describe('Labelled images per step.')),
+    optimizer: z.enum(['sgd', 'adam']).check(z.describe('SGD with momentum 0.9, or Adam.')),
+    lr: positive.check(
+      z.describe('Learning rate of the decoder; a tenth for the last quarter of the steps.'),
+    ),
+    encoderLr: positive.check(z.describe('Learning rate of the encoder.')),
+    weightDecay: z
+      .number()
+      .check(z.minimum(0))
+      .check(z.describe('Added to the gradient, times the parameter.')),
+    clip: positive.check(z.describe('Largest norm of all gradients together.')),
   }),
   method: z.strictObject({
-    transfer: z.enum(TRANSFERS).describe('What segmentation takes from the depth network at its start.'),
-    mix: z.enum(MIXES).describe('Where mixed images are cut.'),
-    mixTruth: z.boolean().describe('Mix labelled frames too, with their truth; false: unlabelled ones only.'),
-    multitask: z.boolean().describe('One network for depth and segmentation, which goes on learning depth.'),
-    selection: z.enum(SELECTIONS).describe('How the labelled images are chosen.'),
-    unlabelledBatch: whole(2).describe('Images per step that are mixed, each with the next.'),
+    transfer: z
+      .enum(TRANSFERS)
+      .check(z.describe('What segmentation takes from the depth network at its start.')),
+    mix: z.enum(MIXES).check(z.describe('Where mixed images are cut.')),
+    mixTruth: z
+      .boolean()
+      .check(z.describe('Mix labelled frames too, with their truth; false: unlabelled ones only.')),
+    multitask: z
+      .boolean()
+      .check(z.describe('One network for depth and segmentation, which goes on learning depth.')),
+    selection: z.enum(SELECTIONS).check(z.describe('How the labelled images are chosen.')),
+    unlabelledBatch: whole(2).check(z.describe('Images per step that are mixed, each with the next.')),
     margin: z
       .number()
-      .min(0)
-      .max(1)
-      .describe("DepthMix keeps a pixel whose disparity is at most this much below its partner's."),
+      .check(z.minimum(0), z.maximum(1))
+      .check(z.describe("DepthMix keeps a pixel whose disparity is at most this much below its partner's.")),
     threshold: z
       .number()
-      .min(0)
-      .max(1)
-      .describe('Confidence from which a pixel counts in the weight of a batch.'),
-    unlabelledWeight: z.number().min(0).describe('Weight of the loss on mixed images.'),
-    rampUp: z.number().min(0).max(1).describe('Share of the steps in which that weight rises from nearly 0.'),
+      .check(z.minimum(0), z.maximum(1))
+      .check(z.describe('Confidence from which a pixel counts in the weight of a batch.')),
+    unlabelledWeight: z.number().check(z.minimum(0)).check(z.describe('Weight of the loss on mixed images.')),
+    rampUp: z
+      .number()
+      .check(z.minimum(0), z.maximum(1))
+      .check(z.describe('Share of the steps in which that weight rises from nearly 0.')),
     hue: z
       .number()
-      .min(0)
-      .max(0.5)
-      .describe('Largest turn of the hue of mixed images, a share of the full circle.'),
-    momentum: z.number().min(0).max(1).describe('Largest momentum of the mean teacher.'),
-    candidates: whole(1).describe(
-      'Source images of which the one with the geometry closest to a target image is taken.',
+      .check(z.minimum(0), z.maximum(0.5))
+      .check(z.describe('Largest turn of the hue of mixed images, a share of the full circle.')),
+    momentum: z
+      .number()
+      .check(z.minimum(0), z.maximum(1))
+      .check(z.describe('Largest momentum of the mean teacher.')),
+    candidates: whole(1).check(
+      z.describe('Source images of which the one with the geometry closest to a target image is taken.'),
     ),
   }),
   selection: z.strictObject({
-    first: whole(1).describe('Images of the first choice; the subset doubles from there.'),
-    steps: whole(1).describe('Steps of the first student; the k-th learns k times as long.'),
-    batch: whole(1).describe('Images per step of the student.'),
+    first: whole(1).check(z.describe('Images of the first choice; the subset doubles from there.')),
+    steps: whole(1).check(z.describe('Steps of the first student; the k-th learns k times as long.')),
+    batch: whole(1).check(z.describe('Images per step of the student.')),
     uncertaintyWeight: z
       .number()
-      .min(0)
-      .describe('Weight of uncertainty beside the distance of features, in `both`.'),
+      .check(z.minimum(0))
+      .check(z.describe('Weight of uncertainty beside the distance of features, in `both`.')),
   }),
-  checkpointEvery: whole(1).describe('Steps between checkpoints: the most that a crash can cost.'),
+  checkpointEvery: whole(1).check(z.describe('Steps between checkpoints: the most that a crash can cost.')),
 });
 
 export type Config = z.infer<typeof schema>;

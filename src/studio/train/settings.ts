@@ -1,24 +1,20 @@
 // Every setting there is, for whoever wants to change one.
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { type PresetName, presets, schema } from '../../train/config.ts';
 import { h } from '../dom.ts';
 
 type Tree = { readonly [key: string]: unknown };
 
-/** What is used here of the JSON schema that zod makes. */
-interface Json {
-  description?: string;
-  properties?: Record<string, Json>;
-}
-
-function rows(json: Json, value: unknown, path: string): [name: string, value: string, meaning: string][] {
-  return Object.entries(json.properties ?? {}).flatMap(([key, one]) => {
-    const inner = (value as Tree)[key];
-    const name = path + key;
-    return one.properties
-      ? rows(one, inner, `${name}.`)
-      : [[name, JSON.stringify(inner), one.description ?? '']];
-  });
+function rows(
+  at: z.core.$ZodType,
+  value: unknown,
+  path: string,
+): [name: string, value: string, meaning: string][] {
+  return at instanceof z.ZodMiniObject
+    ? Object.entries(at.shape as Record<string, z.core.$ZodType>).flatMap(([key, one]) =>
+        rows(one, (value as Tree)[key], path ? `${path}.${key}` : key),
+      )
+    : [[path, JSON.stringify(value), z.globalRegistry.get(at)?.description ?? '']];
 }
 
 /** Settings that have a control of their own, and those that name files on a disk. */
@@ -26,7 +22,7 @@ const LEFT_OUT = /^(data|labels|seed|depth\.from|weights\..*)$/;
 
 /** The list of other settings, with their values in a preset. @param onPick with the line of one that was chosen */
 export function settingsList(preset: PresetName, onPick: (line: string) => void): HTMLElement {
-  const all = rows(z.toJSONSchema(schema) as Json, presets[preset], '');
+  const all = rows(schema, presets[preset], '');
   const entries = all
     .filter(([name]) => !LEFT_OUT.test(name))
     .flatMap(([name, value, meaning]) => {

@@ -10,7 +10,7 @@ import { useFolders } from '../../src/data/open.ts';
 import { openStreet } from '../../src/data/street/index.ts';
 import { writePack } from '../../src/data/write-pack.ts';
 import type { Prepared, RunRequest } from '../../src/studio/train/protocol.ts';
-import { configOf } from '../../src/studio/train/request.ts';
+import { configOf, requestOf } from '../../src/studio/train/request.ts';
 import type { Checkpoint } from '../../src/train/checkpoint-format.ts';
 import { trainPlan } from '../../src/train/loop.ts';
 import type { Gallery, Outcome } from '../../src/train/plan.ts';
@@ -18,7 +18,7 @@ import { packRun, runFiles } from '../../src/train/run-archive.ts';
 import { bundleForBrowser } from '../browser.ts';
 import { warpmix } from '../cli/spawn.ts';
 import { testGpu } from '../device.ts';
-import { equal, is, match, ok, suite } from '../suite.ts';
+import { equal, is, match, ok, suite, throws } from '../suite.ts';
 import { openStudio, type Studio } from './studio.ts';
 import type { SentFolder, TrainEvent } from './train-side.ts';
 
@@ -171,6 +171,42 @@ test('what a page cannot do, and nonsense, is refused with what was expected', a
   match((await side<{ error: string }>('galleries')).error, /there is no run/);
 });
 
+test('a configuration is asked for again by the preset that is nearest to it', () => {
+  const requests: RunRequest[] = [
+    request,
+    { ...request, preset: 'resnet18', data: 'street:night', labels: null, steps: null, set: [] },
+    {
+      ...request,
+      recipe: 'depth',
+      preset: 'small',
+      labels: null,
+      set: ['video=pack:it is 1', 'labelIds=["a","b c"]', 'depth.lr=0.00025', 'unlabeled="7"'],
+    },
+  ];
+  for (const one of requests) {
+    const { set, ...rest } = requestOf({ recipe: one.recipe, ...configOf(one) }, 'run.zip');
+    const { set: asked, ...others } = one;
+    equal(rest, others);
+    equal(set.toSorted(), asked.toSorted());
+  }
+  throws(
+    () => requestOf({ recipe: 'depth', ...configOf(request), variants: {} }, 'run.zip'),
+    /run\.zip: .*--tuned/,
+  );
+});
+
+test('pictures before the labelled images are chosen choose none', async () => {
+  await testGpu();
+  const set = [...request.set, 'method.selection=diversity'];
+  const plan = await recipes['three-ways'].plan(configOf({ ...request, set }));
+  const titles = (await plan.galleries()).map(({ title }) => title);
+  equal(
+    titles.filter((title) => /DepthMix|Chosen/.test(title)),
+    ['Chosen by diversity'],
+  );
+  ok((await plan.state.selection.choices.data()).every((value) => value === -1));
+});
+
 test('20 steps in the page, paused and looked into, have the bits of 20 in Node', async () => {
   const gpu = await testGpu();
   software = gpu.adapter.software;
@@ -230,7 +266,13 @@ test('20 steps in the page, paused and looked into, have the bits of 20 in Node'
   const during = await side<TrainEvent[]>('pause').then(() => side<TrainEvent[]>('stand'));
   const at = stepsOf(during).at(-1)!.step;
   ok(at > 10 && at < 20, `paused after step ${at}`);
-  await train(null);
+  const rest = await train(null);
+  equal(
+    [...during, ...rest].flatMap((told) => (told.event === 'saved' ? [told.detail.step] : [])),
+    [10, 20],
+    'saved by itself at every checkpoint of the settings',
+  );
+  same(bytesOf(await side<string>('savedFile')), (await checkpoint()).bytes, 'saved at the end');
   const { bytes, step, name } = await checkpoint();
   is(step, 20);
   is(name, 'three-ways-seed3-step20.zip');
@@ -247,10 +289,6 @@ test('20 steps in the page, paused and looked into, have the bits of 20 in Node'
   if (!software) return;
   same(files[10], node[10], 'after 10 steps');
   same(files[20], node[20], 'after 20 steps');
-});
-
-test('the page saves by itself at every checkpoint of the settings', async () => {
-  same(bytesOf(await side<string>('savedFile')), files[20], 'saved at the end');
 });
 
 test('a file of the page goes on in Node, by the command that the page shows', async () => {

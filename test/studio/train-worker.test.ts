@@ -8,9 +8,12 @@ import { recipes } from '../../src/cli/recipes.ts';
 import { nodeFiles } from '../../src/data/files-node.ts';
 import { useFolders } from '../../src/data/open.ts';
 import { openStreet } from '../../src/data/street/index.ts';
+import { DataError } from '../../src/data/types.ts';
 import { writePack } from '../../src/data/write-pack.ts';
+import { openChosen } from '../../src/studio/train/folder-files.ts';
 import type { Prepared, RunRequest } from '../../src/studio/train/protocol.ts';
 import { configOf, requestOf } from '../../src/studio/train/request.ts';
+import { TrainingRun } from '../../src/studio/train/run.ts';
 import type { Checkpoint } from '../../src/train/checkpoint-format.ts';
 import { trainPlan } from '../../src/train/loop.ts';
 import type { Gallery, Outcome } from '../../src/train/plan.ts';
@@ -193,6 +196,55 @@ test('a configuration is asked for again by the preset that is nearest to it', (
     () => requestOf({ recipe: 'depth', ...configOf(request), variants: {} }, 'run.zip'),
     /run\.zip: .*--tuned/,
   );
+});
+
+test('a run that is closed frees all that its recipe made', async () => {
+  const gpu = await testGpu();
+  const runs: [string, string[]][] = [
+    ['three-ways', []],
+    ['three-ways', ['method.multitask=true']],
+    [
+      'three-ways',
+      ['method.selection=both', 'selection.first=1', 'depth.frozenSteps=2', 'depth.featureDistance=1'],
+    ],
+    [
+      'three-ways',
+      ['method.selection=entropy', 'selection.first=1', 'method.mix=classmix', 'method.transfer=scratch'],
+    ],
+    ['three-ways-da', ['source=pack:world']],
+    ['supervised', ['segmentation.optimizer=sgd']],
+    ['depth', ['depth.frozenSteps=2', 'model.pose.sees=images']],
+  ];
+  for (const [recipe, set] of runs) {
+    const asked = { ...request, recipe, set: [...request.set, ...set] };
+    const { live } = gpu.memory();
+    const run = await TrainingRun.open(gpu, asked, configOf(asked), null, () => {});
+    ok(gpu.memory().live > live);
+    await run.close();
+    is(gpu.memory().live, live, `${recipe} ${set.join(' ')}`);
+  }
+});
+
+test('a chosen folder is read as one on the disk is', async () => {
+  const paths = ['b/two.txt', 'b/one.txt', './b//c/three.txt', 'top.txt'];
+  const files = paths.map((path) => ({ path, file: new File([path], path.split('/').at(-1)!) }));
+  const folder = openChosen([{ name: 'mine', files }], '/home/anyone/mine/');
+  equal(await folder.list('.'), ['b', 'top.txt']);
+  equal(await folder.list('b/'), ['c', 'one.txt', 'two.txt']);
+  is(strFromU8(await folder.read('b/c/three.txt')), './b//c/three.txt');
+  is(await folder.exists('b/c'), true);
+  is(await folder.exists('b/c/four.txt'), false);
+  const refusals: [Promise<unknown>, string][] = [
+    [folder.read('b/four.txt'), 'mine/b/four.txt: no such file'],
+    [folder.read('b'), 'mine/b: not a plain file'],
+    [folder.list('d'), 'mine/d: no such folder'],
+    [folder.read('../top.txt'), 'mine: path "../top.txt" leaves the folder'],
+  ];
+  for (const [refused, message] of refusals) {
+    const error: unknown = await refused.catch((thrown) => thrown);
+    ok(error instanceof DataError);
+    is(error.message, message);
+  }
 });
 
 test('pictures before the labelled images are chosen choose none', async () => {
@@ -391,10 +443,13 @@ test('a damaged file is refused by its part, in the page and in Node, and leaves
   );
 });
 
-test('what was there before is let go: a run made again holds as many bytes', async () => {
+test('what was there before is let go while it trains: a run made again holds as many bytes', async () => {
   await side('prepare', request, [world]);
-  const [{ memory }] = stepsOf(await train(1));
-  is(memory.live, firstLive);
+  await side('run', null);
+  await side('prepare', request, [world]);
+  const last = stepsOf(await train(1)).at(-1)!;
+  is(last.step, 1);
+  is(last.memory.live, firstLive);
 });
 
 test('a loss that is no number ends training and says what to do', async () => {

@@ -29,7 +29,8 @@ export type Tell = <K extends keyof TrainEvents>(
   buffers?: Transferable[],
 ) => void;
 
-type File = TrainEvents['saved'];
+type SavedRun = TrainEvents['saved'];
+type Groups = Parameters<RunRecord['saveCheckpoint']>[1];
 
 export class TrainingRun {
   readonly #gpu: Gpu;
@@ -134,7 +135,7 @@ export class TrainingRun {
     return this.#turns.during(() => this.#plan.evaluate());
   }
 
-  checkpoint(): Promise<File> {
+  checkpoint(): Promise<SavedRun> {
     return this.#turns.during(() => this.#file());
   }
 
@@ -158,7 +159,7 @@ export class TrainingRun {
     this.#tell('state', { running, step: this.#step, done: this.#end === 'done' });
   }
 
-  async #file(groups?: Parameters<RunRecord['saveCheckpoint']>[1]): Promise<File> {
+  async #file(groups?: Groups): Promise<SavedRun> {
     const step = this.#step;
     const { recipe, seed } = this.#request;
     const checkpoint = {
@@ -170,7 +171,7 @@ export class TrainingRun {
     return { bytes, step, name: `${recipe}-seed${seed}-step${step}.zip` };
   }
 
-  async #keep(groups?: Parameters<RunRecord['saveCheckpoint']>[1]): Promise<void> {
+  async #keep(groups?: Groups): Promise<void> {
     const file = await this.#file(groups);
     this.#kept = file.step;
     this.#keptAt = performance.now();
@@ -205,7 +206,7 @@ export class TrainingRun {
           if (this.#step === this.#total) return null;
           if (performance.now() - this.#keptAt > KEEP_EVERY_MS) await this.#keep();
           endTurn();
-          if (!this.#gate.isOpen) this.#tellState(false);
+          if (this.#gate.isClosed) this.#tellState(false);
           await nextTurn();
           return null;
         },

@@ -9,6 +9,7 @@ import { ask, newest } from './engine.ts';
 import { code, Launches } from './launches.ts';
 import { Facts, fixed, lesson, num } from './lesson.ts';
 import { sumOver } from './math.ts';
+import { Nine } from './nine.ts';
 import { PATCH, SCENES } from './scenes.ts';
 import { Settings } from './settings.ts';
 
@@ -77,34 +78,6 @@ const padded = (values: ArrayLike<number>, padding: number) =>
     return [grey, grey, grey];
   });
 
-/** Nine numbers, a row of the window to a line. */
-class Nine {
-  readonly element: HTMLTableElement;
-  readonly #cells: HTMLTableCellElement[];
-
-  /** @param cells what stands in them, if not text. @param below the table, in a line of its own */
-  constructor(caption: string, cells: readonly HTMLElement[] = [], below?: HTMLElement) {
-    this.#cells = Array.from({ length: 9 }, (_, i) => h('td', {}, cells[i]));
-    this.element = h(
-      'table',
-      { class: 'window' },
-      h('caption', {}, caption),
-      ...[0, 1, 2].map((j) => h('tr', {}, ...this.#cells.slice(3 * j, 3 * j + 3))),
-    );
-    if (below)
-      this.element
-        .createTFoot()
-        .insertRow()
-        .append(h('td', { class: 'total', colspan: 3 }, below));
-  }
-
-  show(values: readonly string[]): void {
-    this.#cells.forEach((cell, i) => {
-      cell.textContent = values[i];
-    });
-  }
-}
-
 export async function mountConvolution(root: HTMLElement): Promise<Section> {
   let seen: Convolution | null = null;
   let asked = { stride: 1, padding: 1, dilation: 1, weights: [] as number[] };
@@ -148,7 +121,7 @@ export async function mountConvolution(root: HTMLElement): Promise<Section> {
     const { label, min, max, step } = weight(i);
     const box = h('input', { type: 'number', min, max, step, 'aria-label': label });
     box.addEventListener('change', () => {
-      if (box.checkValidity() && box.value !== '') settings.set({ [name]: box.valueAsNumber });
+      if (Number.isFinite(box.valueAsNumber)) settings.set({ [name]: box.valueAsNumber });
       else box.value = String(settings.values[name]);
     });
     return box;

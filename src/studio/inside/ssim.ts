@@ -162,8 +162,8 @@ export async function mountSsim(root: HTMLElement): Promise<Section> {
       [symbol('C', '2'), num(now.c2, 1)],
     ]);
     outcome.show([
-      ['means alike', `${num(n1, 4)} / ${num(d1, 4)} = ${fixed(n1 / d1, 4)}`],
-      ['structure alike', `${num(n2, 4)} / ${num(d2, 4)} = ${fixed(n2 / d2, 4)}`],
+      ['means alike', `${num(n1)} / ${num(d1)} = ${fixed(n1 / d1, 4)}`],
+      ['structure alike', `${num(n2)} / ${num(d2)} = ${fixed(n2 / d2, 4)}`],
       ['their product', fixed(byHand, 6)],
       ['SSIM of the kernel', fixed(1 - 2 * of('error'), 6)],
       ['difference', num(Math.abs(byHand - 1 + 2 * of('error')), 2)],

@@ -118,7 +118,7 @@ export class Picture {
     canvas.setAttribute('aria-label', seen ? `${this.#title}: ${seen}` : this.#title);
   }
 
-  /** Frames pixels; what was marked under this name before is no longer. Pixels outside the picture can be framed too. */
+  /** Frames pixels; what was marked under this name before is no longer. */
   mark(name: string, spots: readonly Spot[]): void {
     for (const old of this.#marks.get(name) ?? []) old.remove();
     const { width, height } = this.canvas;

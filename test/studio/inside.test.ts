@@ -131,8 +131,9 @@ test('warp: the picture is moved by dragging and by keys, and the slopes are tho
 });
 
 test('a reload shows the same, and each view keeps what it was set to', async () => {
+  await slide('warp', 'depth factor', 0.6);
   const before = await loss();
-  await page.waitForURL(/z_-1.5/);
+  await page.waitForURL(/factor_0.6/);
   await page.reload();
   await idle('warp');
   is(await loss(), before);
@@ -205,7 +206,7 @@ test('DepthMix: the shares are those of the masks, and a larger margin keeps mor
     shares.push(a);
   }
   ok(shares[0] > shares[1] && shares[1] > shares[2], `${shares}`);
-  await panel('mix').getByRole('img', { name: 'First image' }).hover();
+  await panel('mix').getByRole('img', { name: 'First image: a street' }).hover();
   match(
     await readout('mix'),
     /disparity [\d.]+ of the first [≥<] [\d.]+ of the second − 0\.000: .*wins.* Mixed label: \w/,
@@ -299,10 +300,7 @@ test('convolution: products, kernel, reference and the loop that is shown agree 
   await idle(view);
   await press(view, 'Output', ...Array(4).fill('Shift+ArrowLeft'), ...Array(4).fill('Shift+ArrowUp'));
   await compare(0, 0);
-  match(
-    await panel(view).getByRole('table', { name: 'window of the input; (0) is outside' }).innerText(),
-    '(0)',
-  );
+  match(await panel(view).getByRole('table', { name: 'input; (0) is outside' }).innerText(), '(0)');
   ok(
     await panel(view)
       .getByRole('img', { name: 'Output' })

@@ -1,5 +1,5 @@
 // One convolution: an output pixel, the window that it saw, the weights, their products and sum, and the loop that made it.
-import { greyPicture } from '../../train/pictures.ts';
+import { paint, type Rgb } from '../../data/paint.ts';
 import { button, h } from '../dom.ts';
 import { Pictures } from '../picture.ts';
 import type { Section } from '../section.ts';
@@ -9,6 +9,7 @@ import { ask, newest } from './engine.ts';
 import { code, Launches } from './launches.ts';
 import { Facts, fixed, lesson, num } from './lesson.ts';
 import { sumOver } from './math.ts';
+import { Nine } from './nine.ts';
 import { PATCH, SCENES } from './scenes.ts';
 import { Settings } from './settings.ts';
 
@@ -65,39 +66,22 @@ for (let ky = 0; ky < 3; ky++) {
 }
 return total;`;
 
-/** Nine numbers, a row of the window to a line. */
-class Nine {
-  readonly element: HTMLTableElement;
-  readonly #cells: HTMLTableCellElement[];
+const { width, height } = PATCH;
+const isInside = (x: number, y: number) => x >= 0 && y >= 0 && x < width && y < height;
 
-  /** @param cells what stands in them, if not text. @param below the table, in a line of its own */
-  constructor(caption: string, cells: readonly HTMLElement[] = [], below?: HTMLElement) {
-    this.#cells = Array.from({ length: 9 }, (_, i) => h('td', {}, cells[i]));
-    this.element = h(
-      'table',
-      { class: 'window' },
-      h('caption', {}, caption),
-      ...[0, 1, 2].map((j) => h('tr', {}, ...this.#cells.slice(3 * j, 3 * j + 3))),
-    );
-    if (below)
-      this.element
-        .createTFoot()
-        .insertRow()
-        .append(h('td', { class: 'total', colspan: 3 }, below));
-  }
-
-  show(values: readonly string[]): void {
-    this.#cells.forEach((cell, i) => {
-      cell.textContent = values[i];
-    });
-  }
-}
+/** The patch among the zeros around it, which are hatched. */
+const padded = (values: ArrayLike<number>, padding: number) =>
+  paint(width + 2 * padding, height + 2 * padding, (_, drawnX, drawnY): Rgb => {
+    const [x, y] = [drawnX - padding, drawnY - padding];
+    if (!isInside(x, y)) return (x + y) % 2 === 0 ? [52, 66, 92] : [24, 32, 48];
+    const grey = Math.round(255 * Math.min(Math.max(values[y * width + x], 0), 1));
+    return [grey, grey, grey];
+  });
 
 export async function mountConvolution(root: HTMLElement): Promise<Section> {
   let seen: Convolution | null = null;
   let asked = { stride: 1, padding: 1, dilation: 1, weights: [] as number[] };
   const settings = new Settings('convolution', spec, () => change());
-  const { width, height } = PATCH;
   const compute = newest<void>(root, async () => {
     const { scene, stride, padding, dilation } = settings.values;
     const weights = WEIGHTS.map((name) => settings.values[name]);
@@ -110,7 +94,13 @@ export async function mountConvolution(root: HTMLElement): Promise<Section> {
   const inputs = new Pictures({
     width,
     height,
-    describe: (x, y) => (seen ? `input (${x}, ${y}): ${fixed(seen.values.x[y * width + x], 4)}` : ''),
+    describe(drawnX, drawnY) {
+      const [x, y] = [drawnX - asked.padding, drawnY - asked.padding];
+      if (!seen) return '';
+      return isInside(x, y)
+        ? `input (${x}, ${y}): ${fixed(seen.values.x[y * width + x], 4)}`
+        : `outside, at (${x}, ${y}): 0`;
+    },
   });
   const outputs = new Pictures({
     width,
@@ -131,12 +121,12 @@ export async function mountConvolution(root: HTMLElement): Promise<Section> {
     const { label, min, max, step } = weight(i);
     const box = h('input', { type: 'number', min, max, step, 'aria-label': label });
     box.addEventListener('change', () => {
-      if (box.checkValidity() && box.value !== '') settings.set({ [name]: box.valueAsNumber });
+      if (Number.isFinite(box.valueAsNumber)) settings.set({ [name]: box.valueAsNumber });
       else box.value = String(settings.values[name]);
     });
     return box;
   });
-  const taps = new Nine('window of the input; (0) is outside');
+  const taps = new Nine('input; (0) is outside');
   const weights = new Nine('weights w', fields);
   const total = h('output', { 'aria-label': 'sum' });
   const products = new Nine('products', [], h('span', {}, 'sum ', total));
@@ -197,10 +187,11 @@ export async function mountConvolution(root: HTMLElement): Promise<Section> {
         y: oy * stride - padding + j * dilation,
       })),
     );
-    input.mark('window', spots);
-    const values = spots.map(({ x, y }) =>
-      x >= 0 && y >= 0 && x < width && y < height ? now.values.x[y * width + x] : null,
+    input.mark(
+      'window',
+      spots.map(({ x, y }) => ({ x: x + padding, y: y + padding })),
     );
+    const values = spots.map(({ x, y }) => (isInside(x, y) ? now.values.x[y * width + x] : null));
     taps.show(values.map((value) => (value === null ? '(0)' : fixed(value, 4))));
     const each = values.map((value, i) => (value ?? 0) * w[i]);
     products.show(each.map((value) => fixed(value, 4)));
@@ -220,10 +211,11 @@ export async function mountConvolution(root: HTMLElement): Promise<Section> {
   function draw(now: Convolution): void {
     ready();
     const { values, outWidth, outHeight } = now;
-    input.draw(greyPicture(values.x, width, height, 0, 1), `${width} by ${height} pixels`);
+    input.draw(padded(values.x, asked.padding), `${width} by ${height} pixels, and zeros around them`);
     const most = Math.max(...Array.from(values.y, Math.abs));
     output.draw(signedPicture(values.y, outWidth, outHeight, most), `${outWidth} by ${outHeight} pixels`);
-    output.frame.style.width = `${(100 * outWidth) / Math.max(outWidth, width)}%`;
+    // Pixels of both pictures are of one size.
+    output.frame.style.width = `${(100 * outWidth) / (width + 2 * asked.padding)}%`;
     legend.update(most, (v) => num(v, 2));
     launches.show(now.ran);
     choose(now);

@@ -24,10 +24,12 @@ const PIXELS = WIDTH * HEIGHT;
 
 export async function mountMix(root: HTMLElement): Promise<Section> {
   let seen: Mixed | null = null;
+  let marginSeen = 0;
   const settings = new Settings('mix', spec, () => compute());
   const compute = newest<void>(root, async () => {
     const { first, second, margin, seed } = settings.values;
     seen = await ask('mix', { first: Number(first), second: Number(second), margin, seed });
+    marginSeen = margin;
     draw(seen);
   });
 
@@ -40,7 +42,7 @@ export async function mountMix(root: HTMLElement): Promise<Section> {
       const { disparity, mask, label } = seen.values;
       const i = y * WIDTH + x;
       const [a, b] = [disparity[i], disparity[PIXELS + i]];
-      const margin = fixed(settings.values.margin, 3);
+      const margin = fixed(marginSeen, 3);
       const sign = mask[i] ? '≥' : '<';
       const winner = !mask[i]
         ? 'the second wins'
@@ -133,10 +135,16 @@ export async function mountMix(root: HTMLElement): Promise<Section> {
       all.subarray(image * channels * PIXELS, (image + 1) * channels * PIXELS);
     const rgb = (all: Mixed['values']['mask'], image: number) =>
       rgbPicture(half(all, image, 3), WIDTH, HEIGHT);
-    [0, 1].forEach((i) => {
+    ['first', 'second'].forEach((name, i) => {
       images[i].draw(rgb(values.images, i), sceneInWords(i ? settings.values.second : settings.values.first));
-      disparities[i].draw(greyPicture(half(values.disparity, i), WIDTH, HEIGHT, 0, 1), 'near is bright');
-      masks[i].draw(maskPicture(half(values.mask, i), WIDTH, HEIGHT), `${percent(values.share[i])} stay`);
+      disparities[i].draw(
+        greyPicture(half(values.disparity, i), WIDTH, HEIGHT, 0, 1),
+        `of the ${name} image, near is bright`,
+      );
+      masks[i].draw(
+        maskPicture(half(values.mask, i), WIDTH, HEIGHT),
+        `of the ${name} image, ${percent(values.share[i])} stay`,
+      );
       mixtures[i].draw(rgb(values.mixed, i), `${percent(values.share[i])} of its own pixels`);
     });
     const labels = half(values.label, 0);

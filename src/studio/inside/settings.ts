@@ -3,7 +3,7 @@ import { putInAddress, readAddress } from '../address.ts';
 import { choice, h } from '../dom.ts';
 import { notice } from '../notices.ts';
 
-export interface Range {
+interface Range {
   label: string;
   min: number;
   max: number;
@@ -14,19 +14,23 @@ export interface Range {
 }
 
 /** The first is the one at the start. */
-export interface Choice {
+interface Choice {
   label: string;
   of: readonly (readonly [value: string, text: string])[];
 }
 
 type Spec = Record<string, Range | Choice>;
-export type Values<S extends Spec> = { [K in keyof S]: S[K] extends Range ? number : string };
+type Values<S extends Spec> = { [K in keyof S]: S[K] extends Range ? number : string };
 
 /** Milliseconds between changes of the address, at least: browsers refuse to change it at every move of a pointer. */
 const PAUSE = 150;
 /** Decimal places that the address keeps. */
 const PLACES = 4;
-const rounded = (value: number) => Number(value.toFixed(PLACES));
+/** Between the ends of a range, whole where its steps are. */
+function bounded({ min, max, step }: Range, value: number): number {
+  const within = Math.min(Math.max(value, min), max);
+  return Number.isInteger(step) ? Math.round(within) : Number(within.toFixed(PLACES));
+}
 
 export class Settings<S extends Spec> {
   readonly values: Values<S>;
@@ -54,16 +58,14 @@ export class Settings<S extends Spec> {
     if (this.#text() !== before) this.#changed();
   }
 
+  /** Numbers are kept within their ranges. */
   set(changes: Partial<Values<S>>): void {
-    const bounded = { ...changes };
+    const values = { ...changes };
     for (const name in changes) {
       const one = this.#spec[name];
-      if ('min' in one) {
-        const value = rounded(Math.min(Math.max(changes[name] as number, one.min), one.max));
-        bounded[name] = value as Values<S>[typeof name];
-      }
+      if ('min' in one) values[name] = bounded(one, changes[name] as number) as Values<S>[typeof name];
     }
-    this.#take(bounded);
+    this.#take(values);
     this.#write();
     this.#changed();
   }
@@ -156,7 +158,7 @@ export class Settings<S extends Spec> {
       const one = name && Object.hasOwn(this.#spec, name) ? this.#spec[name] : null;
       const number = Number(said);
       if (one && 'min' in one && said !== '' && number >= one.min && number <= one.max) {
-        values[name] = rounded(number);
+        values[name] = bounded(one, number);
       } else if (one && 'of' in one && one.of.some(([value]) => value === said)) values[name] = said;
       else notice('warning', `the address says '${item}', which the view '${this.#view}' does not know.`);
     }

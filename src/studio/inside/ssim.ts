@@ -7,6 +7,7 @@ import { ask, newest } from './engine.ts';
 import { Launches } from './launches.ts';
 import { Facts, fixed, lesson, num, signed } from './lesson.ts';
 import { frac, gap, row, sub, subsup } from './math.ts';
+import { Nine } from './nine.ts';
 import { PATCH, SCENES } from './scenes.ts';
 import { Settings } from './settings.ts';
 import type { Ssim } from './ssim-gpu.ts';
@@ -45,30 +46,6 @@ const spec = {
   py: { label: 'pixel y', min: 0, max: PATCH.height - 1, step: 1, value: 16 },
 } as const;
 
-/** Nine grey values as cells of their grey. */
-class WindowTable {
-  readonly element: HTMLTableElement;
-  readonly #cells = Array.from({ length: 9 }, () => h('td', {}));
-
-  constructor(caption: string) {
-    this.element = h(
-      'table',
-      { class: 'window' },
-      h('caption', {}, caption),
-      ...[0, 1, 2].map((j) => h('tr', {}, ...this.#cells.slice(3 * j, 3 * j + 3))),
-    );
-  }
-
-  show(values: ArrayLike<number>): void {
-    this.#cells.forEach((cell, i) => {
-      cell.textContent = fixed(values[i], 3);
-      const grey = Math.round(255 * values[i]);
-      cell.style.background = `rgb(${grey} ${grey} ${grey})`;
-      cell.style.color = values[i] > 0.5 ? '#000' : '#fff';
-    });
-  }
-}
-
 export async function mountSsim(root: HTMLElement): Promise<Section> {
   let seen: Ssim | null = null;
   const settings = new Settings('ssim', spec, () => change());
@@ -93,7 +70,7 @@ export async function mountSsim(root: HTMLElement): Promise<Section> {
   const x = pictures.add('x: a patch of a frame, grey');
   const y = pictures.add('y: the same after the settings');
   const error = pictures.add('Loss (1 − SSIM) / 2, 0 dark to 1 bright');
-  const [windowX, windowY] = [new WindowTable('window in x'), new WindowTable('window in y')];
+  const [windowX, windowY] = [new Nine('window in x'), new Nine('window in y')];
   const [statistics, outcome, whole] = [
     new Facts('Statistics of the window'),
     new Facts('SSIM of the window'),
@@ -167,8 +144,8 @@ export async function mountSsim(root: HTMLElement): Promise<Section> {
     for (const one of [x, y, error]) one.mark('window', [{ x: px - 1, y: py - 1, width: 3, height: 3 }]);
     const i = py * width + px;
     const of = (name: keyof Ssim['values']) => now.values[name][i];
-    windowX.show(now.values.windowsX.subarray(9 * i, 9 * i + 9));
-    windowY.show(now.values.windowsY.subarray(9 * i, 9 * i + 9));
+    windowX.showGrey(now.values.windowsX.subarray(9 * i, 9 * i + 9));
+    windowY.showGrey(now.values.windowsY.subarray(9 * i, 9 * i + 9));
     const [mx, my, vx, vy, cov] = [of('meanX'), of('meanY'), of('varX'), of('varY'), of('cov')];
     const [n1, n2] = [2 * mx * my + now.c1, 2 * cov + now.c2];
     const [d1, d2] = [mx * mx + my * my + now.c1, vx + vy + now.c2];
@@ -185,8 +162,8 @@ export async function mountSsim(root: HTMLElement): Promise<Section> {
       [symbol('C', '2'), num(now.c2, 1)],
     ]);
     outcome.show([
-      ['means alike', `${num(n1, 4)} / ${num(d1, 4)} = ${fixed(n1 / d1, 4)}`],
-      ['structure alike', `${num(n2, 4)} / ${num(d2, 4)} = ${fixed(n2 / d2, 4)}`],
+      ['means alike', `${num(n1)} / ${num(d1)} = ${fixed(n1 / d1, 4)}`],
+      ['structure alike', `${num(n2)} / ${num(d2)} = ${fixed(n2 / d2, 4)}`],
       ['their product', fixed(byHand, 6)],
       ['SSIM of the kernel', fixed(1 - 2 * of('error'), 6)],
       ['difference', num(Math.abs(byHand - 1 + 2 * of('error')), 2)],

@@ -1,6 +1,7 @@
 // View warping: the depth of a frame and the motion to the next one are right when the warp looks like the frame.
-
-import { disparityPicture, greyPicture, inverseDepth, rgbPicture } from '../../train/pictures.ts';
+import { magma } from '../../data/colormap.ts';
+import { paint } from '../../data/paint.ts';
+import { greyPicture, rgbPicture } from '../../train/pictures.ts';
 import { button, h } from '../dom.ts';
 import { Pictures } from '../picture.ts';
 import type { Section } from '../section.ts';
@@ -17,6 +18,9 @@ const DEGREE = Math.PI / 180;
 /** What a pixel of dragging is worth. */
 const METRES = 0.02;
 const DEGREES = 0.1;
+
+/** Metres, drawn brightest: one scale for all depths, so that a factor shows. */
+const NEAR = 4;
 
 /** Without motion all that is left of the gradient is smaller, metres. */
 const ROUNDING = 1e-9;
@@ -74,8 +78,8 @@ const spec = {
   rx: degrees('rx'),
   ry: degrees('ry'),
   rz: degrees('rz'),
-  px: { label: 'pixel x', min: 0, max: 127, step: 1, value: 40 },
-  py: { label: 'pixel y', min: 0, max: 63, step: 1, value: 44 },
+  px: { label: 'pixel x', min: 0, max: WIDTH - 1, step: 1, value: 40 },
+  py: { label: 'pixel y', min: 0, max: HEIGHT - 1, step: 1, value: 44 },
 } as const;
 
 const transformed = (p: string) => sup(p, '′');
@@ -129,7 +133,7 @@ export async function mountWarp(root: HTMLElement): Promise<Section> {
     },
   });
   const error = pictures.add('Photometric error, 0.5 is white');
-  const depth = pictures.add('Depth in use, near is bright');
+  const depth = pictures.add('Depth in use: 4 m is bright, far dark');
   const gradient = pictures.add('Gradient: d loss / d depth');
   const legend = new SignedLegend();
   gradient.figure.append(legend.element);
@@ -255,7 +259,10 @@ export async function mountWarp(root: HTMLElement): Promise<Section> {
     source.draw(now.source, street);
     warped.draw(rgbPicture(values.warped, width, height), `mean error ${num(values.loss[0])}`);
     error.draw(greyPicture(values.error, width, height, 0, 0.5), `on average ${num(values.loss[0])}`);
-    depth.draw(disparityPicture(inverseDepth(values.depth), width, height));
+    depth.draw(
+      paint(width, height, (i) => magma(NEAR / values.depth[i])),
+      `${fixed(Math.min(...values.depth), 1)} m and more`,
+    );
     const most = Math.max(typicalSize(values.dDepth), ROUNDING);
     gradient.draw(
       signedPicture(values.dDepth, width, height, most),

@@ -178,6 +178,16 @@ test('inputs say where they come from, outputs have their shapes', async () => {
   is(first.inputs[0].from, 1);
   is(named('affine')[0].inputs[0].from, 'batch.images');
   is(named('affine')[0].kind, 'constant');
+  // Statistics that move are read too.
+  equal(
+    named('batchNorm')[0].inputs.map(({ from }) => from),
+    [
+      first.id,
+      ...['weight', 'bias', 'running_mean', 'running_var'].map((field) => `net/blocks.0.bn.${field}`),
+    ],
+  );
+  const adam = named('adam')[0].inputs.map(({ from }) => String(from));
+  ok(adam.includes('net/head.weight') && adam.includes('gradient of net/head.weight'), adam.join());
   // The labels are no input of the gradient, but the kernel reads them.
   equal(
     named('crossEntropy')[0].inputs.map(({ from }) => from),

@@ -198,6 +198,7 @@ class Recorder implements TapeWatcher {
       if (!last.outputs.some(({ storage }) => needs.has(storage))) break;
       nodes.pop();
       mine.unshift(...last.forward);
+      for (const [storage, { op: maker }] of this.#made) if (maker === last) this.#made.delete(storage);
       ask(last.inputs);
       this.pictures.get(last)?.dispose();
       this.pictures.delete(last);
@@ -256,13 +257,13 @@ class Recorder implements TapeWatcher {
   /** Gives an op its launches, what they read and what they made, and puts it on the list. */
   #claim(op: Op, launches: Launch[]): void {
     op.forward = launches;
-    const written = new Set(launches.flatMap(({ writes }) => writes.map(({ storage }) => storage)));
-    const read = launches.flatMap(({ reads }) => reads).filter(({ storage }) => !written.has(storage));
-    op.inputs = unique([...op.inputs, ...read]);
-    for (const as of launches.flatMap(({ writes }) => writes)) {
-      const updates = this.#names.has(as.storage) || (this.#made.has(as.storage) && op.kind === 'kernel');
-      if (!updates) this.#made.set(as.storage, { op, as });
-    }
+    // What is there already is updated, and so read as well.
+    const fresh = unique(launches.flatMap(({ writes }) => writes)).filter(
+      ({ storage }) => !this.#names.has(storage) && !this.#made.has(storage),
+    );
+    for (const as of fresh) this.#made.set(as.storage, { op, as });
+    const read = launches.flatMap(({ reads }) => reads);
+    op.inputs = unique([...op.inputs, ...read]).filter(({ storage }) => this.#made.get(storage)?.op !== op);
     op.bytes = op.outputs
       .filter(({ storage }) => this.#made.get(storage)?.op === op)
       .reduce((sum, { bytes }) => sum + bytes, 0);

@@ -37,7 +37,7 @@ const rows = (): Promise<Row[]> =>
       return {
         level: Number(tr.getAttribute('aria-level')),
         isOp: tr.classList.contains('tape-op'),
-        hidden: tr.hidden,
+        hidden: tr.hidden === true,
         label: tr.querySelector('b')?.textContent ?? tr.cells[0].textContent!,
         values: Object.fromEntries(
           cells
@@ -147,10 +147,9 @@ test('it works by keyboard: unfold, walk, open an op, close it', async () => {
 
 test('an op shows shapes, makers, gradient norms, launches and a picture', async () => {
   await row('layer1.0').click();
-  await row(/^1\d* *batchNorm|^5batchNorm/).waitFor({ state: 'attached' });
   await row('layer1.0').press('ArrowDown');
   await page.keyboard.press('ArrowRight');
-  await row(/^4conv2d/).click();
+  await row(/^4 ?conv2d/).click();
   const cells = async (table: number) =>
     panel().getByRole('table').nth(table).locator('tbody tr').allInnerTexts();
   const split = (lines: readonly string[]) =>
@@ -181,14 +180,14 @@ test('an op shows shapes, makers, gradient norms, launches and a picture', async
   const [width, height, first] = await shades();
   equal([width, height], [32, 16]);
   ok(first.split(',').includes('0') && first.split(',').includes('255'), 'from black to white');
-  await panel().getByLabel('Channel').selectOption('2');
+  await panel().getByRole('combobox', { name: 'Channel' }).selectOption({ value: '2' });
   await panel()
     .getByRole('img', { name: /channel 3 of 16/ })
     .waitFor();
 
   await panel().getByRole('button', { name: '#3 batchNorm' }).click();
   match((await panel().getByRole('heading', { level: 2 }).textContent())!, '#3batchNorm');
-  is(await row(/^3batchNorm/).getAttribute('aria-selected'), 'true');
+  is(await row(/^3 ?batchNorm/).getAttribute('aria-selected'), 'true');
   await panel().getByText('segmentation/encoder.bn1.running_mean').waitFor();
 });
 
@@ -208,8 +207,8 @@ test('a reload of the address shows the same op of the same step', async () => {
   const was = await rows();
   await page.reload();
   await grid().waitFor();
-  is(await row(/^3batchNorm/).getAttribute('aria-selected'), 'true');
-  ok(await row(/^3batchNorm/).isVisible());
+  is(await row(/^3 ?batchNorm/).getAttribute('aria-selected'), 'true');
+  ok(await row(/^3 ?batchNorm/).isVisible());
   ok(!(await page.getByRole('columnheader', { name: 'Forward, ms' }).isVisible()));
   await panel()
     .getByRole('img', { name: /channel 1 of 16/ })

@@ -10,7 +10,7 @@ import { adaptiveAvgPool2d } from '../../src/ops/pool.ts';
 import { clipByGlobalNorm } from '../../src/optim/clip.ts';
 import { Adam } from '../../src/optim/optimizer.ts';
 import { recordStep } from '../../src/train/step-tape.ts';
-import { isCall, opsOf, type TapeCall, type TapeOp } from '../../src/train/tape-tree.ts';
+import { isCall, opsOf, type TapeCall, type TapeLaunch, type TapeOp } from '../../src/train/tape-tree.ts';
 import { randoms, relativeError, testGpu } from '../device.ts';
 import { equal, is, ok, suite } from '../suite.ts';
 
@@ -178,6 +178,16 @@ test('inputs say where they come from, outputs have their shapes', async () => {
   is(first.inputs[0].from, 1);
   is(named('affine')[0].inputs[0].from, 'batch.images');
   is(named('affine')[0].kind, 'constant');
+  // Statistics that move are read too.
+  equal(
+    named('batchNorm')[0].inputs.map(({ from }) => from),
+    [
+      first.id,
+      ...['weight', 'bias', 'running_mean', 'running_var'].map((field) => `net/blocks.0.bn.${field}`),
+    ],
+  );
+  const adam = named('adam')[0].inputs.map(({ from }) => String(from));
+  ok(adam.includes('net/head.weight') && adam.includes('gradient of net/head.weight'), adam.join());
   // The labels are no input of the gradient, but the kernel reads them.
   equal(
     named('crossEntropy')[0].inputs.map(({ from }) => from),
@@ -211,6 +221,27 @@ test('every launch of the step belongs to one op, and has a time where the adapt
   is(tape.timed, gpu.device.features.has('timestamp-query'));
   for (const { ms } of launches) ok(tape.timed ? ms! >= 0 : ms === null);
   if (tape.timed) ok(launches.reduce((sum, { ms }) => sum + ms!, 0) > 0);
+});
+
+test('the time of a launch is that of its own dispatch', async () => {
+  const gpu = await testGpu();
+  const { plan, phase } = setUp();
+  const key = ({ kernel, variant, params, ms }: TapeLaunch) => JSON.stringify([kernel, variant, params, ms]);
+  const known = new Set<string>();
+  const { profile } = gpu;
+  gpu.profile = async (work) => {
+    const times = await profile.call(gpu, work);
+    for (const time of times ?? []) known.add(key(time));
+    return times;
+  };
+  try {
+    const { tape } = await recordStep(gpu, plan, phase, null, 0);
+    const launches = tape.stages.flatMap(opsOf).flatMap(({ forward, backward }) => [...forward, ...backward]);
+    ok(launches.length > 20);
+    if (tape.timed) for (const launch of launches) ok(known.has(key(launch)), launch.kernel);
+  } finally {
+    gpu.profile = profile;
+  }
 });
 
 test('norms are those of the values and gradients themselves', async () => {

@@ -7,7 +7,7 @@ import { notice, report } from '../notices.ts';
 import { Remote } from '../rpc.ts';
 import type { Section } from '../section.ts';
 import { countText } from './tape-format.ts';
-import { PASSES, TapeGrid } from './tape-grid.ts';
+import { PASSES, type Pass, TapeGrid } from './tape-grid.ts';
 import { opPanel, stepPanel } from './tape-panel.ts';
 import { outputPicture } from './tape-picture.ts';
 import type { RecordedTape, TapeApi } from './tape-worker.ts';
@@ -20,6 +20,8 @@ const PRESETS: Record<PresetName, string> = {
   resnet18: 'resnet18: a large GPU',
 };
 
+const presetNames = Object.keys(PRESETS) as PresetName[];
+
 interface Shown {
   recipe: Recipe;
   preset: PresetName;
@@ -29,17 +31,23 @@ interface Shown {
   worker: Remote<TapeApi, Record<string, never>>;
 }
 
-/** One of `known`, or the first of them, with a note where the address says something else. */
-function oneOf<T extends string>(what: string, wanted: string | undefined, known: readonly T[]): T {
-  if (wanted === undefined || known.includes(wanted as T)) return (wanted as T) ?? known[0];
+/** One of `known`, or `otherwise` with a note where the address says something else. */
+function oneOf<T extends string>(
+  what: string,
+  wanted: string | undefined,
+  known: readonly T[],
+  otherwise: T = known[0],
+): T {
+  if (wanted === undefined) return otherwise;
+  if (known.includes(wanted as T)) return wanted as T;
   notice('warning', `the address names the ${what} '${wanted}'; the tape has ${known.join(', ')}.`);
-  return known[0];
+  return otherwise;
 }
 
 export async function mountTape(root: HTMLElement): Promise<Section> {
   const { values } = readAddress(location.hash);
   let recipe = oneOf('recipe', values.recipe, RECIPES);
-  let preset = oneOf('preset', values.preset, Object.keys(PRESETS) as PresetName[]);
+  let preset = oneOf('preset', values.preset, presetNames);
   let pass = oneOf('pass', values.pass, PASSES);
   let chosen = values.op === undefined ? null : Number(values.op);
   let worker: Shown['worker'] | null = null;
@@ -52,20 +60,19 @@ export async function mountTape(root: HTMLElement): Promise<Section> {
   const presetChoice = choice(Object.entries(PRESETS), preset, (value) => {
     preset = value as PresetName;
   });
-  const start = button('Record a step', () => (recording ? stop() : record()), { class: 'primary' });
+  const start = button('Record a step', () => (recording ? stop() : anew()), { class: 'primary' });
+  const passChoices = PASSES.map((name) => {
+    const input = h('input', { type: 'radio', name: 'tape-pass', value: name });
+    input.addEventListener('change', () => {
+      putPass(name);
+      tell();
+    });
+    return input;
+  });
   const passes = h(
     'fieldset',
     { class: 'tape-passes', role: 'radiogroup', 'aria-label': 'Columns' },
-    ...PASSES.map((name) => {
-      const input = h('input', { type: 'radio', name: 'tape-pass', value: name });
-      input.checked = name === pass;
-      input.addEventListener('change', () => {
-        pass = name;
-        if (shown) shown.grid.pass = pass;
-        tell();
-      });
-      return h('label', {}, input, name);
-    }),
+    ...passChoices.map((input) => h('label', {}, input, input.value)),
   );
   const status = h('p', { class: 'note', role: 'status' });
   const scroll = h('div', { class: 'tape-scroll' });
@@ -87,7 +94,15 @@ export async function mountTape(root: HTMLElement): Promise<Section> {
     split,
   );
 
+  function putPass(name: Pass): void {
+    pass = name;
+    for (const input of passChoices) input.checked = input.value === name;
+    if (shown) shown.grid.pass = name;
+  }
+
   function tell(): void {
+    // A step that is done while another view is shown leaves that view's address alone.
+    if (!root.checkVisibility()) return;
     putInAddress({
       view: 'tape',
       recipe: shown?.recipe ?? recipe,
@@ -95,6 +110,12 @@ export async function mountTape(root: HTMLElement): Promise<Section> {
       pass: pass === 'both' ? undefined : pass,
       op: chosen === null ? undefined : String(chosen),
     });
+  }
+
+  /** By the user's hand: an op of another tape is not looked for in this one. */
+  function anew(): void {
+    if (recipe !== shown?.recipe || preset !== shown.preset) chosen = null;
+    record();
   }
 
   async function record(): Promise<void> {
@@ -177,19 +198,21 @@ export async function mountTape(root: HTMLElement): Promise<Section> {
     shown?.grid.focus();
   }
 
+  putPass(pass);
   record();
   return {
     shown() {
       const now = readAddress(location.hash).values;
+      const at = shown ?? { recipe, preset };
       const wanted = {
-        recipe: now.recipe === undefined ? recipe : oneOf('recipe', now.recipe, RECIPES),
-        preset:
-          now.preset === undefined
-            ? preset
-            : oneOf('preset', now.preset, Object.keys(PRESETS) as PresetName[]),
+        recipe: oneOf('recipe', now.recipe, RECIPES, at.recipe),
+        preset: oneOf('preset', now.preset, presetNames, at.preset),
       };
+      putPass(oneOf('pass', now.pass, PASSES, pass));
+      const other = wanted.recipe !== at.recipe || wanted.preset !== at.preset;
       if (now.op !== undefined) chosen = Number(now.op);
-      if (wanted.recipe !== (shown?.recipe ?? recipe) || wanted.preset !== (shown?.preset ?? preset)) {
+      else if (other) chosen = null;
+      if (other) {
         ({ recipe, preset } = wanted);
         recipeChoice.value = recipe;
         presetChoice.value = preset;

@@ -131,7 +131,7 @@ export function opPanel(
           list(
             ['Name', '‖value‖', '‖gradient‖'],
             op.parameters.map((name) => [
-              name.slice(name.lastIndexOf('.') + 1),
+              op.kind === 'kernel' ? name : name.slice(name.lastIndexOf('.') + 1),
               normText(parameters[name].norm),
               normText(parameters[name].gradientNorm),
             ]),
@@ -173,12 +173,11 @@ export function stepPanel(
     : 'Milliseconds are not measured here: this adapter has no timestamps.';
   return [
     h('h2', {}, `Step 1 of '${phase}'`),
-    h('p', {}, about),
+    h('p', {}, `${about} Choose an op for its inputs, outputs, gradients, kernels and picture.`),
     list(
       ['Term', 'Value'],
       Object.entries(terms).map(([name, value]) => [name, String(Number(value.toPrecision(6)))]),
     ),
-    h('p', {}, 'Choose an op for its inputs, outputs, gradients, kernels and picture.'),
     h('h3', {}, 'How to read it'),
     h(
       'ul',

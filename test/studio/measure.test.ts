@@ -19,7 +19,6 @@ let page: Page;
 test.before(async () => {
   studio = await openStudio();
   page = await studio.open('#tab=measure');
-  page.setDefaultTimeout(40_000);
 });
 test.after(() => studio?.close());
 

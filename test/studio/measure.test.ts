@@ -19,7 +19,6 @@ let page: Page;
 test.before(async () => {
   studio = await openStudio();
   page = await studio.open('#tab=measure');
-  page.setDefaultTimeout(40_000);
 });
 test.after(() => studio?.close());
 
@@ -265,6 +264,48 @@ test('a reload opens the same kernel and variant; an unknown one is told', async
   });
   await page.getByText("the address names the kernel 'sigmoit'").waitFor();
   await page.getByRole('button', { name: 'conv2d', exact: true }).waitFor();
+});
+
+/** Put before the worker's code: no timestamps, and devices that can be reached. */
+const WITHOUT_TIMESTAMPS = `
+const has = GPUSupportedFeatures.prototype.has;
+GPUSupportedFeatures.prototype.has = function (name) { return name !== 'timestamp-query' && has.call(this, name); };
+const request = GPUAdapter.prototype.requestDevice;
+GPUAdapter.prototype.requestDevice = async function (wanted) {
+  const device = await request.call(this, wanted);
+  (globalThis.devices ??= []).push(device);
+  return device;
+};`;
+
+test('without timestamps batches are timed by the wall, and it says so; a lost device is told, the text kept', async () => {
+  const page = await studio.browser.newPage({ viewport: { width: 1280, height: 720 } });
+  page.setDefaultTimeout(240_000);
+  await page.route('**/measure-worker.js', async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: WITHOUT_TIMESTAMPS + (await response.text()) });
+  });
+  await page.goto(`${studio.url}#tab=measure&kernel=sigmoid`);
+  const row = page
+    .getByRole('row')
+    .filter({ has: page.getByRole('button', { name: 'scalar', exact: true }) });
+  await row.getByText('✓').waitFor();
+  match(await row.innerText(), /[\d.]+ (µs|ms)\s/);
+  match(
+    await page.getByRole('group', { name: 'Limits of this adapter' }).innerText(),
+    'no timestamps here: wall-clock',
+  );
+  await page.getByRole('textbox', { name: 'WGSL of sigmoid' }).focus();
+  await page.keyboard.press('Control+End');
+  await page.keyboard.insertText('// mine');
+  const worker = page.workers().find((one) => one.url().endsWith('measure-worker.js'))!;
+  await worker.evaluate(() => {
+    for (const device of (globalThis as unknown as { devices: GPUDevice[] }).devices) device.destroy();
+  });
+  await page.keyboard.press('Control+Enter');
+  await page.getByText('It did not come back').waitFor();
+  match(await page.locator('#notices').innerText(), 'The GPU device was lost while the edited code ran.');
+  match(await page.getByRole('textbox', { name: 'WGSL of sigmoid' }).innerText(), '// mine');
+  await page.close();
 });
 
 test('nothing was thrown and no rule of the policy broken', () => {

@@ -351,7 +351,7 @@ export class KernelView {
         : []),
       ...(ran.failed === null
         ? []
-        : [h('p', {}, verdict(false, 'It did not run.')), h('pre', {}, ran.failed)]),
+        : [h('p', {}, verdict(false, 'It did not run to its end.')), h('pre', {}, ran.failed)]),
       ...(ran.stopped
         ? [
             h(
@@ -365,7 +365,9 @@ export class KernelView {
             ),
           ]
         : []),
-      ...(errors === 0 && ran.failed === null && !ran.stopped ? this.#comparison(ran) : []),
+      ...(errors === 0 && !ran.stopped && (ran.failed === null || ran.reference)
+        ? this.#comparison(ran)
+        : []),
       ...(ran.timing ? [this.#race(ran.timing)] : []),
     );
   }

@@ -81,7 +81,12 @@ export class Lab {
       this.#alive = (ms) => {
         clearTimeout(timer);
         timer = window.setTimeout(
-          () => this.#replace(remote, 'The edited code did not come back in time and was ended.'),
+          () =>
+            this.#replace(
+              remote,
+              'The edited code did not come back in time and was ended. If the next run does not answer either, the GPU still works on it: ' +
+                'close this page, or start the browser anew.',
+            ),
           ms + MARGIN_MS,
         );
       };

@@ -64,7 +64,11 @@ export async function mountMeasure(root: HTMLElement): Promise<Section> {
       strip,
       h(
         'label',
-        { class: 'tick field' },
+        {
+          class: 'tick field',
+          title:
+            'Where a dispatch holds the GPU for about two seconds, Windows resets the driver (TDR), and every page loses its device.',
+        },
         h('span', {}, 'Estimated above 250 ms'),
         h('span', {}, long, ' run it too'),
       ),

@@ -199,6 +199,7 @@ export class Table {
     this.#family = choice([['', 'all'], ...families.map((name) => [name, name] as const)], '', () =>
       this.#choose(),
     );
+    this.#filter.maxLength = 64;
     this.#filter.addEventListener('input', () => this.#choose());
     for (const { key, title, origin: from } of columns) {
       const head = h(

@@ -1,6 +1,6 @@
 // What a checkpoint is made of, wherever it is kept: one safetensors file per group of tensors, and a manifest with the size and
 // sha256 of each. Hashes are the caller's to compute, because a page has only a slow promise of them.
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { readSafetensors, type SafeTensor, writeSafetensors } from '../data/safetensors.ts';
 import { DataError } from '../data/types.ts';
 
@@ -19,8 +19,8 @@ const FORMAT = 'warpmix-checkpoint-1';
 
 const manifest = z.object({
   format: z.literal(FORMAT),
-  step: z.int().min(0),
-  files: z.record(z.string(), z.object({ bytes: z.int().min(0), sha256: z.string() })),
+  step: z.int().check(z.minimum(0)),
+  files: z.record(z.string(), z.object({ bytes: z.int().check(z.minimum(0)), sha256: z.string() })),
   meta: z.record(z.string(), z.unknown()),
 });
 

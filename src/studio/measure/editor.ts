@@ -1,4 +1,4 @@
-import { defaultKeymap, history, historyKeymap } from '@codemirror/commands';
+import { history, historyKeymap, standardKeymap } from '@codemirror/commands';
 import { HighlightStyle, syntaxHighlighting } from '@codemirror/language';
 import { type Diagnostic, lintGutter, setDiagnostics } from '@codemirror/lint';
 import { EditorState } from '@codemirror/state';
@@ -93,7 +93,7 @@ export class Editor {
             return true;
           },
         },
-        ...defaultKeymap.filter(({ key }) => key !== 'Mod-Enter'),
+        ...standardKeymap,
         ...historyKeymap,
       ]),
       EditorView.updateListener.of(({ docChanged }) => {

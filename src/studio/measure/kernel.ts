@@ -35,6 +35,8 @@ export class KernelView {
   #variant: VariantFacts | null = null;
   #found = new Map<string, Found>();
   #visits = 0;
+  /** Something went wrong before all was measured. */
+  #failed = false;
 
   /** @param back shows the table */
   constructor(lab: Lab, settings: Settings, back: () => void) {
@@ -68,7 +70,9 @@ export class KernelView {
     const { preset } = this.#settings;
     const place: Place = { kernel: kernel.name, preset, variant: wanted };
     const before = this.#place;
-    if (before?.kernel === place.kernel && before.preset === preset && this.#shows(wanted)) return;
+    const same = before?.kernel === place.kernel && before.preset === preset && this.#shows(wanted);
+    if (same && !this.#failed) return;
+    this.#failed = false;
     const visit = ++this.#visits;
     const here = () => visit === this.#visits;
     this.#kernel = kernel;
@@ -98,7 +102,7 @@ export class KernelView {
     } catch (error) {
       if (!wasTold(error)) report(error);
       if (!here()) return;
-      this.#place = null;
+      this.#failed = true;
       this.#status.textContent = 'Not all of it was measured. Open the kernel again to go on.';
     }
   }
@@ -126,6 +130,10 @@ export class KernelView {
   }
 
   #choose(variant: VariantFacts): void {
+    if (variant.wgsl === null && variant.name === this.#place!.variant) {
+      this.#title.textContent = `${variant.name} ${variant.why}`;
+      return;
+    }
     if (variant.wgsl === null) {
       putInAddress({ variant: variant.name });
       void this.show(this.#kernel!, variant.name);

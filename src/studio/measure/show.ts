@@ -53,3 +53,6 @@ export function clockText({ clock }: AdapterLimits): string {
     ? `timestamps quantised to ${duration(clock.quantum / 1e6)}: a dispatch is repeated until a sample lasts 50 of these`
     : 'timestamps of single dispatches';
 }
+
+export const heading = (title: string, ...more: (Node | string)[]): HTMLHeadingElement =>
+  h('h3', {}, title, ' ', ...more);

@@ -1,5 +1,6 @@
 // What a checkpoint is made of, wherever it is kept: one safetensors file per group of tensors, and a manifest with the size and
 // sha256 of each. Hashes are the caller's to compute, because a page has only a slow promise of them.
+import * as z from 'zod';
 import { readSafetensors, type SafeTensor, writeSafetensors } from '../data/safetensors.ts';
 import { DataError } from '../data/types.ts';
 
@@ -14,14 +15,17 @@ export interface Checkpoint {
   meta: Record<string, unknown>;
 }
 
-export interface Manifest {
-  format: 'warpmix-checkpoint-1';
-  step: number;
-  files: Record<string, { bytes: number; sha256: string }>;
-  meta: Record<string, unknown>;
-}
-
 const FORMAT = 'warpmix-checkpoint-1';
+
+const manifest = z.object({
+  format: z.literal(FORMAT),
+  step: z.int().min(0),
+  files: z.record(z.string(), z.object({ bytes: z.int().min(0), sha256: z.string() })),
+  meta: z.record(z.string(), z.unknown()),
+});
+
+export type Manifest = z.infer<typeof manifest>;
+
 const ENDING = '.safetensors';
 const GROUP = /^\w[\w-]*$/;
 
@@ -89,14 +93,16 @@ export function readManifest(
   name: string,
 ): Manifest {
   if (sha256 !== found) throw new DataError(`${name}: is damaged: its sha256 differs`);
-  const manifest: Manifest = JSON.parse(body);
-  if (manifest.format !== FORMAT)
-    throw new DataError(`${name}: format ${JSON.stringify(manifest.format)}; this version reads ${FORMAT}`);
-  for (const file of Object.keys(manifest.files)) {
+  const stored = JSON.parse(body);
+  if (stored.format !== FORMAT)
+    throw new DataError(`${name}: format ${JSON.stringify(stored.format)}; this version reads ${FORMAT}`);
+  const { success, data } = manifest.safeParse(stored);
+  if (!success) throw new DataError(`${name}: is damaged: not what a manifest of ${FORMAT} says`);
+  for (const file of Object.keys(data.files)) {
     if (!file.endsWith(ENDING) || !GROUP.test(file.slice(0, -ENDING.length)))
       throw new DataError(`${name}: names ${JSON.stringify(file)}; expected GROUP${ENDING}`);
   }
-  return manifest;
+  return data;
 }
 
 /**

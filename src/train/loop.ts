@@ -140,10 +140,10 @@ export function restore(plan: Pick<Plan, 'state'>, checkpoint: Checkpoint, only?
     if (!saved) throw new DataError(`checkpoint of step ${checkpoint.step}: has no '${group}'`);
     for (const [name, tensor] of Object.entries(tensors)) {
       const from = saved[name];
-      if (!from || from.shape.join() !== tensor.shape.join()) {
+      if (from?.dtype !== 'F32' || from.shape.join() !== tensor.shape.join()) {
         throw new DataError(
-          `checkpoint of step ${checkpoint.step}: '${group}/${name}' is ${from ? `[${from.shape}]` : 'missing'}, ` +
-            `this configuration needs [${tensor.shape}]`,
+          `checkpoint of step ${checkpoint.step}: '${group}/${name}' is ${from ? `${from.dtype} [${from.shape}]` : 'missing'}, ` +
+            `this configuration needs F32 [${tensor.shape}]`,
         );
       }
       tensor.assign(from.data as ArrayLike<number>);

@@ -1,11 +1,14 @@
 // Training, scoring and predicting as a user meets them, on tiny packs that the test writes.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Zippable, zipSync } from 'fflate';
+import { readResumeFile } from '../../src/cli/resume-file.ts';
 import { decodePng } from '../../src/data/codecs.ts';
+import { DataError } from '../../src/data/types.ts';
 import { presets } from '../../src/train/config.ts';
 import { equal, is, ok, suite } from '../suite.ts';
 import { image, label, NAMES, pack, SMALL } from './halves.ts';
-import { warpmix } from './spawn.ts';
+import { type Ended, warpmix } from './spawn.ts';
 
 const test = suite('train');
 
@@ -63,6 +66,69 @@ test('train, resume, eval and predict on a pack', async () => {
     ok(
       written.data.every((v) => v <= 1),
       'label ids of the two classes',
+    );
+  } finally {
+    data.remove();
+  }
+});
+
+test('a run in one file goes on in a new folder, and every refusal leaves none', async () => {
+  const data = pack();
+  const at = (name: string) => join(data.root, name);
+  const command = [
+    'train',
+    'supervised',
+    '--data',
+    `pack:${data.root}`,
+    ...SMALL,
+    '--set',
+    'checkpointEvery=2',
+  ];
+  const resume = (file: string, out: string, ...more: string[]) =>
+    warpmix([...command, '--steps', '4', '--resume', at(file), '--out', at(out), ...more]);
+  try {
+    const whole = await warpmix([...command, '--steps', '4', '--out', at('whole')]);
+    is(whole.code, 0, whole.stderr);
+    const files = (step: number, prefix = ''): Zippable =>
+      Object.fromEntries(
+        ['config.json', 'log.jsonl', ...readdirSync(at(`whole/checkpoints/step-${step}`))].map((name) => {
+          const path =
+            name.includes('config') || name.includes('log') ? name : `checkpoints/step-${step}/${name}`;
+          return [prefix + path, new Uint8Array(readFileSync(at(`whole/${path}`)))];
+        }),
+      );
+    writeFileSync(at('run.zip'), zipSync(files(2, 'whole/')));
+    mkdirSync(at('resumed'));
+    const resumed = await resume('run.zip', 'resumed');
+    is(resumed.code, 0, resumed.stderr);
+    ok(resumed.stderr.includes('resuming after step 2'), resumed.stderr);
+    for (const name of ['config.json', 'log.jsonl', 'checkpoints/step-4/manifest.json'])
+      is(readFileSync(at(`resumed/${name}`), 'utf8'), readFileSync(at(`whole/${name}`), 'utf8'), name);
+
+    const { 'checkpoints/step-2/manifest.json': _, ...torn } = files(2);
+    writeFileSync(at('torn.zip'), zipSync(torn));
+    const unreadable: [string, string, RegExp][] = [
+      ['run.zip', 'whole', /whole: holds something already.*--out/],
+      ['none.zip', 'new', /--resume .*none\.zip: cannot be read/],
+      ['torn.zip', 'new', /torn\.zip: checkpoints\/step-2\/manifest\.json: missing/],
+    ];
+    for (const [file, out, message] of unreadable) {
+      const error: unknown = await readResumeFile(at(file), at(out)).catch((thrown) => thrown);
+      ok(error instanceof DataError && message.test(error.message), String(error));
+    }
+    const refusals: [Promise<Ended>, number, RegExp][] = [
+      [resume('run.tar', 'new'), 2, /run\.tar': expected auto, or a file FILE\.zip/],
+      [resume('run.zip', 'new', '--seed', '1'), 4, /other settings; these differ: seed\./],
+      [resume('run.zip', 'new', '--dry-run'), 2, /--dry-run/],
+    ];
+    for (const [ended, expected, message] of refusals) {
+      const { code, stderr } = await ended;
+      is(code, expected, stderr);
+      ok(message.test(stderr), stderr);
+    }
+    equal(
+      readdirSync(data.root).filter((name) => name.includes('new')),
+      [],
     );
   } finally {
     data.remove();

@@ -8,9 +8,12 @@ import { recipes } from '../../src/cli/recipes.ts';
 import { nodeFiles } from '../../src/data/files-node.ts';
 import { useFolders } from '../../src/data/open.ts';
 import { openStreet } from '../../src/data/street/index.ts';
+import { DataError } from '../../src/data/types.ts';
 import { writePack } from '../../src/data/write-pack.ts';
+import { openChosen } from '../../src/studio/train/folder-files.ts';
 import type { Prepared, RunRequest } from '../../src/studio/train/protocol.ts';
-import { configOf } from '../../src/studio/train/request.ts';
+import { configOf, requestOf } from '../../src/studio/train/request.ts';
+import { TrainingRun } from '../../src/studio/train/run.ts';
 import type { Checkpoint } from '../../src/train/checkpoint-format.ts';
 import { trainPlan } from '../../src/train/loop.ts';
 import type { Gallery, Outcome } from '../../src/train/plan.ts';
@@ -18,7 +21,7 @@ import { packRun, runFiles } from '../../src/train/run-archive.ts';
 import { bundleForBrowser } from '../browser.ts';
 import { warpmix } from '../cli/spawn.ts';
 import { testGpu } from '../device.ts';
-import { equal, is, match, ok, suite } from '../suite.ts';
+import { equal, is, match, ok, suite, throws } from '../suite.ts';
 import { openStudio, type Studio } from './studio.ts';
 import type { SentFolder, TrainEvent } from './train-side.ts';
 
@@ -171,6 +174,91 @@ test('what a page cannot do, and nonsense, is refused with what was expected', a
   match((await side<{ error: string }>('galleries')).error, /there is no run/);
 });
 
+test('a configuration is asked for again by the preset that is nearest to it', () => {
+  const requests: RunRequest[] = [
+    request,
+    { ...request, preset: 'resnet18', data: 'street:night', labels: null, steps: null, set: [] },
+    {
+      ...request,
+      recipe: 'depth',
+      preset: 'small',
+      labels: null,
+      set: ['video=pack:it is 1', 'labelIds=["a","b c"]', 'depth.lr=0.00025', 'unlabeled="7"'],
+    },
+  ];
+  for (const one of requests) {
+    const { set, ...rest } = requestOf({ recipe: one.recipe, ...configOf(one) }, 'run.zip');
+    const { set: asked, ...others } = one;
+    equal(rest, others);
+    equal(set.toSorted(), asked.toSorted());
+  }
+  throws(
+    () => requestOf({ recipe: 'depth', ...configOf(request), variants: {} }, 'run.zip'),
+    /run\.zip: .*--tuned/,
+  );
+});
+
+test('a run that is closed frees all that its recipe made', async () => {
+  const gpu = await testGpu();
+  const runs: [string, string[]][] = [
+    ['three-ways', []],
+    ['three-ways', ['method.multitask=true']],
+    [
+      'three-ways',
+      ['method.selection=both', 'selection.first=1', 'depth.frozenSteps=2', 'depth.featureDistance=1'],
+    ],
+    [
+      'three-ways',
+      ['method.selection=entropy', 'selection.first=1', 'method.mix=classmix', 'method.transfer=scratch'],
+    ],
+    ['three-ways-da', ['source=pack:world']],
+    ['supervised', ['segmentation.optimizer=sgd']],
+    ['depth', ['depth.frozenSteps=2', 'model.pose.sees=images']],
+  ];
+  for (const [recipe, set] of runs) {
+    const asked = { ...request, recipe, set: [...request.set, ...set] };
+    const { live } = gpu.memory();
+    const run = await TrainingRun.open(gpu, asked, configOf(asked), null, () => {});
+    ok(gpu.memory().live > live);
+    await run.close();
+    is(gpu.memory().live, live, `${recipe} ${set.join(' ')}`);
+  }
+});
+
+test('a chosen folder is read as one on the disk is', async () => {
+  const paths = ['b/two.txt', 'b/one.txt', './b//c/three.txt', 'top.txt'];
+  const files = paths.map((path) => ({ path, file: new File([path], path.split('/').at(-1)!) }));
+  const folder = openChosen([{ name: 'mine', files }], '/home/anyone/mine/');
+  equal(await folder.list('.'), ['b', 'top.txt']);
+  equal(await folder.list('b/'), ['c', 'one.txt', 'two.txt']);
+  is(strFromU8(await folder.read('b/c/three.txt')), './b//c/three.txt');
+  is(await folder.exists('b/c'), true);
+  is(await folder.exists('b/c/four.txt'), false);
+  const refusals: [Promise<unknown>, string][] = [
+    [folder.read('b/four.txt'), 'mine/b/four.txt: no such file'],
+    [folder.read('b'), 'mine/b: not a plain file'],
+    [folder.list('d'), 'mine/d: no such folder'],
+    [folder.read('../top.txt'), 'mine: path "../top.txt" leaves the folder'],
+  ];
+  for (const [refused, message] of refusals) {
+    const error: unknown = await refused.catch((thrown) => thrown);
+    ok(error instanceof DataError);
+    is(error.message, message);
+  }
+});
+
+test('pictures before the labelled images are chosen choose none', async () => {
+  await testGpu();
+  const set = [...request.set, 'method.selection=diversity'];
+  const plan = await recipes['three-ways'].plan(configOf({ ...request, set }));
+  const titles = (await plan.galleries()).map(({ title }) => title);
+  equal(
+    titles.filter((title) => /DepthMix|Chosen/.test(title)),
+    ['Chosen by diversity'],
+  );
+  ok((await plan.state.selection.choices.data()).every((value) => value === -1));
+});
+
 test('20 steps in the page, paused and looked into, have the bits of 20 in Node', async () => {
   const gpu = await testGpu();
   software = gpu.adapter.software;
@@ -230,7 +318,13 @@ test('20 steps in the page, paused and looked into, have the bits of 20 in Node'
   const during = await side<TrainEvent[]>('pause').then(() => side<TrainEvent[]>('stand'));
   const at = stepsOf(during).at(-1)!.step;
   ok(at > 10 && at < 20, `paused after step ${at}`);
-  await train(null);
+  const rest = await train(null);
+  equal(
+    [...during, ...rest].flatMap((told) => (told.event === 'saved' ? [told.detail.step] : [])),
+    [10, 20],
+    'saved by itself at every checkpoint of the settings',
+  );
+  same(bytesOf(await side<string>('savedFile')), (await checkpoint()).bytes, 'saved at the end');
   const { bytes, step, name } = await checkpoint();
   is(step, 20);
   is(name, 'three-ways-seed3-step20.zip');
@@ -247,10 +341,6 @@ test('20 steps in the page, paused and looked into, have the bits of 20 in Node'
   if (!software) return;
   same(files[10], node[10], 'after 10 steps');
   same(files[20], node[20], 'after 20 steps');
-});
-
-test('the page saves by itself at every checkpoint of the settings', async () => {
-  same(bytesOf(await side<string>('savedFile')), files[20], 'saved at the end');
 });
 
 test('a file of the page goes on in Node, by the command that the page shows', async () => {
@@ -353,10 +443,13 @@ test('a damaged file is refused by its part, in the page and in Node, and leaves
   );
 });
 
-test('what was there before is let go: a run made again holds as many bytes', async () => {
+test('what was there before is let go while it trains: a run made again holds as many bytes', async () => {
   await side('prepare', request, [world]);
-  const [{ memory }] = stepsOf(await train(1));
-  is(memory.live, firstLive);
+  await side('run', null);
+  await side('prepare', request, [world]);
+  const last = stepsOf(await train(1)).at(-1)!;
+  is(last.step, 1);
+  is(last.memory.live, firstLive);
 });
 
 test('a loss that is no number ends training and says what to do', async () => {

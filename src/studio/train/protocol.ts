@@ -51,15 +51,21 @@ export interface Memory {
 export type TrainApi = {
   /** Builds the run; what was there before is let go. @throws by name ConfigError, DataError, UsageError */
   prepare(request: RunRequest, folders: ChosenFolder[]): Promise<Prepared>;
-  /** The same from a file that `checkpoint` made, here or in another page. */
+  /**
+   * The same from a file that `checkpoint` made, here or in another page, or from a zipped run folder.
+   * @throws DataError naming the damaged part
+   */
   load(bytes: Uint8Array, name: string, folders: ChosenFolder[]): Promise<Prepared>;
-  /** Goes on for some steps, or with null to the end, and returns at once; `state` and `step` tell the rest. */
+  /**
+   * Goes on for some steps, or with null to the end, and returns at once; `state` and `step` tell the rest. Where training has ended
+   * it does nothing.
+   */
   run(steps: number | null): void;
   /** Stops after the step that is being made. */
   pause(): void;
   /** Pictures of what the networks see now. Waits for the step that is being made. */
   galleries(): Promise<Gallery[]>;
-  /** Scores on the evaluation split now. */
+  /** Scores on the evaluation split now. Waits likewise. */
   evaluate(): Promise<Outcome>;
   /** The run up to here as one file, which `warpmix train --resume FILE` takes too. */
   checkpoint(): Promise<Moved<{ bytes: Uint8Array; step: number; name: string }>>;
@@ -67,13 +73,24 @@ export type TrainApi = {
 
 export type TrainEvents = {
   step: StepReport & {
-    memory: Memory /** Of a profiled step; null where there are no timestamps. */;
+    memory: Memory;
+    /**
+     * Milliseconds that the device was busy, of the third step of a phase and of every 50th; null for others, and where there are
+     * no timestamps.
+     */
     gpuMs: number | null;
   };
+  /** `running` until the step that is being made has ended. */
   state: { running: boolean; step: number; done: boolean };
   note: string;
-  /** Training ended with an error; `step` is the last step whose state is kept. */
+  /**
+   * Training ended with an error: `load` of a file, or `prepare`, begins again, on a new device where this one was lost.
+   * `step` is that of the last `saved`, or of the file that was loaded; 0: there is none.
+   */
   failed: { name: string; message: string; step: number };
-  /** A copy of the run for when this worker is lost; made from time to time. */
+  /**
+   * The run up to here, for when it or this worker is lost: at every checkpoint of the settings, after a minute without one, and at
+   * the end.
+   */
   saved: { bytes: Uint8Array; step: number; name: string };
 };

@@ -29,7 +29,8 @@ export type Tell = <K extends keyof TrainEvents>(
   buffers?: Transferable[],
 ) => void;
 
-type File = TrainEvents['saved'];
+type SavedRun = TrainEvents['saved'];
+type Groups = Parameters<RunRecord['saveCheckpoint']>[1];
 
 export class TrainingRun {
   readonly #gpu: Gpu;
@@ -119,7 +120,7 @@ export class TrainingRun {
     if (this.#end !== null) return;
     this.#gate.allow(steps ?? Number.POSITIVE_INFINITY);
     this.#training ??= this.#train();
-    this.#tellState();
+    this.#tellState(true);
   }
 
   pause(): void {
@@ -134,7 +135,7 @@ export class TrainingRun {
     return this.#turns.during(() => this.#plan.evaluate());
   }
 
-  checkpoint(): Promise<File> {
+  checkpoint(): Promise<SavedRun> {
     return this.#turns.during(() => this.#file());
   }
 
@@ -154,12 +155,11 @@ export class TrainingRun {
     return { recipe: this.#request.recipe, ...this.#config };
   }
 
-  #tellState(): void {
-    const done = this.#end === 'done';
-    this.#tell('state', { running: this.#end === null && this.#gate.isOpen, step: this.#step, done });
+  #tellState(running: boolean): void {
+    this.#tell('state', { running, step: this.#step, done: this.#end === 'done' });
   }
 
-  async #file(groups?: Parameters<RunRecord['saveCheckpoint']>[1]): Promise<File> {
+  async #file(groups?: Groups): Promise<SavedRun> {
     const step = this.#step;
     const { recipe, seed } = this.#request;
     const checkpoint = {
@@ -171,7 +171,7 @@ export class TrainingRun {
     return { bytes, step, name: `${recipe}-seed${seed}-step${step}.zip` };
   }
 
-  async #keep(groups?: Parameters<RunRecord['saveCheckpoint']>[1]): Promise<void> {
+  async #keep(groups?: Groups): Promise<void> {
     const file = await this.#file(groups);
     this.#kept = file.step;
     this.#keptAt = performance.now();
@@ -206,19 +206,19 @@ export class TrainingRun {
           if (this.#step === this.#total) return null;
           if (performance.now() - this.#keptAt > KEEP_EVERY_MS) await this.#keep();
           endTurn();
-          if (!this.#gate.isOpen) this.#tellState();
+          if (!this.#gate.isOpen) this.#tellState(false);
           await nextTurn();
           return null;
         },
       });
       this.#end = 'done';
-      this.#tellState();
+      this.#tellState(false);
     } catch (error) {
       if (error instanceof InterruptedError) return;
       this.#end = 'failed';
       const { name, message } = error as Error;
       this.#tell('failed', { name, message, step: this.#kept });
-      this.#tellState();
+      this.#tellState(false);
     } finally {
       endTurn();
     }

@@ -46,14 +46,14 @@ test('errors from the prediction and the truth of the row', () => {
   equal(texts(errors)[0], 'red 7, green 7, blue 7');
 });
 
-test('masks by what their sides mean, numbers with their unit', () => {
+test('masks by what their sides mean, numbers as they are, distances in metres', () => {
   equal(texts(panel(CAPTIONS.automask, 'mask', [0, 1, 1, 1])).slice(0, 2), ['left out', 'teaches']);
   equal(texts(panel(CAPTIONS.depthMixMask, 'mask', [0, 1, 1, 1])).slice(0, 2), [
     'second image',
     'first image',
   ]);
-  is(texts(panel(CAPTIONS.confidence, 'confidence', [0.25, 0, 0, 0]))[0], 'confidence 0.250');
-  is(texts(panel(CAPTIONS.disparity, 'disparity', [0.5, 0, 0, 0]))[0], 'disparity 0.500');
+  is(texts(panel(CAPTIONS.confidence, 'confidence', [0.25, 0, 0, 0]))[0], '0.250');
+  is(texts(panel(CAPTIONS.disparity, 'disparity', [0.5, 0, 0, 0]))[0], '0.500');
   equal(texts(panel('Measured.', 'disparity', [0.05, 0, 0, 0], 'true disparity')).slice(0, 2), [
     '20.0 m away',
     'not measured',

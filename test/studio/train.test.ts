@@ -157,6 +157,7 @@ test('at rest it shows pictures and scores, whose pixels and classes have names'
   match((await page.getByRole('list', { name: 'Classes' }).first().textContent())!, /road \d/);
   await page.getByRole('row', { name: /^road \d+\.\d % / }).waitFor();
   match((await page.locator('.headline').textContent())!, /\d % mIoU/);
+  await page.getByLabel('Logarithmic').check();
   await screenshots('steps');
 });
 

@@ -137,7 +137,11 @@ class TermChart {
             size: 48,
             space: 22,
             gap: 4,
-            ...(log && { splits: (_: uPlot, __: number, low: number, high: number) => logTicks(low, high) }),
+            ...(log && {
+              splits: (_: uPlot, __: number, low: number, high: number) => logTicks(low, high),
+              // Its own would name the powers of ten only.
+              filter: (_: uPlot, ticks: number[]) => ticks,
+            }),
             values: (_, ticks) =>
               ticks.map((tick) =>
                 tick !== 0 && (Math.abs(tick) < 1e-3 || Math.abs(tick) >= 1e4)

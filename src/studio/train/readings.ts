@@ -49,11 +49,9 @@ const MASKS: Record<string, readonly [dark: string, bright: string]> = {
 };
 const OF_A_MIXTURE = ['second image', 'first image'] as const;
 
-/** A number as its picture means it. Measured disparity is 1 / metres, and 0 where nothing was measured. */
-function numberText(kind: PanelValues['kind'], isMeasured: boolean, value: number): string {
-  if (!isMeasured) return `${kind} ${value.toFixed(3)}`;
-  return value > 0 ? `${(1 / value).toFixed(1)} m away` : 'not measured';
-}
+/** Measured disparity is 1 / metres, and 0 where nothing was measured. */
+const distanceText = (disparity: number): string =>
+  disparity > 0 ? `${(1 / disparity).toFixed(1)} m away` : 'not measured';
 
 function valueReading(
   { kind, data }: PanelValues,
@@ -67,7 +65,7 @@ function valueReading(
     const [dark, bright] = MASKS[caption] ?? OF_A_MIXTURE;
     return { labels: null, ...things(data, width, (side) => (side === 0 ? dark : bright)) };
   }
-  const text = (value: number) => numberText(kind, title === 'true disparity', value);
+  const text = title === 'true disparity' ? distanceText : (value: number) => value.toFixed(3);
   const sorted = Float32Array.from(data).sort();
   return {
     labels: null,

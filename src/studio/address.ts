@@ -15,6 +15,7 @@ const KEYS = {
   look: 200,
   kernel: 64,
   variant: 64,
+  step: 16,
   op: 6,
   pass: 8,
   sizes: 16,

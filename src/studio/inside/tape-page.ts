@@ -46,8 +46,8 @@ function oneOf<T extends string>(
 
 export async function mountTape(root: HTMLElement): Promise<Section> {
   const { values } = readAddress(location.hash);
-  let recipe = oneOf('recipe', values.recipe, RECIPES);
-  let preset = oneOf('preset', values.preset, presetNames);
+  let recipe = oneOf('recipe', values.step, RECIPES);
+  let preset = oneOf('preset', values.sizes, presetNames);
   let pass = oneOf('pass', values.pass, PASSES);
   let chosen = values.op === undefined ? null : Number(values.op);
   let worker: Shown['worker'] | null = null;
@@ -105,8 +105,9 @@ export async function mountTape(root: HTMLElement): Promise<Section> {
     if (!root.checkVisibility()) return;
     putInAddress({
       view: 'tape',
-      recipe: shown?.recipe ?? recipe,
-      preset: shown?.preset ?? preset,
+      // Names of their own: `recipe` and `preset` are of the run in the other section.
+      step: shown?.recipe ?? recipe,
+      sizes: shown?.preset ?? preset,
       pass: pass === 'both' ? undefined : pass,
       op: chosen === null ? undefined : String(chosen),
     });

@@ -447,7 +447,13 @@ test('what was there before is let go while it trains: a run made again holds as
   await side('prepare', request, [world]);
   await side('run', null);
   await side('prepare', request, [world]);
-  const last = stepsOf(await train(1)).at(-1)!;
+  const told = await train(1);
+  is(
+    told.filter(({ event, detail }) => event === 'state' && !detail.running).length,
+    1,
+    'the first run stands no more',
+  );
+  const last = stepsOf(told).at(-1)!;
   is(last.step, 1);
   is(last.memory.live, firstLive);
 });

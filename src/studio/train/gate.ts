@@ -37,8 +37,9 @@ export class Gate {
     this.#wake();
   }
 
-  get isOpen(): boolean {
-    return this.#open > 0 && !this.#ended;
+  /** The next step will have to wait. */
+  get isClosed(): boolean {
+    return this.#open <= 0 && !this.#ended;
   }
 
   /** Nothing passes any more. */

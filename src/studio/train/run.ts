@@ -206,7 +206,7 @@ export class TrainingRun {
           if (this.#step === this.#total) return null;
           if (performance.now() - this.#keptAt > KEEP_EVERY_MS) await this.#keep();
           endTurn();
-          if (!this.#gate.isOpen) this.#tellState(false);
+          if (this.#gate.isClosed) this.#tellState(false);
           await nextTurn();
           return null;
         },

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
@@ -183,6 +183,24 @@ test('a folder without images says so beside the settings', async () => {
   await page.getByRole('alert').filter({ hasText: 'warpmix-train-page-' }).waitFor();
   match((await page.textContent('.form-error'))!, /no images|image/);
   match(page.url(), 'data=folder%3Awarpmix-train-page-');
+  await press('Take them back');
+});
+
+test('a folder that is dropped is taken as the data, a pack by its manifest', async () => {
+  const pack = join(folder, 'my-pack');
+  mkdirSync(pack);
+  writeFileSync(join(pack, 'manifest.json'), '{}');
+  const target = page.getByText('Drop a folder of images, a pack, or a checkpoint');
+  const protocol = await page.context().newCDPSession(page);
+  const data = { items: [], files: [pack], dragOperationsMask: 1 };
+  for (const type of ['dragEnter', 'dragOver'] as const)
+    await protocol.send('Input.dispatchDragEvent', { type, x: 600, y: 400, data });
+  await target.waitFor();
+  await protocol.send('Input.dispatchDragEvent', { type: 'drop', x: 600, y: 400, data });
+  await page.getByText('my-pack: 1 file.').waitFor();
+  is(await target.isVisible(), false);
+  is(await page.getByLabel('Read as').inputValue(), 'pack');
+  match(page.url(), 'data=pack%3Amy-pack');
   await press('Take them back');
 });
 

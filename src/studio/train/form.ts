@@ -212,7 +212,7 @@ export class RunForm {
     if (isFolder) this.#reader.value = reader;
     this.#folderNote.hidden = !isFolder;
     this.#folderNote.textContent = chosen
-      ? `${rest}: ${chosen.files.length} files.`
+      ? `${rest}: ${chosen.files.length} file${chosen.files.length === 1 ? '' : 's'}.`
       : `This run reads a folder named '${rest}'. Choose it here: a link cannot hold its files.`;
   }
 

@@ -206,8 +206,8 @@ export async function mountTape(root: HTMLElement): Promise<Section> {
       const now = readAddress(location.hash).values;
       const at = shown ?? { recipe, preset };
       const wanted = {
-        recipe: oneOf('recipe', now.recipe, RECIPES, at.recipe),
-        preset: oneOf('preset', now.preset, presetNames, at.preset),
+        recipe: oneOf('recipe', now.step, RECIPES, at.recipe),
+        preset: oneOf('preset', now.sizes, presetNames, at.preset),
       };
       putPass(oneOf('pass', now.pass, PASSES, pass));
       const other = wanted.recipe !== at.recipe || wanted.preset !== at.preset;

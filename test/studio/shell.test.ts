@@ -95,6 +95,17 @@ test('without WebGPU the page says what is the matter and what to do', async () 
   await page.close();
 });
 
+test('in an insecure context the page says what to open', async () => {
+  const page = await studio.browser.newPage();
+  await page.addInitScript(() => {
+    Object.defineProperty(globalThis, 'isSecureContext', { value: false });
+  });
+  await page.goto(studio.url);
+  await page.waitForSelector('.blocked');
+  match((await page.textContent('.blocked'))!, 'only to pages from https: or from this machine');
+  await page.close();
+});
+
 test('a software adapter is announced', async () => {
   const page = await studio.open();
   await page.waitForSelector('#adapter .badge');

@@ -8,6 +8,7 @@ import type { Gpu } from '../gpu/gpu.ts';
 import {
   available,
   canRun,
+  type Element,
   foldGroups,
   header,
   type Kernel,
@@ -43,7 +44,7 @@ export interface Inspection {
   /** Launches like this one in a training step. */
   perStep: number | null;
   chosen: string;
-  buffers: { name: string; type: string; access: string; length: number }[];
+  buffers: { name: string; type: Element; access: string; length: number }[];
   flops: number;
   bytes: number;
   limits: Limits | null;
@@ -83,6 +84,10 @@ export function whyOf(
     ? 'applies, and another is pinned'
     : `applies, and comes after ${chosen}`;
 }
+
+/** The bindings of a kernel with the lengths of what is bound. */
+export const bound = (kernel: Kernel, buffers: Record<string, Storage>): Inspection['buffers'] =>
+  kernel.bindings.map(({ name, type, access }) => ({ name, type, access, length: buffers[name].length }));
 
 /** Median of single dispatches of one variant, by timestamps; null where the adapter has none. */
 async function timed(
@@ -231,12 +236,7 @@ export async function inspectKernel(
     from,
     perStep,
     chosen,
-    buffers: kernel.bindings.map(({ name, type, access }) => ({
-      name,
-      type,
-      access,
-      length: buffers[name].length,
-    })),
+    buffers: bound(kernel, buffers),
     ...kernel.cost(params),
     limits,
     variants,

@@ -2,7 +2,7 @@ import { rated } from '../../../bench/kernels.ts';
 import { emptyDispatches, limitLaunches, reached } from '../../../bench/limits.ts';
 import { checkOps } from '../../cli/check-gradients.ts';
 import { type Launch, noteLaunches } from '../../cli/check-kernels.ts';
-import { checkError, type Looked, lookAt, whyOf } from '../../cli/kernel-inspect.ts';
+import { bound, checkError, type Looked, lookAt, whyOf } from '../../cli/kernel-inspect.ts';
 import { casesByKernel, TrainingSteps } from '../../cli/kernel-launches.ts';
 import { kernelList } from '../../cli/kernel-list.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
@@ -141,12 +141,7 @@ const api: MeasureApi = {
       from,
       perStep,
       chosen,
-      buffers: kernel.bindings.map(({ name, type, access }) => ({
-        name,
-        type,
-        access,
-        length: buffers[name].length,
-      })),
+      buffers: bound(kernel, buffers),
       ...kernel.cost(params),
       variants: kernel.variants.map((variant) => {
         const runs = canRun(variant, params) && available(variant, gpu.adapter);

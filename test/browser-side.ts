@@ -9,8 +9,6 @@ import { softmax } from '../src/ops/reduce.ts';
 import { sum } from '../src/ops/sum.ts';
 import { randoms } from './device.ts';
 
-export { trainStretchHere } from './browser-train.ts';
-
 /** Samples of an image file; of a PNG as stored, 16 bits and palette indices included. */
 export function samplesOf(bytes: number[]): { decoded: number[]; rgb: number[] | null } {
   const file = Uint8Array.from(bytes);

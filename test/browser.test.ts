@@ -2,7 +2,6 @@ import jpeg from 'jpeg-js';
 import type { Browser, Page } from 'playwright-core';
 import { bundleForBrowser, launchBrowser, servePage } from './browser.ts';
 import { computeBits, type computeBitsHere, samplesOf } from './browser-side.ts';
-import { type State, type Stretch, trainStretch } from './browser-train.ts';
 import { progressiveJpeg, quadrantJpeg, rawPng, turnedJpeg } from './data/fixtures.ts';
 import { randoms, relativeError, testGpu } from './device.ts';
 import { equal, is, ok, suite } from './suite.ts';
@@ -74,48 +73,4 @@ test('WebGPU on SwiftShader gives the bits that Node gives', async () => {
       ok(error < 1e-4, `${name}: relative error ${error}`);
     }
   }
-});
-
-/** The difference of two stretches, in words; '' where there is none. */
-function difference(got: Stretch, want: Stretch): string {
-  const lines: string[] = [];
-  for (const [group, tensors] of Object.entries(want.state)) {
-    for (const [name, { words }] of Object.entries(tensors)) {
-      const other = got.state[group][name].words;
-      const differing = words.filter((word, i) => word !== other[i]).length;
-      if (differing > 0) lines.push(`${group}/${name}: ${differing} of ${words.length} values`);
-    }
-  }
-  return [...lines, ...got.log.filter((line, i) => line !== want.log[i])].join('\n');
-}
-
-test('training: 10 + 10 steps have the bits of 20, in Node, in the page, and from one to the other', async () => {
-  const gpu = await testGpu();
-  const here = trainStretch;
-  const there = (from: State | null, start: number, stop: number) =>
-    page.evaluate<Stretch>(`page.trainStretchHere(${JSON.stringify(from)}, ${start}, ${stop})`);
-  const halves = { here: await here(null, 0, 10), there: await there(null, 0, 10) };
-  const both = async (first: Stretch, then: typeof here) => {
-    const { state, log } = await then(first.state, 10, 20);
-    return { state, log: [...first.log, ...log] };
-  };
-  const wholeHere = await here(null, 0, 20);
-  const wholeThere = await there(null, 0, 20);
-  is(wholeHere.log.length, 20);
-  ok(Object.keys(wholeHere.state).length === 4, Object.keys(wholeHere.state).join());
-  is(difference(await both(halves.here, here), wholeHere), '', 'Node, Node');
-  is(difference(await both(halves.there, there), wholeThere), '', 'page, page');
-  equal(complaints, []);
-  // Node may have a GPU here, which rounds otherwise than the page's software adapter.
-  if (!gpu.adapter.software) return;
-  is(difference(wholeThere, wholeHere), '', 'page, beside Node');
-  is(difference(await both(halves.here, there), wholeHere), '', 'Node, page');
-  is(difference(await both(halves.there, here), wholeHere), '', 'page, Node');
-  // A wrong bit would be seen.
-  const [name] = Object.keys(wholeThere.state.teacher);
-  wholeThere.state.teacher[name].words[0] ^= 1;
-  is(
-    difference(wholeThere, wholeHere).split(' values')[0],
-    `teacher/${name}: 1 of ${wholeHere.state.teacher[name].words.length}`,
-  );
 });

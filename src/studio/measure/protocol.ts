@@ -1,6 +1,7 @@
 // What the section and its worker say to each other.
 import type { Limits } from '../../../bench/limits.ts';
 import type { CheckCase } from '../../cli/check-case.ts';
+import type { Inspection } from '../../cli/kernel-inspect.ts';
 import type { Element, Params } from '../../gpu/kernel.ts';
 import type { PresetName } from '../../train/config.ts';
 import type { Clock, Timing } from './clock.ts';
@@ -41,15 +42,7 @@ export interface VariantFacts {
   grid: [number, number];
 }
 
-export interface Launched {
-  params: Params;
-  from: string;
-  /** Launches like this one in a training step; null where no step has it. */
-  perStep: number | null;
-  chosen: string;
-  buffers: { name: string; type: Element; access: string; length: number }[];
-  flops: number;
-  bytes: number;
+export interface Launched extends Omit<Inspection, 'limits' | 'variants'> {
   variants: VariantFacts[];
 }
 

@@ -2,7 +2,7 @@
 import type { Limits } from '../../../bench/limits.ts';
 import type { CheckCase } from '../../cli/check-case.ts';
 import type { Inspection } from '../../cli/kernel-inspect.ts';
-import type { Element, Params } from '../../gpu/kernel.ts';
+import type { Element } from '../../gpu/kernel.ts';
 import type { PresetName } from '../../train/config.ts';
 import type { Clock, Timing } from './clock.ts';
 

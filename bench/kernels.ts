@@ -24,7 +24,7 @@ export function rated(kernel: Kernel, params: Params, ms: number, { gflops, gbps
 }
 
 /** `n=2 h=64 w=128 c=16`: the first parameters that are neither zero nor one. */
-const short = (params: Params): string =>
+export const shortParams = (params: Params): string =>
   Object.entries(params)
     .filter(([, value]) => value !== 0 && value !== 1)
     .slice(0, 11)
@@ -128,7 +128,7 @@ export async function kernelTable(
     .filter(({ kernel }) => chosen(kernel.name))
     .sort((a, b) => weight(b) - weight(a))
     .map(({ kernel, variant, params, ms, perStep }) =>
-      alone(`${kernel.name} ${short(params)}`, {
+      alone(`${kernel.name} ${shortParams(params)}`, {
         ms: median(ms),
         ...rated(kernel, params, median(ms), limits),
         variant,

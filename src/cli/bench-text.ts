@@ -18,6 +18,7 @@ const COLUMNS: Record<string, [string, (value: never) => string]> = {
   gbps: ['GB/s', digits],
   share: ['of limit', percent],
   bound: ['bound by', (value: string) => value],
+  gain: ['of naive', (value: number) => `x ${digits(value)}`],
   variant: ['variant', (value: string) => value],
   perStep: ['per step', digits],
   imagesPerSecond: ['images/s', digits],

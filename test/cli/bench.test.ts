@@ -43,7 +43,7 @@ async function rowsOf(...args: string[]): Promise<Row[]> {
 test('--help names the tables and the presets', async () => {
   const { code, stdout } = await warpmix(['bench', '--help']);
   is(code, 0);
-  for (const word of ['limits', 'kernels', 'peers', 'step', 'growth', 'resnet18', '--json'])
+  for (const word of ['limits', 'kernels', 'ladder', 'peers', 'step', 'growth', 'resnet18', '--json'])
     ok(stdout.includes(word), stdout);
 });
 
@@ -87,6 +87,21 @@ test('step: shares of the kernels sum to one; a replay holds at most 1.3 times w
   ok(mustLiveBytes > 0 && peakBytes >= mustLiveBytes && peakBytes <= 1.3 * mustLiveBytes, bytes);
   is(eager.ours.dispatches, dispatches);
   ok(imagesPerSecond > 0);
+});
+
+test('ladder: from the naive variant on, with the one that the rule takes marked', async () => {
+  const rows = await rowsOf('ladder', 'adaptiveAvgPool');
+  const rungs = rows.filter(({ ours }) => ours.kernel === 'adaptiveAvgPool').map(({ ours }) => ours);
+  equal(
+    rungs.map(({ variant }) => variant),
+    ['scalar', 'scalar-run *'],
+  );
+  is(rungs[0].gain, 1);
+  is(rungs[1].gain, rungs[0].ms / rungs[1].ms);
+  ok(
+    rungs.every(({ from }) => /^step of .*, preset tiny$/.test(from as string)),
+    JSON.stringify(rungs),
+  );
 });
 
 test('peers: jax-js computes the same dilated gradient, tfjs refuses and is quoted', async () => {

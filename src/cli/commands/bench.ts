@@ -9,6 +9,7 @@ import type { Gpu } from '../../gpu/gpu.ts';
 import { type PresetName, presets } from '../../train/config.ts';
 import { benchText } from '../bench-text.ts';
 import { withGpu } from '../device.ts';
+import { ladderTable } from '../ladder.ts';
 import { note, outColors, print, printJson } from '../output.ts';
 import { presetNamed } from '../recipes.ts';
 import { didYouMean, UsageError } from '../usage.ts';
@@ -19,6 +20,7 @@ type Measure = (gpu: Gpu, preset: PresetName, chosen: (name: string) => boolean)
 const tables: Record<string, Measure> = {
   limits: async (gpu, _, chosen) => (await measureLimits(gpu)).rows.filter((row) => chosen(row.case)),
   kernels: kernelTable,
+  ladder: ladderTable,
   step: stepTable,
   growth: growthTable,
   peers: (gpu, _, chosen) => peerTable(gpu, chosen),
@@ -36,7 +38,7 @@ const args = {
     type: 'string',
     default: 'tiny',
     valueHint: 'NAME',
-    description: `networks of kernels, step and growth: ${Object.keys(presets).join(', ')}`,
+    description: `networks of kernels, ladder, step and growth: ${Object.keys(presets).join(', ')}`,
   },
   json: { type: 'boolean', description: 'one JSON object per table on stdout' },
 } as const satisfies ArgsDef;

@@ -68,8 +68,8 @@ export class Tracer implements Device {
     this.#held.delete(storage);
   }
 
-  pack(storages: readonly Storage[]): void {
-    this.#counted(() => this.#gpu.pack(storages));
+  colocate(storages: readonly Storage[]): void {
+    this.#counted(() => this.#gpu.colocate(storages));
   }
 
   span(parts: readonly Storage[]): Storage {

@@ -172,7 +172,7 @@ export function empty(shape: Shape, dtype: Element = 'f32', on: Device = current
   return new Tensor(on, shape, dtype);
 }
 
-/** One tensor, [words], over tensors that follow one another in a block (`Device.pack`), and the padding behind each. */
+/** One tensor, [words], over tensors that follow one another in a block (`Device.colocate`), and the padding behind each. */
 export function over(parts: readonly Tensor[]): Tensor {
   const [{ device, dtype }] = parts;
   const storage = device.span(parts.map((part) => part.storage));

@@ -9,10 +9,10 @@ import {
   type Watcher,
   watchLaunches,
 } from '../autograd/tensor.ts';
+import { layOut, spanned } from '../gpu/block.ts';
 import type { Device, MemoryUse, Storage } from '../gpu/device.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { type Element, type Kernel, launchKey, type Numbers, type Params } from '../gpu/kernel.ts';
-import { layOut, spanned } from '../gpu/pack.ts';
 import { type PresetName, presets } from '../train/config.ts';
 import type { Plan } from '../train/plan.ts';
 import { exerciseKernels, forwardAndBackward } from './check-kernels.ts';
@@ -56,7 +56,7 @@ class ListingDevice implements Device {
     return new Float32Array(storage.length);
   }
 
-  pack(storages: readonly Storage[]): void {
+  colocate(storages: readonly Storage[]): void {
     for (const block of layOut(storages)) {
       for (const { storage, at } of block.members) Object.assign(storage, { place: { block, at } });
     }

@@ -36,7 +36,7 @@ export interface Device {
    * Moves storages side by side, values and all, in their order. One that lies beside others already stays where it is, as does
    * one that cannot be moved: `place` tells.
    */
-  pack(storages: readonly Storage[]): void;
+  colocate(storages: readonly Storage[]): void;
   /** Another way to see storages that follow one another in a block: one, over them and their padding. It is freed by itself. */
   span(parts: readonly Storage[]): Storage;
   memory(): MemoryUse;

@@ -1,8 +1,9 @@
 // Where a tensor lies on a GPU: in a buffer of its own, or beside others in a block.
+
+import { padded } from './block.ts';
 import type { Storage } from './device.ts';
 import { GpuError } from './errors.ts';
 import type { Kernel } from './kernel.ts';
-import { padded } from './pack.ts';
 
 /** A buffer that several storages share. */
 export interface Block {

@@ -1,3 +1,4 @@
+import { layOut, spanned } from './block.ts';
 import type { Device, MemoryUse, Storage } from './device.ts';
 import { DeviceLostError, GpuError, ValidationError } from './errors.ts';
 import { type Block, bufferIn, type GpuStorage, offsetOf, rejectAliases, resourceOf } from './gpu-storage.ts';
@@ -13,7 +14,6 @@ import {
   type Params,
   type Variant,
 } from './kernel.ts';
-import { layOut, spanned } from './pack.ts';
 import { patiently } from './patience.ts';
 import {
   bindGroup,
@@ -125,13 +125,13 @@ export class Gpu implements Device {
    * Tensors of a step that is being recorded cost nothing: they are planned side by side. Others are moved at once, even then. A
    * recording that uses one from before must be made again.
    */
-  pack(storages: readonly Storage[]): void {
+  colocate(storages: readonly Storage[]): void {
     this.#alive();
     const { maxBufferSize, maxStorageBufferBindingSize } = this.device.limits;
     const most = Math.floor(Math.min(maxBufferSize, maxStorageBufferBindingSize) / 4);
     const recorder = this.#recorder;
     const outside = (storages as readonly GpuStorage[]).filter((storage) => !recorder?.has(storage));
-    recorder?.pack(
+    recorder?.colocate(
       (storages as readonly GpuStorage[]).filter((storage) => recorder.has(storage)),
       most,
     );
@@ -139,7 +139,7 @@ export class Gpu implements Device {
       const to = this.#pool.take(4 * length, `${members.length} tensors side by side`);
       const block: Block = { buffer: to, length, users: members.length };
       for (const { storage, at } of members) {
-        const from = bufferOf(storage, 'pack');
+        const from = bufferOf(storage, 'colocate');
         this.#queue.push({ from, fromOffset: 0, to, toOffset: 4 * at, bytes: 4 * storage.length });
         this.#pool.give(from);
         storage.buffer = null;

@@ -1,5 +1,7 @@
 // A training step recorded once: its launches with pipelines and bind groups, and its tensors in buffers that are shared
 // by all whose lives do not overlap.
+
+import { layOut } from './block.ts';
 import type { Storage } from './device.ts';
 import { GpuError } from './errors.ts';
 import {
@@ -12,7 +14,6 @@ import {
   resourceOf,
 } from './gpu-storage.ts';
 import type { Kernel, Params } from './kernel.ts';
-import { layOut } from './pack.ts';
 import { bindGroup, type Launch } from './pipelines.ts';
 import type { BufferPool } from './pool.ts';
 
@@ -96,7 +97,7 @@ export class Recorder {
    * buffer, and what is written by a launch that reads another of `storages` stays apart from it.
    * @param most words of a block.
    */
-  pack(storages: readonly GpuStorage[], most: number): void {
+  colocate(storages: readonly GpuStorage[], most: number): void {
     const wanted = new Set(storages.filter((storage) => !this.#written.has(storage)));
     for (const { kernel, storages: bound } of this.#launches) {
       const mine = bound.map((storage) => wanted.has(storage));

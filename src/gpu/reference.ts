@@ -1,6 +1,6 @@
+import { layOut, spanned } from './block.ts';
 import type { Device, MemoryUse, Storage } from './device.ts';
 import type { Element, Kernel, Numbers, Params } from './kernel.ts';
-import { layOut, spanned } from './pack.ts';
 
 interface HostStorage extends Storage {
   data: Numbers;
@@ -50,7 +50,7 @@ export class ReferenceDevice implements Device {
     return (storage as HostStorage).data.slice();
   }
 
-  pack(storages: readonly Storage[]): void {
+  colocate(storages: readonly Storage[]): void {
     for (const { members, length } of layOut(storages as readonly HostStorage[])) {
       const block = host(length, members[0].storage.type);
       for (const { storage, at } of members) {

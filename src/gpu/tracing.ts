@@ -56,7 +56,7 @@ export class TracingDevice implements Device {
   }
 
   /** There is no memory in which anything could move: every tensor stays by itself. */
-  pack(): void {}
+  colocate(): void {}
 
   span(): never {
     throw new Error('nothing lies side by side on a device without memory');

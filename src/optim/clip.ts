@@ -1,8 +1,8 @@
 import * as kernels from '../../kernels/optim.ts';
-import { pack, stretches } from '../autograd/pack.ts';
+import { colocate, stretches } from '../autograd/block.ts';
 import { empty, launch, ShapeError, step, type Tensor, tensor } from '../autograd/tensor.ts';
+import { padded } from '../gpu/block.ts';
 import { WORKGROUP } from '../gpu/kernel.ts';
-import { padded } from '../gpu/pack.ts';
 import { sum } from '../ops/sum.ts';
 
 /** Pieces of neighbouring values, none of which is in two tensors or in padding: the first index of each, and the one after its last. */
@@ -29,7 +29,7 @@ export function clipByGlobalNorm(
   if (gradients.length === 0) throw new ShapeError('clipByGlobalNorm: no gradients, expected at least one');
   if (!(maxNorm > 0)) throw new ShapeError(`clipByGlobalNorm: maxNorm is ${maxNorm}, expected more than 0`);
   const device = gradients[0].device;
-  pack(gradients);
+  colocate(gradients);
   const norm = empty([], 'f32', device);
   const scale = empty([], 'f32', device);
   step(() => {

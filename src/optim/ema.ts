@@ -1,5 +1,5 @@
 import * as kernels from '../../kernels/optim.ts';
-import { pack, stretches } from '../autograd/pack.ts';
+import { colocate, stretches } from '../autograd/block.ts';
 import { launch, ShapeError, shapeText, step, type Tensor } from '../autograd/tensor.ts';
 
 /**
@@ -22,8 +22,8 @@ export function emaUpdate(teacher: readonly Tensor[], student: readonly Tensor[]
       );
     }
   });
-  pack(teacher);
-  pack(student);
+  colocate(teacher);
+  colocate(student);
   step(() => {
     for (const [average, x] of stretches([teacher, student]))
       launch(kernels.ema, { n: x.size }, { average, x, rate: alpha });

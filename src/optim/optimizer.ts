@@ -1,5 +1,5 @@
 import * as kernels from '../../kernels/optim.ts';
-import { pack, stretches } from '../autograd/pack.ts';
+import { colocate, stretches } from '../autograd/block.ts';
 import { keep, launch, ShapeError, shapeText, step, type Tensor, tensor } from '../autograd/tensor.ts';
 
 /** Parameters that share a learning rate and a weight decay. */
@@ -40,7 +40,7 @@ abstract class Optimizer {
     this.#slots = Object.fromEntries(
       slots.map((slot) => [slot, this.params.map((w) => keep(tensor(new Float32Array(w.size), w.shape)))]),
     );
-    for (const column of [this.params, ...Object.values(this.#slots)]) pack(column);
+    for (const column of [this.params, ...Object.values(this.#slots)]) colocate(column);
   }
 
   /** The tensors a checkpoint needs beside the parameters and `steps`, as `slot.index`. Load them with `assign`. */
@@ -80,7 +80,7 @@ abstract class Optimizer {
         );
       }
     });
-    pack(gradients);
+    colocate(gradients);
     const columns = { w: this.params, g: gradients, ...this.#slots };
     step(() => {
       let at = 0;

@@ -11,7 +11,7 @@ const ALIGN = 64;
 export const padded = (length: number): number => Math.ceil(Math.max(1, length) / ALIGN) * ALIGN;
 
 /** Storages that are to lie in one block of `length` words, each with its first word. */
-export interface Layout<S extends Storage> {
+interface Layout<S extends Storage> {
   members: { storage: S; at: number }[];
   length: number;
 }

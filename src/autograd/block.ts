@@ -1,13 +1,13 @@
 // Tensors side by side, so that one launch updates or sums many of them.
-import { follows } from '../gpu/pack.ts';
+import { follows } from '../gpu/block.ts';
 import { over, type Tensor } from './tensor.ts';
 
 /**
  * Moves tensors side by side, in their order; they keep their values and stay tensors of their own. One that lies beside others
  * already stays there.
  */
-export function pack(tensors: readonly Tensor[]): void {
-  tensors[0]?.device.pack(tensors.map(({ storage }) => storage));
+export function colocate(tensors: readonly Tensor[]): void {
+  tensors[0]?.device.colocate(tensors.map(({ storage }) => storage));
 }
 
 /**

@@ -1,7 +1,6 @@
 import type { Device, MemoryUse, Storage } from '../src/gpu/device.ts';
 import type { Gpu } from '../src/gpu/gpu.ts';
 import type { Element, Kernel, Numbers, Params } from '../src/gpu/kernel.ts';
-import { sizeClass } from '../src/gpu/pool.ts';
 
 /** Launches between which a tensor is needed; both ends included. */
 interface Life {
@@ -59,17 +58,31 @@ export class Tracer implements Device {
   }
 
   alloc(length: number, type: Element): Storage {
-    const storage = this.#gpu.alloc(length, type);
+    const storage = this.#counted(() => this.#gpu.alloc(length, type));
     this.#held.add(storage);
-    this.#pooled += sizeClass(4 * length);
-    this.peak = Math.max(this.peak, this.#pooled);
     return storage;
   }
 
   free(storage: Storage): void {
-    this.#gpu.free(storage);
+    this.#counted(() => this.#gpu.free(storage));
     this.#held.delete(storage);
-    this.#pooled -= sizeClass(4 * storage.length);
+  }
+
+  colocate(storages: readonly Storage[]): void {
+    this.#counted(() => this.#gpu.colocate(storages));
+  }
+
+  span(parts: readonly Storage[]): Storage {
+    return this.#gpu.span(parts);
+  }
+
+  /** Does something that takes memory from the pool or gives it back. */
+  #counted<T>(work: () => T): T {
+    const before = this.#gpu.memory().live;
+    const result = work();
+    this.#pooled += this.#gpu.memory().live - before;
+    this.peak = Math.max(this.peak, this.#pooled);
+    return result;
   }
 
   write(storage: Storage, data: ArrayLike<number>): void {
@@ -80,8 +93,7 @@ export class Tracer implements Device {
     this.#gpu.run(kernel, params, buffers);
     this.kernels.set(kernel.name, kernel as unknown as Kernel);
     const at = this.#launches++;
-    for (const { name } of kernel.bindings) {
-      const storage = buffers[name];
+    for (const storage of kernel.bindings.flatMap(({ name }) => buffers[name].parts ?? [buffers[name]])) {
       const life = this.#lives.get(storage);
       if (life) life.last = at;
       else this.#lives.set(storage, { bytes: 4 * storage.length, first: at, last: at });

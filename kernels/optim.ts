@@ -113,34 +113,36 @@ export const ema: Kernel<CountParams> = {
   },
 };
 
-/** Partial sums are written from y[at] on; `each` values go into one. */
-export type SquareSumsParams = { n: number; at: number; each: number };
+/** Values that a workgroup of `squareSums` sums. */
+export const CHUNK = 64 * WORKGROUP;
 
-/** Partial sums that `squareSums` writes. */
-export const partialsOf = (n: number, each: number): number => Math.ceil(n / (WORKGROUP * each)) * WORKGROUP;
+/** Partial sums are written from y[at] on, `WORKGROUP` of each chunk; `n` values are in x, padding between tensors included. */
+export type SquareSumsParams = { n: number; chunks: number; at: number };
 
 export const squareSums: Kernel<SquareSumsParams> = {
   name: 'squareSums',
-  summary: 'partial sums of squares, written into one stretch of a shared array',
-  formula: 'y[at + 64 b + lane] = sum_r x[64 (b each + r) + lane]^2, r < each',
+  summary: 'partial sums of squares of many tensors, written into one stretch of a shared array',
+  formula:
+    'y[at + 64 c + lane] = sum_r x[begin_c + 64 r + lane]^2, over what lies before end_c; bounds = (begin, end) of each chunk',
   source: 'first pass of the global gradient norm',
-  bindings: [read('x'), update('y')],
-  params: { n: 'u32', at: 'u32', each: 'u32' },
+  bindings: [read('x'), { name: 'bounds', type: 'u32', access: 'read' }, update('y')],
+  params: { n: 'u32', chunks: 'u32', at: 'u32' },
   variants: [
     {
       name: 'strided',
-      summary: 'every 64th value of a stretch per invocation: neighbours load neighbours',
+      summary: 'every 64th value of a chunk per invocation: neighbours load neighbours',
       applies: () => true,
       code: shader.squareSums,
-      workgroups: (p) => partialsOf(p.n, p.each) / WORKGROUP,
+      workgroups: (p) => p.chunks,
     },
   ],
-  cost: (p) => ({ flops: 2 * p.n, bytes: 4 * (p.n + partialsOf(p.n, p.each)) }),
-  reference: (p, { x, y }) => {
-    for (let k = 0; k < partialsOf(p.n, p.each); k++) y[p.at + k] = 0;
-    for (let i = 0; i < p.n; i++) {
-      const block = Math.floor(i / (WORKGROUP * p.each));
-      y[p.at + block * WORKGROUP + (i % WORKGROUP)] += x[i] * x[i];
+  cost: (p) => ({ flops: 2 * p.n, bytes: 4 * (p.n + (2 + WORKGROUP) * p.chunks) }),
+  reference: (p, { x, bounds, y }) => {
+    for (let chunk = 0; chunk < p.chunks; chunk++) {
+      const [begin, end] = [bounds[2 * chunk], bounds[2 * chunk + 1]];
+      const first = p.at + WORKGROUP * chunk;
+      for (let lane = 0; lane < WORKGROUP; lane++) y[first + lane] = 0;
+      for (let i = begin; i < end; i++) y[first + ((i - begin) % WORKGROUP)] += x[i] * x[i];
     }
   },
 };

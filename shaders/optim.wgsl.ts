@@ -1,4 +1,4 @@
-// Optimiser steps in place, one parameter element per invocation. What changes from step to step (learning rate, bias
+// Optimiser steps in place, over one parameter or over many side by side; the padding between those is updated with them, to no harm. What changes from step to step (learning rate, bias
 // corrections, the clipping factor, the averaging rate) is read from buffers, so that a recorded step can be replayed.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 
@@ -60,18 +60,19 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 `;
 
 /**
- * Partial sums of squares: the 64 invocations of a workgroup share 64 * p.each neighbouring values, invocation `lane`
- * taking every 64th, so that loads are of neighbours and no barrier is needed. One partial sum per invocation.
+ * Partial sums of squares: the 64 invocations of a workgroup share a chunk of neighbouring values of one tensor, invocation `lane`
+ * taking every 64th, so that loads are of neighbours and no barrier is needed. One partial sum per invocation. What lies between
+ * chunks is never read.
  */
 export const squareSums = () => wgsl`
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let k = flat(gid, groups);
-  let begin = (k / 64u) * 64u * p.each;
-  if (begin >= p.n) { return; }
-  let end = min(begin + 64u * p.each, p.n);
+  let chunk = k / 64u;
+  if (chunk >= p.chunks) { return; }
+  let end = bounds[2u * chunk + 1u];
   var total = 0.0;
-  for (var i = begin + k % 64u; i < end; i += 64u) { total += x[i] * x[i]; }
+  for (var i = bounds[2u * chunk] + k % 64u; i < end; i += 64u) { total += x[i] * x[i]; }
   y[p.at + k] = total;
 }
 `;

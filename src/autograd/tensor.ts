@@ -35,11 +35,20 @@ export class Tensor {
   node: Node | null = null;
   /** True when gradients may be asked with respect to this tensor or something it was computed from. */
   tracked = false;
+  /** Of a tensor over others, which lie side by side: those. */
+  readonly parts: readonly Tensor[] | null;
   readonly #shared: Shared;
   #disposed = false;
 
-  constructor(device: Device, shape: Shape, dtype: Element, shared?: Shared) {
+  constructor(
+    device: Device,
+    shape: Shape,
+    dtype: Element,
+    shared?: Shared,
+    parts: readonly Tensor[] | null = null,
+  ) {
     this.device = device;
+    this.parts = parts;
     this.shape = [...shape];
     this.dtype = dtype;
     this.size = sizeOf(shape);
@@ -62,7 +71,7 @@ export class Tensor {
       );
     }
     void this.storage;
-    return new Tensor(this.device, shape, this.dtype, this.#shared);
+    return new Tensor(this.device, shape, this.dtype, this.#shared, this.parts);
   }
 
   /** The values, in row-major order: f32 as Float32Array on a GPU, Float64Array on the reference device. */
@@ -161,6 +170,13 @@ export function keep(tensor: Tensor): Tensor {
 /** An uninitialised tensor. */
 export function empty(shape: Shape, dtype: Element = 'f32', on: Device = currentDevice()): Tensor {
   return new Tensor(on, shape, dtype);
+}
+
+/** One tensor, [words], over tensors that follow one another in a block (`Device.colocate`), and the padding behind each. */
+export function over(parts: readonly Tensor[]): Tensor {
+  const [{ device, dtype }] = parts;
+  const storage = device.span(parts.map((part) => part.storage));
+  return new Tensor(device, [storage.length], dtype, { storage, users: 0 }, parts);
 }
 
 /** A tensor from values in row-major order. */

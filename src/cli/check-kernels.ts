@@ -153,21 +153,26 @@ const withoutGradient: (() => void)[] = [
     }
   },
   () => {
-    for (const size of [15, 64]) {
-      const [w, g] = [draw([size], 5, -1), draw([size], 6, -1)];
-      const clip = clipByGlobalNorm([g, draw([5, 31], 8)], 0.5).scale;
-      const group = { params: [w], lr: 0.01, weightDecay: 0.1 };
+    // One tensor by itself, of a length that vectors do not divide, and several side by side.
+    for (const sizes of [[15], [15, 64, 1, 5000]]) {
+      const each = (stream: number) => sizes.map((size, i) => draw([size], stream + 10 * i, -1));
+      const [params, gradients] = [each(5), each(6)];
+      const clip = clipByGlobalNorm([...gradients, draw([5, 31], 8)], 0.5).scale;
+      const groups = [
+        { params: params.slice(0, 1), lr: 0.01, weightDecay: 0.1 },
+        { params: params.slice(1), lr: 0.02 },
+      ];
       for (const optimizer of [
-        new Sgd([group], { momentum: 0.9, nesterov: true }),
-        new Sgd([group], { momentum: 0.9 }),
-        new Adam([group]),
-        new Adam([group], { decoupled: true }),
+        new Sgd(groups, { momentum: 0.9, nesterov: true }),
+        new Sgd(groups, { momentum: 0.9 }),
+        new Adam(groups),
+        new Adam(groups, { decoupled: true }),
       ]) {
-        optimizer.step([g], { clip });
-        optimizer.step([g]);
+        optimizer.step(gradients, { clip });
+        optimizer.step(gradients);
         optimizer.dispose();
       }
-      emaUpdate([w], [draw([size], 7)], tensor([0.9], []));
+      emaUpdate(params, each(7), tensor([0.9], []));
     }
   },
 ];

@@ -9,6 +9,7 @@ import {
   type Watcher,
   watchLaunches,
 } from '../autograd/tensor.ts';
+import { layOut, spanned } from '../gpu/block.ts';
 import type { Device, MemoryUse, Storage } from '../gpu/device.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { type Element, type Kernel, launchKey, type Numbers, type Params } from '../gpu/kernel.ts';
@@ -37,7 +38,7 @@ class ListingDevice implements Device {
   #next = 1;
 
   alloc(length: number, type: Element): Storage {
-    return { id: this.#next++, length, type };
+    return { id: this.#next++, length, type, place: null, parts: null };
   }
 
   free(): void {}
@@ -53,6 +54,17 @@ class ListingDevice implements Device {
 
   async read(storage: Storage): Promise<Numbers> {
     return new Float32Array(storage.length);
+  }
+
+  colocate(storages: readonly Storage[]): void {
+    for (const block of layOut(storages)) {
+      for (const { storage, at } of block.members) Object.assign(storage, { place: { block, at } });
+    }
+  }
+
+  span(parts: readonly Storage[]): Storage {
+    const [{ place, type }] = parts;
+    return { id: this.#next++, length: spanned(parts), type, place, parts };
   }
 
   memory(): MemoryUse {

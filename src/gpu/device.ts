@@ -5,6 +5,10 @@ export interface Storage {
   readonly id: number;
   readonly length: number;
   readonly type: Element;
+  /** The block in which it lies beside others, and its first word there; null where it lies by itself. */
+  readonly place: { readonly block: object; readonly at: number } | null;
+  /** Of a storage over others (`Device.span`): those. */
+  readonly parts: readonly Storage[] | null;
 }
 
 export interface MemoryUse {
@@ -28,5 +32,12 @@ export interface Device {
   write(storage: Storage, data: ArrayLike<number>): void;
   run<P extends Params>(kernel: Kernel<P>, params: P, buffers: Record<string, Storage>): void;
   read(storage: Storage): Promise<Numbers>;
+  /**
+   * Moves storages side by side, values and all, in their order. One that lies beside others already stays where it is, as does
+   * one that cannot be moved: `place` tells.
+   */
+  colocate(storages: readonly Storage[]): void;
+  /** Another way to see storages that follow one another in a block: one, over them and their padding. It is freed by itself. */
+  span(parts: readonly Storage[]): Storage;
   memory(): MemoryUse;
 }

@@ -1,5 +1,7 @@
+import { layOut, spanned } from './block.ts';
 import type { Device, MemoryUse, Storage } from './device.ts';
 import { DeviceLostError, GpuError, ValidationError } from './errors.ts';
+import { type Block, bufferIn, type GpuStorage, offsetOf, rejectAliases, resourceOf } from './gpu-storage.ts';
 import {
   type AdapterFacts,
   chooseVariant,
@@ -23,13 +25,13 @@ import {
 } from './pipelines.ts';
 import { BufferPool } from './pool.ts';
 import { type DispatchTime, Profile } from './profile.ts';
-import { type Dispatch, type GpuStorage, Recorder, type Recording, type Words } from './recording.ts';
+import { type Dispatch, Recorder, type Recording, type Words } from './recording.ts';
 
 /** What has been asked of the device and not been encoded yet, in order. */
 type Command =
   | Dispatch
-  | { buffer: GPUBuffer; words: Words }
-  | { from: GPUBuffer; to: GPUBuffer; bytes: number };
+  | { buffer: GPUBuffer; offset: number; words: Words }
+  | { from: GPUBuffer; fromOffset: number; to: GPUBuffer; toOffset: number; bytes: number };
 
 export interface AdapterInfo extends AdapterFacts {
   vendor: string;
@@ -47,24 +49,12 @@ const MAX_BIND_GROUPS = 65536;
 const LOSS_NEWS_MS = 200;
 
 /** @throws GpuError for a tensor of a recorded step, which has no buffer of its own. */
-function bufferOf(storage: Storage, what: string): GPUBuffer {
-  const { buffer, length, type } = storage as GpuStorage;
+function bufferOf(storage: GpuStorage, what: string): GPUBuffer {
+  const buffer = bufferIn(storage);
   if (buffer) return buffer;
   throw new GpuError(
-    `${what}: a tensor of ${length} ${type} exists only inside the recorded step that made it`,
+    `${what}: a tensor of ${storage.length} ${storage.type} exists only inside the recorded step that made it`,
   );
-}
-
-function rejectAliases(kernel: Kernel, storages: readonly Storage[]): void {
-  kernel.bindings.forEach((binding, i) => {
-    if (binding.access === 'read') return;
-    const twin = storages.findIndex((other, j) => j !== i && other === storages[i]);
-    if (twin >= 0) {
-      throw new GpuError(
-        `${kernel.name}: '${binding.name}' is written and is the same tensor as '${kernel.bindings[twin].name}'; copy one`,
-      );
-    }
-  });
 }
 
 /** A WebGPU device with pooled buffers and cached pipelines. Dispatches gather in one compute pass until a read. */
@@ -114,7 +104,10 @@ export class Gpu implements Device {
     const buffer = this.#recorder
       ? null
       : this.#pool.take(Math.max(16, length * 4), `a tensor of ${length} ${type}`);
-    const storage = { id: this.#nextId++, length, type, buffer, freed: false };
+    return this.#made({ id: this.#nextId++, length, type, buffer, place: null, parts: null, freed: false });
+  }
+
+  #made(storage: GpuStorage): GpuStorage {
     this.#recorder?.made(storage);
     return storage;
   }
@@ -124,6 +117,43 @@ export class Gpu implements Device {
     if (own.freed) throw new GpuError(`storage ${own.id} of ${own.length} ${own.type} was freed twice`);
     own.freed = true;
     if (own.buffer) this.#pool.give(own.buffer);
+    const block = own.place?.block;
+    if (block && --block.users === 0 && block.buffer) this.#pool.give(block.buffer);
+  }
+
+  /**
+   * Tensors of a step that is being recorded cost nothing: they are planned side by side. Others are moved at once, even then. A
+   * recording that uses one from before must be made again.
+   */
+  colocate(storages: readonly Storage[]): void {
+    this.#alive();
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.device.limits;
+    const most = Math.floor(Math.min(maxBufferSize, maxStorageBufferBindingSize) / 4);
+    const recorder = this.#recorder;
+    const outside = (storages as readonly GpuStorage[]).filter((storage) => !recorder?.has(storage));
+    recorder?.colocate(
+      (storages as readonly GpuStorage[]).filter((storage) => recorder.has(storage)),
+      most,
+    );
+    for (const { members, length } of layOut(outside, most)) {
+      const to = this.#pool.take(4 * length, `${members.length} tensors side by side`);
+      const block: Block = { buffer: to, length, users: members.length };
+      for (const { storage, at } of members) {
+        const from = bufferOf(storage, 'colocate');
+        this.#queue.push({ from, fromOffset: 0, to, toOffset: 4 * at, bytes: 4 * storage.length });
+        this.#pool.give(from);
+        storage.buffer = null;
+        storage.place = { block, at };
+      }
+    }
+  }
+
+  span(parts: readonly Storage[]): GpuStorage {
+    const own = parts as readonly GpuStorage[];
+    const [{ place, type }] = own;
+    place!.block.users += 1;
+    const length = spanned(own);
+    return this.#made({ id: this.#nextId++, length, type, buffer: null, place, parts: own, freed: false });
   }
 
   write(storage: Storage, data: ArrayLike<number>): void {
@@ -136,12 +166,13 @@ export class Gpu implements Device {
       this.#recorder.write(storage as GpuStorage, new Words(data));
       return;
     }
-    const buffer = bufferOf(storage, 'write');
-    if (this.#queue.length > 0) this.#queue.push({ buffer, words: new Words(data) });
+    const buffer = bufferOf(storage as GpuStorage, 'write');
+    const offset = offsetOf(storage as GpuStorage);
+    if (this.#queue.length > 0) this.#queue.push({ buffer, offset, words: new Words(data) });
     else {
       // Nothing waits that the write could overtake.
       const words = data instanceof Words ? data : new Words(data);
-      this.device.queue.writeBuffer(buffer, 0, words as Words);
+      this.device.queue.writeBuffer(buffer, offset, words as Words);
     }
   }
 
@@ -165,10 +196,13 @@ export class Gpu implements Device {
         );
       }
       used.push(storage);
-      if (!this.#recorder) key += `${this.#bufferId(bufferOf(storage, kernel.name))},`;
+      if (!this.#recorder) {
+        // The length tells a tensor from what spans it and others.
+        const part = storage.place ? `+${storage.place.at}:${storage.length}` : '';
+        key += `${this.#bufferId(bufferOf(storage, kernel.name))}${part},`;
+      }
     }
     if (this.#recorder) {
-      rejectAliases(kernel as unknown as Kernel, used);
       this.#recorder.run(launch, kernel as unknown as Kernel, params, used);
       return;
     }
@@ -179,7 +213,7 @@ export class Gpu implements Device {
       group = bindGroup(
         this.device,
         launch,
-        used.map((storage) => storage.buffer!),
+        used.map((storage) => resourceOf(storage, bufferIn(storage)!)),
       );
       launch.groups.set(key, group);
     }
@@ -211,13 +245,21 @@ export class Gpu implements Device {
   /** Runs a recording. `outputs`: where what it returns is copied to, in the order of `record`. */
   replay(recording: Recording, outputs: readonly Storage[]): void {
     this.#alive();
-    for (const { freed, length, type } of recording.outside) {
+    for (const { storage, buffer } of recording.outside) {
+      const { freed, length, type } = storage;
       if (freed)
         throw new GpuError(`replay: a tensor of ${length} ${type} that the recording uses was freed`);
+      if (bufferIn(storage) !== buffer) {
+        throw new GpuError(
+          `replay: a tensor of ${length} ${type} that the recording uses was moved beside others since, as an optimiser does ` +
+            'with its parameters; make the optimiser first, or record again',
+        );
+      }
     }
     for (const dispatch of recording.dispatches) this.#queue.push(dispatch);
-    recording.outputs.forEach(({ buffer, bytes }, i) => {
-      this.#queue.push({ from: buffer, to: bufferOf(outputs[i], 'replay'), bytes });
+    recording.outputs.forEach(({ buffer: from, offset: fromOffset, bytes }, i) => {
+      const to = outputs[i] as GpuStorage;
+      this.#queue.push({ from, fromOffset, to: bufferOf(to, 'replay'), toOffset: offsetOf(to), bytes });
     });
     this.dispatches += recording.dispatches.length;
   }
@@ -239,7 +281,8 @@ export class Gpu implements Device {
   async read(storage: Storage): Promise<Numbers> {
     this.#alive();
     const { length, type, freed } = storage as GpuStorage;
-    const buffer = bufferOf(storage, 'read');
+    const buffer = bufferOf(storage as GpuStorage, 'read');
+    const offset = offsetOf(storage as GpuStorage);
     if (freed) throw new GpuError(`read of a freed tensor of ${length} ${type}; keep it with keep()`);
     const bytes = Math.max(4, length * 4);
     const staging = this.device.createBuffer({
@@ -250,7 +293,7 @@ export class Gpu implements Device {
     do await this.#compiled();
     while (this.#compiling > 0);
     const encoder = this.#encode();
-    encoder.copyBufferToBuffer(buffer, 0, staging, 0, bytes);
+    encoder.copyBufferToBuffer(buffer, offset, staging, 0, bytes);
     this.device.queue.submit([encoder.finish()]);
     try {
       await this.#wait(staging.mapAsync(GPUMapMode.READ));
@@ -360,24 +403,28 @@ export class Gpu implements Device {
     let encoder = this.device.createCommandEncoder();
     let pass: GPUComputePassEncoder | null = null;
     let pipeline: GPUComputePipeline | null = null;
+    let encoded = false;
     const queue = this.#queue;
     this.#queue = [];
     for (const command of queue) {
       if ('words' in command) {
         // Queue writes come before anything encoded but not submitted, which may use this (re-used) buffer.
-        if (pass) {
-          pass.end();
+        if (encoded) {
+          pass?.end();
           pass = null;
           this.device.queue.submit([encoder.finish()]);
           encoder = this.device.createCommandEncoder();
+          encoded = false;
         }
-        this.device.queue.writeBuffer(command.buffer, 0, command.words);
+        this.device.queue.writeBuffer(command.buffer, command.offset, command.words);
         continue;
       }
+      encoded = true;
       if ('from' in command) {
         pass?.end();
         pass = null;
-        encoder.copyBufferToBuffer(command.from, 0, command.to, 0, command.bytes);
+        const { from, fromOffset, to, toOffset, bytes } = command;
+        encoder.copyBufferToBuffer(from, fromOffset, to, toOffset, bytes);
         continue;
       }
       const { launch, group } = command;

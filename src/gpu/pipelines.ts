@@ -40,8 +40,12 @@ export function bindGroupLayout<P extends Params>(
   });
 }
 
-export function bindGroup(device: GPUDevice, launch: Launch, buffers: readonly GPUBuffer[]): GPUBindGroup {
-  const entries: GPUBindGroupEntry[] = buffers.map((buffer, i) => ({ binding: i + 1, resource: { buffer } }));
+export function bindGroup(
+  device: GPUDevice,
+  launch: Launch,
+  resources: readonly GPUBufferBinding[],
+): GPUBindGroup {
+  const entries: GPUBindGroupEntry[] = resources.map((resource, i) => ({ binding: i + 1, resource }));
   if (launch.uniform) entries.unshift({ binding: 0, resource: { buffer: launch.uniform } });
   return device.createBindGroup({ label: launch.label, layout: launch.compiled.layout, entries });
 }

@@ -15,7 +15,8 @@ export function sizeClass(bytes: number): number {
 /**
  * Buffers by size class. A freed buffer is handed out again at once: commands run in the order they were recorded, so
  * a later writer cannot overtake an earlier reader. One buffer is never cut in two, because a buffer may not be
- * readable through one binding and writable through another in the same dispatch.
+ * readable through one binding and writable through another in the same dispatch; tensors that share one all the same are
+ * put there by `Device.colocate`.
  */
 export class BufferPool {
   readonly #device: GPUDevice;

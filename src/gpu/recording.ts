@@ -1,18 +1,23 @@
 // A training step recorded once: its launches with pipelines and bind groups, and its tensors in buffers that are shared
 // by all whose lives do not overlap.
+
+import { layOut } from './block.ts';
 import type { Storage } from './device.ts';
 import { GpuError } from './errors.ts';
+import {
+  type Block,
+  bufferIn,
+  type GpuStorage,
+  offsetOf,
+  partsOf,
+  rejectAliases,
+  resourceOf,
+} from './gpu-storage.ts';
 import type { Kernel, Params } from './kernel.ts';
 import { bindGroup, type Launch } from './pipelines.ts';
 import type { BufferPool } from './pool.ts';
 
 export type Words = Float32Array | Int32Array | Uint32Array;
-
-export interface GpuStorage extends Storage {
-  /** Null where the tensor exists only inside a recording. */
-  buffer: GPUBuffer | null;
-  freed: boolean;
-}
 
 /** A dispatch, ready to be encoded. */
 export interface Dispatch {
@@ -27,10 +32,10 @@ export interface Dispatch {
 /** What a step launches, bound to its buffers. */
 export interface Recording {
   dispatches: readonly Dispatch[];
-  /** Buffers of the tensors that the step returns, and their bytes. */
-  outputs: readonly { buffer: GPUBuffer; bytes: number }[];
-  /** Everything else that the launches use and that came from outside: it must not be freed. */
-  outside: readonly GpuStorage[];
+  /** Where the tensors that the step returns lie, and their bytes. */
+  outputs: readonly { buffer: GPUBuffer; offset: number; bytes: number }[];
+  /** Everything else that the launches use and that came from outside: it must be neither freed nor moved. */
+  outside: readonly { storage: GpuStorage; buffer: GPUBuffer }[];
   /** What belongs to the recording alone. */
   buffers: readonly GPUBuffer[];
 }
@@ -76,11 +81,35 @@ const bytesOf = ({ length }: Storage): number => Math.max(16, Math.ceil(length /
 export class Recorder {
   readonly #made = new Set<GpuStorage>();
   readonly #written = new Map<GpuStorage, Words>();
-  readonly #launches: { launch: Launch; kernel: string; params: Params; storages: readonly GpuStorage[] }[] =
+  readonly #launches: { launch: Launch; kernel: Kernel; params: Params; storages: readonly GpuStorage[] }[] =
     [];
 
   made(storage: GpuStorage): void {
     this.#made.add(storage);
+  }
+
+  has(storage: GpuStorage): boolean {
+    return this.#made.has(storage);
+  }
+
+  /**
+   * Plans tensors of the step side by side: whatever writes them writes them there. Numbers from the host stay in their own
+   * buffer, and what is written by a launch that reads another of `storages` stays apart from it.
+   * @param most words of a block.
+   */
+  colocate(storages: readonly GpuStorage[], most: number): void {
+    const wanted = new Set(storages.filter((storage) => !this.#written.has(storage)));
+    for (const { kernel, storages: bound } of this.#launches) {
+      const mine = bound.map((storage) => wanted.has(storage));
+      if (!kernel.bindings.some(({ access }, i) => access === 'read' && mine[i])) continue;
+      kernel.bindings.forEach(({ access }, i) => {
+        if (access !== 'read') wanted.delete(bound[i]);
+      });
+    }
+    for (const { members, length } of layOut([...wanted], most)) {
+      const block: Block = { buffer: null, length, users: members.length };
+      for (const { storage, at } of members) storage.place = { block, at };
+    }
   }
 
   /** Numbers from the host: the same in every replay, so they are written once, into a buffer that nothing else uses. */
@@ -92,7 +121,7 @@ export class Recorder {
           'Write them before the step, or make them one of its inputs',
       );
     }
-    if (this.#launches.some(({ storages }) => storages.includes(storage))) {
+    if (storage.place || this.#launches.some(({ storages }) => storages.includes(storage))) {
       throw new GpuError(
         `a recorded step writes ${what} from the host into a tensor that it has used before`,
       );
@@ -108,7 +137,7 @@ export class Recorder {
         );
       }
     });
-    this.#launches.push({ launch, kernel: kernel.name, params, storages });
+    this.#launches.push({ launch, kernel, params, storages });
   }
 
   /** Makes buffers and bind groups. */
@@ -120,13 +149,16 @@ export class Recorder {
         );
       }
     }
+    for (const { kernel, storages } of this.#launches) rejectAliases(kernel, storages);
     const kept = pool.memory().live;
     const buffers: GPUBuffer[] = [];
     const own = (bytes: number, what: string) => {
       buffers.push(pool.own(bytes, what));
       return buffers.at(-1)!;
     };
-    const bufferOf = new Map<GpuStorage, GPUBuffer>();
+    /** What each tensor of the step, or the block that it lies in, gets. */
+    const bufferOf = new Map<GpuStorage | Block, GPUBuffer>();
+    const homeOf = (storage: GpuStorage) => storage.place?.block ?? storage;
     let written = 0;
     for (const [storage, words] of this.#written) {
       const buffer = own(bytesOf(storage), 'numbers from the host');
@@ -135,10 +167,23 @@ export class Recorder {
       written += buffer.size;
     }
     const { lives, outside } = this.#lives(outputs);
-    const { sizes, placed } = planBuffers([...lives.values()]);
+    const homes = new Map<GpuStorage | Block, Life>();
+    for (const [storage, { bytes, first, last }] of lives) {
+      const home = homes.get(homeOf(storage));
+      if (home) {
+        home.first = Math.min(home.first, first);
+        home.last = Math.max(home.last, last);
+      } else
+        homes.set(homeOf(storage), {
+          bytes: storage.place ? 4 * storage.place.block.length : bytes,
+          first,
+          last,
+        });
+    }
+    const { sizes, placed } = planBuffers([...homes.values()]);
     const shared = sizes.map((bytes) => own(bytes, 'tensors of a recorded step'));
-    for (const [i, storage] of [...lives.keys()].entries()) bufferOf.set(storage, shared[placed[i]]);
-    const used = (storage: GpuStorage) => bufferOf.get(storage) ?? storage.buffer!;
+    for (const [i, home] of [...homes.keys()].entries()) bufferOf.set(home, shared[placed[i]]);
+    const used = (storage: GpuStorage) => bufferOf.get(homeOf(storage)) ?? bufferIn(storage)!;
 
     const live = new Array<number>(this.#launches.length + 2).fill(0);
     for (const { bytes, first, last } of lives.values()) {
@@ -149,33 +194,40 @@ export class Recorder {
     const dispatches = this.#launches.map(({ launch, kernel, params, storages }, i): Dispatch => {
       launch.recordings += 1;
       now += live[i];
-      return { launch, group: bindGroup(device, launch, storages.map(used)), kernel, params, live: now };
+      const group = bindGroup(
+        device,
+        launch,
+        storages.map((storage) => resourceOf(storage, used(storage))),
+      );
+      return { launch, group, kernel: kernel.name, params, live: now };
     });
     return {
       dispatches,
-      outputs: outputs.map((storage) => ({ buffer: used(storage), bytes: 4 * storage.length })),
-      outside,
+      outputs: outputs.map((storage) => ({
+        buffer: used(storage),
+        offset: offsetOf(storage),
+        bytes: 4 * storage.length,
+      })),
+      outside: outside.map((storage) => ({ storage, buffer: bufferIn(storage)! })),
       buffers,
     };
   }
 
+  /** From the first to the last launch that uses a tensor. What spans others uses those. */
   #lives(outputs: readonly GpuStorage[]): { lives: Map<GpuStorage, Life>; outside: GpuStorage[] } {
     const lives = new Map<GpuStorage, Life>();
     const outside = new Set<GpuStorage>();
-    this.#launches.forEach(({ storages }, i) => {
-      for (const storage of storages) {
-        const life = lives.get(storage);
-        if (life) life.last = i;
-        else if (!this.#made.has(storage)) outside.add(storage);
-        else if (!this.#written.has(storage))
-          lives.set(storage, { bytes: bytesOf(storage), first: i, last: i });
-      }
-    });
-    for (const storage of outputs) {
+    const use = (storage: GpuStorage, at: number) => {
       const life = lives.get(storage);
-      if (life) life.last = this.#launches.length;
+      if (life) life.last = at;
       else if (!this.#made.has(storage)) outside.add(storage);
-    }
+      else if (!this.#written.has(storage))
+        lives.set(storage, { bytes: bytesOf(storage), first: at, last: at });
+    };
+    this.#launches.forEach(({ storages }, i) => {
+      for (const storage of storages.flatMap(partsOf)) use(storage, i);
+    });
+    for (const storage of outputs) use(storage, this.#launches.length);
     return { lives, outside: [...outside] };
   }
 }

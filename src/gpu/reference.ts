@@ -1,8 +1,10 @@
+import { layOut, spanned } from './block.ts';
 import type { Device, MemoryUse, Storage } from './device.ts';
 import type { Element, Kernel, Numbers, Params } from './kernel.ts';
 
 interface HostStorage extends Storage {
   data: Numbers;
+  place: { block: Numbers; at: number } | null;
 }
 
 const host = (length: number, type: Element): Numbers =>
@@ -25,12 +27,13 @@ export class ReferenceDevice implements Device {
   alloc(length: number, type: Element): Storage {
     this.#live += length * 4;
     this.#peak = Math.max(this.#peak, this.#live);
-    const storage: HostStorage = { id: this.#next++, length, type, data: host(length, type) };
+    const data = host(length, type);
+    const storage: HostStorage = { id: this.#next++, length, type, data, place: null, parts: null };
     return storage;
   }
 
-  free(storage: Storage): void {
-    this.#live -= storage.length * 4;
+  free({ length, parts }: Storage): void {
+    if (!parts) this.#live -= length * 4;
   }
 
   write(storage: Storage, data: ArrayLike<number>): void {
@@ -45,6 +48,26 @@ export class ReferenceDevice implements Device {
 
   async read(storage: Storage): Promise<Numbers> {
     return (storage as HostStorage).data.slice();
+  }
+
+  colocate(storages: readonly Storage[]): void {
+    for (const { members, length } of layOut(storages as readonly HostStorage[])) {
+      const block = host(length, members[0].storage.type);
+      for (const { storage, at } of members) {
+        block.set(storage.data, at);
+        storage.data = block.subarray(at, at + storage.length);
+        storage.place = { block, at };
+      }
+    }
+  }
+
+  span(parts: readonly Storage[]): Storage {
+    const [{ place, type }] = parts as readonly HostStorage[];
+    const { block, at } = place!;
+    const length = spanned(parts);
+    const data = block.subarray(at, at + length);
+    const storage: HostStorage = { id: this.#next++, length, type, data, place, parts };
+    return storage;
   }
 
   memory(): MemoryUse {

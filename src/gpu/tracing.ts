@@ -21,7 +21,7 @@ export class TracingDevice implements Device {
   alloc(length: number, type: Element): TracedStorage {
     this.#live += length * 4;
     this.#peak = Math.max(this.#peak, this.#live);
-    return { id: this.#next++, length, type, data: null };
+    return { id: this.#next++, length, type, data: null, place: null, parts: null };
   }
 
   free(storage: Storage): void {
@@ -53,6 +53,13 @@ export class TracingDevice implements Device {
     const { data, length, type } = storage as TracedStorage;
     if (!data) throw new Error(`a traced tensor of ${length} ${type} has no values`);
     return data.slice();
+  }
+
+  /** There is no memory in which anything could move: every tensor stays by itself. */
+  colocate(): void {}
+
+  span(): never {
+    throw new Error('nothing lies side by side on a device without memory');
   }
 
   memory(): MemoryUse {

@@ -1,9 +1,21 @@
 import * as kernels from '../../kernels/optim.ts';
-import { empty, launch, ShapeError, type Tensor } from '../autograd/tensor.ts';
+import { colocate, stretches } from '../autograd/block.ts';
+import { empty, launch, ShapeError, step, type Tensor, tensor } from '../autograd/tensor.ts';
+import { padded } from '../gpu/block.ts';
+import { WORKGROUP } from '../gpu/kernel.ts';
 import { sum } from '../ops/sum.ts';
 
-// Values per partial sum.
-const EACH = 64;
+/** Pieces of neighbouring values, none of which is in two tensors or in padding: the first index of each, and the one after its last. */
+function chunksOf(parts: readonly Tensor[]): [begin: number, end: number][] {
+  const chunks: [number, number][] = [];
+  let begin = 0;
+  for (const { size } of parts) {
+    for (let from = 0; from < size; from += kernels.CHUNK)
+      chunks.push([begin + from, begin + Math.min(size, from + kernels.CHUNK)]);
+    begin += padded(size);
+  }
+  return chunks;
+}
 
 /**
  * Factor that brings the joint Euclidean norm of all gradients down to `maxNorm`. Nothing is read back, and the
@@ -17,16 +29,20 @@ export function clipByGlobalNorm(
   if (gradients.length === 0) throw new ShapeError('clipByGlobalNorm: no gradients, expected at least one');
   if (!(maxNorm > 0)) throw new ShapeError(`clipByGlobalNorm: maxNorm is ${maxNorm}, expected more than 0`);
   const device = gradients[0].device;
-  const counts = gradients.map((g) => kernels.partialsOf(g.size, EACH));
-  const partials = empty([counts.reduce((a, b) => a + b, 0)], 'f32', device);
-  let at = 0;
-  gradients.forEach((x, i) => {
-    launch(kernels.squareSums, { n: x.size, at, each: EACH }, { x, y: partials });
-    at += counts[i];
-  });
-  const total = sum(partials);
+  colocate(gradients);
   const norm = empty([], 'f32', device);
   const scale = empty([], 'f32', device);
-  launch(kernels.clipFactor, { maxNorm }, { total, norm, clip: scale });
+  step(() => {
+    const rows = stretches([gradients]).map(([x]) => ({ x, chunks: chunksOf(x.parts ?? [x]) }));
+    const count = rows.reduce((total, { chunks }) => total + chunks.length, 0);
+    const partials = empty([WORKGROUP * count], 'f32', device);
+    let at = 0;
+    for (const { x, chunks } of rows) {
+      const bounds = tensor(chunks.flat(), [chunks.length, 2], 'u32');
+      launch(kernels.squareSums, { n: x.size, chunks: chunks.length, at }, { x, bounds, y: partials });
+      at += WORKGROUP * chunks.length;
+    }
+    launch(kernels.clipFactor, { maxNorm }, { total: sum(partials), norm, clip: scale });
+  });
   return { scale, norm };
 }

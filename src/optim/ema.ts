@@ -1,8 +1,10 @@
 import * as kernels from '../../kernels/optim.ts';
-import { launch, ShapeError, shapeText, type Tensor } from '../autograd/tensor.ts';
+import { colocate, stretches } from '../autograd/block.ts';
+import { launch, ShapeError, shapeText, step, type Tensor } from '../autograd/tensor.ts';
 
 /**
- * Moves a teacher's tensors towards a student's, in place: t = alpha t + (1 - alpha) s.
+ * Moves a teacher's tensors towards a student's, in place: t = alpha t + (1 - alpha) s. One launch does for all that lie side
+ * by side in both, where they come to lie.
  * @param teacher f32 tensors, written in place.
  * @param student f32 tensors of the same shapes and order.
  * @param alpha scalar tensor on the device, so that it can change from step to step; see `emaRamp`.
@@ -19,7 +21,12 @@ export function emaUpdate(teacher: readonly Tensor[], student: readonly Tensor[]
         `emaUpdate: teacher tensor ${i} is ${shapeText(average.shape)}, expected ${shapeText(x.shape)}`,
       );
     }
-    launch(kernels.ema, { n: x.size }, { average, x, rate: alpha });
+  });
+  colocate(teacher);
+  colocate(student);
+  step(() => {
+    for (const [average, x] of stretches([teacher, student]))
+      launch(kernels.ema, { n: x.size }, { average, x, rate: alpha });
   });
 }
 

@@ -1,5 +1,6 @@
 import * as kernels from '../../kernels/optim.ts';
-import { keep, launch, ShapeError, shapeText, type Tensor, tensor } from '../autograd/tensor.ts';
+import { colocate, stretches } from '../autograd/block.ts';
+import { keep, launch, ShapeError, shapeText, step, type Tensor, tensor } from '../autograd/tensor.ts';
 
 /** Parameters that share a learning rate and a weight decay. */
 export interface ParameterGroup {
@@ -16,7 +17,8 @@ export interface StepOptions {
 }
 
 /**
- * Updates parameters in place. A step has two halves, because writing to a buffer ends the pass being recorded:
+ * Updates parameters in place, after moving them side by side in memory, so that one launch updates all that share a rate. A step
+ * has two halves, because writing to a buffer ends the pass being recorded:
  * `advance` puts the numbers of the step into one small buffer, `apply` launches the kernels. `step` does both; a loop
  * that calls `advance` before its forward pass keeps the whole step in one submission.
  */
@@ -38,6 +40,7 @@ abstract class Optimizer {
     this.#slots = Object.fromEntries(
       slots.map((slot) => [slot, this.params.map((w) => keep(tensor(new Float32Array(w.size), w.shape)))]),
     );
+    for (const column of [this.params, ...Object.values(this.#slots)]) colocate(column);
   }
 
   /** The tensors a checkpoint needs beside the parameters and `steps`, as `slot.index`. Load them with `assign`. */
@@ -69,19 +72,27 @@ abstract class Optimizer {
         `optimizer: ${gradients.length} gradients for ${this.params.length} parameters, expected one each`,
       );
     }
-    let at = 0;
-    this.groups.forEach(({ params, weightDecay = 0 }, group) => {
-      for (const w of params) {
-        const g = gradients[at];
-        if (shapeText(g.shape) !== shapeText(w.shape)) {
-          throw new ShapeError(
-            `optimizer: gradient ${at} is ${shapeText(g.shape)}, expected ${shapeText(w.shape)}`,
-          );
-        }
-        const slots = Object.fromEntries(Object.entries(this.#slots).map(([slot, all]) => [slot, all[at]]));
-        this.update({ n: w.size, group, weightDecay }, { w, g, hyper: this.#hyper, clip, ...slots });
-        at += 1;
+    gradients.forEach((g, i) => {
+      const w = this.params[i];
+      if (shapeText(g.shape) !== shapeText(w.shape)) {
+        throw new ShapeError(
+          `optimizer: gradient ${i} is ${shapeText(g.shape)}, expected ${shapeText(w.shape)}`,
+        );
       }
+    });
+    colocate(gradients);
+    const columns = { w: this.params, g: gradients, ...this.#slots };
+    step(() => {
+      let at = 0;
+      this.groups.forEach(({ params, weightDecay = 0 }, group) => {
+        const rows = Object.values(columns).map((column) => column.slice(at, at + params.length));
+        for (const row of stretches(rows)) {
+          const tensors = Object.fromEntries(Object.keys(columns).map((name, i) => [name, row[i]]));
+          const { size: n } = tensors.w;
+          this.update({ n, group, weightDecay }, { ...tensors, hyper: this.#hyper, clip });
+        }
+        at += params.length;
+      });
     });
   }
 
@@ -92,7 +103,7 @@ abstract class Optimizer {
 
   /** Numbers of step t that precede the learning rates in the buffer. */
   protected abstract corrections(t: number): number[];
-  /** Launches the kernel for one parameter. */
+  /** Launches the kernel for parameters of one group that lie side by side. */
   protected abstract update(
     params: { n: number; group: number; weightDecay: number },
     tensors: Record<string, Tensor>,

@@ -68,8 +68,11 @@ export class AnomalyWatch {
       this.#device.run(nonFiniteFirst, { walkers }, { found: this.#found, first: this.#first });
     };
     const watch = (kernel: Kernel, _: Params, tensors: Record<string, Tensor>, done: boolean) => {
-      for (const { name: binding, type, access } of kernel.bindings) {
-        const { storage, shape, size } = tensors[binding];
+      const bound = kernel.bindings.flatMap(({ name, type, access }) =>
+        (tensors[name].parts ?? [tensors[name]]).map((tensor) => ({ binding: name, type, access, tensor })),
+      );
+      for (const { binding, type, access, tensor } of bound) {
+        const { storage, shape, size } = tensor;
         if (type !== 'f32' || size === 0 || access === (done ? 'read' : 'write')) continue;
         const about = { kernel: kernel.name, binding, shape, given: !done, pass: currentPass() };
         const piecewise = access === 'update' && !seen.has(storage.id) && !this.#state.has(storage.id);

@@ -154,7 +154,12 @@ class Recorder implements TapeWatcher {
     }
     if (this.#gpu.dispatches === this.#dispatches) return; // nothing to compute
     const bound = (...access: string[]) =>
-      unique(kernel.bindings.filter((b) => access.includes(b.access)).map(({ name }) => seen(tensors[name])));
+      unique(
+        kernel.bindings
+          .filter((b) => access.includes(b.access))
+          .flatMap(({ name }) => tensors[name].parts ?? [tensors[name]])
+          .map(seen),
+      );
     const launch: Launch = {
       kernel: kernel.name,
       variant: this.#gpu.variant(kernel, params).name,

@@ -2,11 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gradientOf, valueAndGrad } from '../../src/autograd/tape.ts';
-import { keep, onDevice, type Tensor, tensor, useDevice } from '../../src/autograd/tensor.ts';
+import { keep, onDevice, step, type Tensor, tensor, useDevice } from '../../src/autograd/tensor.ts';
 import { OutOfMemoryError } from '../../src/gpu/errors.ts';
 import { ReferenceDevice } from '../../src/gpu/reference.ts';
 import { add, mul, sqrt, square } from '../../src/ops/elementwise.ts';
 import { concat } from '../../src/ops/movement.ts';
+import { Sgd } from '../../src/optim/optimizer.ts';
 import { AnomalyWatch } from '../../src/train/anomaly.ts';
 import { latestCheckpoint, readCheckpoint } from '../../src/train/checkpoint.ts';
 import { NumericalError, trainPlan } from '../../src/train/loop.ts';
@@ -163,6 +164,34 @@ test('an update that overflows is named as such, without a sample', async () => 
     /^toy, step 1 of 1: sgd \(outside the gradient\) made .*-infinity at \[0,0\] of 'w' \[1,2\]$/.test(found),
     found,
   );
+});
+
+test('of parameters that are updated together, the one that overflows is named, and padding is not looked at', async () => {
+  for (const device of [await testGpu(), new ReferenceDevice()]) {
+    useDevice(device);
+    // NaN in the memory that the padding of the next blocks will be in.
+    const rubbish = Array.from({ length: 8 }, () => device.alloc(3 * 64, 'f32'));
+    for (const storage of rubbish) device.write(storage, new Float32Array(3 * 64).fill(Number.NaN));
+    for (const storage of rubbish) device.free(storage);
+    const far = device.kind === 'reference' ? 1.7e308 : 3e38;
+    const params = [tensor([1, 2, 3]), tensor([1, -far, 3, 4], [2, 2]), tensor([5])];
+    const sgd = new Sgd([{ params, lr: 0.5 }]);
+    const watch = new AnomalyWatch([...params, ...Object.values(sgd.state())]);
+    const update = (slope: number) =>
+      watch.during(() =>
+        step(() => sgd.step([tensor([1, 1, 1]), tensor([1, slope, 1, 1], [2, 2]), tensor([1])])),
+      );
+    update(1);
+    is(await watch.first(), null);
+    update(far);
+    is(
+      await watch.first(),
+      "sgd (outside the gradient) made the first non-finite number: -infinity at [0,1] of 'w' [2,2]",
+    );
+    watch.dispose();
+    sgd.dispose();
+  }
+  await testGpu();
 });
 
 test('a step without anomalies: the same weights as unwatched, nothing left on the device', async () => {

@@ -223,6 +223,26 @@ test('every launch of the step belongs to one op, and has a time where the adapt
   if (tape.timed) ok(launches.reduce((sum, { ms }) => sum + ms!, 0) > 0);
 });
 
+test('an update of many parameters in one launch names each, with its gradient and its moments', async () => {
+  const { named, net } = await record();
+  const [{ inputs, outputs, forward }] = named('adam');
+  is(forward.length, 1);
+  const names = Object.keys(net.parameters()).map((name) => `net/${name}`);
+  const from = inputs.map((one) => one.from);
+  const moments = (slot: string) => names.map((_, i) => `optimizer/${slot}.${i}`);
+  for (const name of [
+    ...names,
+    ...names.map((one) => `gradient of ${one}`),
+    ...moments('m'),
+    ...moments('v'),
+  ])
+    is(from.filter((one) => one === name).length, 1, name);
+  equal(
+    outputs.slice(0, names.length).map(({ shape }) => shape),
+    Object.values(net.parameters()).map(({ shape }) => shape),
+  );
+});
+
 test('the time of a launch is that of its own dispatch', async () => {
   const gpu = await testGpu();
   const { plan, phase } = setUp();

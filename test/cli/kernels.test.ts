@@ -70,6 +70,20 @@ test('NAME --variant: parameters that fit it, the text for a reader', async () =
   ok(stdout.includes('WGSL of tanh/scalar') && stdout.includes('x: array<f32>'), stdout);
 });
 
+test('a pin that needs what the adapter lacks: the rule chooses, and both are said; its text is shown all the same', async () => {
+  const { adapter } = await testGpu();
+  const { code, stdout, stderr } = await warpmix(['kernels', 'matmul', '--variant', 'tiles-f16'], {
+    env: { WARPMIX_VARIANTS: 'matmul=tiles-f16' },
+  });
+  is(code, 0, stderr);
+  ok(stdout.includes('WGSL of matmul/tiles-f16') && stdout.includes('enable f16;'), stdout);
+  const lacks = /matmul=tiles-f16 needs f16, which this adapter does not offer: the rule chooses/.test(
+    stderr,
+  );
+  is(lacks, !adapter.f16, stderr);
+  ok((adapter.f16 ? /tiles-f16 \*.*runs: pinned/ : /tiles-f16 .*needs f16, which this/).test(stdout), stdout);
+});
+
 test('a kernel, variant or preset that is not there: exit 2', async () => {
   for (const [args, message] of [
     [['conv2'], /no kernel 'conv2' \(did you mean conv2d\?\)/],

@@ -3,7 +3,7 @@
 import { conv2d, conv2dInputGrad, conv2dWeightGrad, weightGradSplits } from '../kernels/conv2d.ts';
 import type { Storage } from '../src/gpu/device.ts';
 import type { Gpu } from '../src/gpu/gpu.ts';
-import { canRun, type Kernel, type Params } from '../src/gpu/kernel.ts';
+import { available, canRun, type Kernel, type Params } from '../src/gpu/kernel.ts';
 import type { PresetName } from '../src/train/config.ts';
 import { type Limits, measureLimits, profiled } from './limits.ts';
 import { alone, filler, median, type Row } from './measure.ts';
@@ -55,7 +55,7 @@ async function convolutions(gpu: Gpu, n: number, h: number, w: number, c: number
   ];
   const entries = launches.flatMap((one) =>
     one.kernel.variants
-      .filter((variant) => canRun(variant, one.params))
+      .filter((variant) => canRun(variant, one.params) && available(variant, gpu.adapter))
       .map((variant) => ({ ...one, variant: variant.name, ms: [] as number[] })),
   );
   for (let round = 0; round <= ROUNDS; round++) {

@@ -16,6 +16,7 @@ import {
   type WeightForm,
   weightGradRegisters,
 } from '../shaders/conv2dWeight.wgsl.ts';
+import { F16_PRODUCT } from '../shaders/f16.wgsl.ts';
 import { groupsFor, type Kernel, type Variant } from '../src/gpu/kernel.ts';
 
 /**
@@ -188,20 +189,32 @@ const tileVectors = (outputs: number) => (outputs > 32 ? 2 : 1);
 const tileGroups = (height: number, width: number) =>
   Math.ceil(height / TILE_ROWS) * Math.ceil(width / tileColumns(tileVectors(width)));
 
-function imageTilesVariant(turned: boolean, bias: boolean): Variant<Conv2dParams> {
+/** `tiles` as they are described, and with f16 in workgroup memory. */
+const tileForms = (summary: string) => [
+  { half: false, name: 'tiles', summary },
+  {
+    half: true,
+    name: 'tiles-f16',
+    summary: 'the same with f16 in workgroup memory, f32 in all else: for GPUs, other bits',
+    needs: 'f16' as const,
+    rounding: F16_PRODUCT,
+  },
+];
+
+function imageTilesVariants(turned: boolean, bias: boolean): Variant<Conv2dParams>[] {
   const pixels = (p: Conv2dParams) => p.n * (turned ? p.h * p.w : p.oh * p.ow);
-  return {
-    name: 'tiles',
-    summary:
-      'blocks of 64 pixels x 32 or 64 channels through workgroup memory, 8 x 4 or 8 x 8 per invocation: for GPUs',
+  return tileForms(
+    'blocks of 64 pixels x 32 or 64 channels through workgroup memory, 8 x 4 or 8 x 8 per invocation: for GPUs',
+  ).map(({ half, ...form }) => ({
+    ...form,
     applies: (p, adapter) => {
       const { input, output } = channels(p, turned);
       return !adapter.software && byFour(input) && byFour(output) && output >= 8;
     },
     vec4: turned ? ['g', 'wt', 'dx'] : ['x', 'w', 'b', 'y'],
-    code: (p) => imageTiles(bias, tileVectors(channels(p, turned).output), turned),
+    code: (p) => imageTiles(bias, tileVectors(channels(p, turned).output), turned, half),
     workgroups: (p) => tileGroups(pixels(p), channels(p, turned).output) * p.groups,
-  };
+  }));
 }
 
 /** Pixels of a strip of `registers`. */
@@ -255,7 +268,7 @@ function forward(bias: boolean): Kernel<Conv2dParams> {
     params,
     variants: [
       ...rowsVariants(false, bias),
-      imageTilesVariant(false, bias),
+      ...imageTilesVariants(false, bias),
       ...registersVariants(false, bias),
       {
         name: 'naive',
@@ -298,7 +311,7 @@ export const conv2dInputGrad: Kernel<Conv2dParams> = {
   params,
   variants: [
     ...rowsVariants(true, false),
-    imageTilesVariant(true, false),
+    ...imageTilesVariants(true, false),
     ...registersVariants(true, false),
     {
       name: 'naive',
@@ -431,19 +444,20 @@ export const conv2dWeightGrad: Kernel<WeightGradParams> = {
   ],
   params: { ...params, splits: 'u32' },
   variants: [
-    {
-      name: 'tiles',
-      summary: 'blocks of 64 taps and inputs x 32 or 64 outputs through workgroup memory: for GPUs',
-      applies: (p, adapter) =>
-        !adapter.software &&
-        byFour(inputsPerGroup(p)) &&
-        byFour(outputsPerGroup(p)) &&
-        outputsPerGroup(p) >= 8,
-      vec4: ['x', 'g', 'dw'],
-      code: (p) => weightTiles(tileVectors(outputsPerGroup(p))),
-      workgroups: (p) =>
-        tileGroups(p.kh * p.kw * inputsPerGroup(p), outputsPerGroup(p)) * p.groups * p.splits,
-    },
+    ...tileForms('blocks of 64 taps and inputs x 32 or 64 outputs through workgroup memory: for GPUs').map(
+      ({ half, ...form }): Variant<WeightGradParams> => ({
+        ...form,
+        applies: (p, adapter) =>
+          !adapter.software &&
+          byFour(inputsPerGroup(p)) &&
+          byFour(outputsPerGroup(p)) &&
+          outputsPerGroup(p) >= 8,
+        vec4: ['x', 'g', 'dw'],
+        code: (p) => weightTiles(tileVectors(outputsPerGroup(p)), half),
+        workgroups: (p) =>
+          tileGroups(p.kh * p.kw * inputsPerGroup(p), outputsPerGroup(p)) * p.groups * p.splits,
+      }),
+    ),
     ...WEIGHT_FORMS.map(
       ({ name, vectorIn, vectorOut, what }): Variant<WeightGradParams> => ({
         name,

@@ -1,5 +1,5 @@
 import * as shader from '../shaders/reduce.wgsl.ts';
-import { type Element, groupsFor, type Kernel, type Numbers } from '../src/gpu/kernel.ts';
+import { type Element, groupsFor, type Kernel, type Numbers, type Variant } from '../src/gpu/kernel.ts';
 
 /** x is [outer, reduce, inner]; `chunk` values of the middle axis go into one partial result. */
 export type ReduceParams = { outer: number; reduce: number; inner: number; chunk: number };
@@ -77,8 +77,6 @@ function reduction(
   };
 }
 
-const LARGEST = 3.4028234663852886e38;
-
 export const reduceSum = reduction(
   'reduceSum',
   'y = sum_r x',
@@ -91,7 +89,7 @@ export const reduceSum = reduction(
 export const reduceMax = reduction(
   'reduceMax',
   'y = max_r x',
-  `f32(-${LARGEST})`,
+  shader.LOWEST,
   'max(total, value)',
   'subgroupMax',
   -Infinity,
@@ -100,12 +98,23 @@ export const reduceMax = reduction(
 export const reduceMin = reduction(
   'reduceMin',
   'y = min_r x',
-  `f32(${LARGEST})`,
+  shader.HIGHEST,
   'min(total, value)',
   'subgroupMin',
   Infinity,
   Math.min,
 );
+
+const lines = (p: AxisParams) => p.outer * p.inner;
+
+const workgroupPerLine = (code: () => string): Variant<AxisParams> => ({
+  name: 'subgroups',
+  summary: 'one workgroup per line of few long ones, folded by subgroups: for GPUs, other bits of a sum',
+  needs: 'subgroups',
+  applies: (p) => p.inner < 8 && p.reduce >= 64,
+  code,
+  workgroups: lines,
+});
 
 function overAxis(
   name: string,
@@ -115,6 +124,7 @@ function overAxis(
   code: () => string,
   invocations: (p: AxisParams) => number,
   reference: (p: AxisParams, b: Record<string, Numbers>) => void,
+  subgroups?: () => string,
 ): Kernel<AxisParams> {
   return {
     name,
@@ -124,6 +134,7 @@ function overAxis(
     bindings: bindings.map(([n, type, access]) => ({ name: n, type, access })),
     params: axisParams,
     variants: [
+      ...(subgroups ? [workgroupPerLine(subgroups)] : []),
       {
         name: 'walk',
         summary: 'one invocation walks the axis',
@@ -140,7 +151,6 @@ function overAxis(
   };
 }
 
-const lines = (p: AxisParams) => p.outer * p.inner;
 const start = (p: AxisParams, k: number) => Math.floor(k / p.inner) * p.reduce * p.inner + (k % p.inner);
 
 function argReduction(name: string, better: '<' | '>'): Kernel<AxisParams> {
@@ -225,6 +235,7 @@ export const softmax = overAxis(
         y[start(p, k) + r * p.inner] = Math.exp(x[start(p, k) + r * p.inner] - top) / total;
     }
   },
+  shader.softmaxSubgroups,
 );
 
 export const softmaxGrad = overAxis(
@@ -248,4 +259,5 @@ export const softmaxGrad = overAxis(
       }
     }
   },
+  shader.softmaxGradSubgroups,
 );

@@ -170,7 +170,7 @@ export const rows = (form: RowsForm, turned: boolean) => {
           ${each(wide, (e) => `${result}[${at} + ${e}u] = sum[${e}];`)} }`;
   };
   return wgsl`
-var<private> held: array<${output}, ${taps * inputs * depth * outputs}>;
+var<private> held: array<${input}, ${taps * inputs * sums}>;
 
 @compute @workgroup_size(${ROWS_WORKGROUP})
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -217,17 +217,15 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
         let row = oc;
         let at = ((tap * perGroupIn + i0) * ${unitIn}u + i) * row + o;
 #endif
-        let to = (tap * ${inputs * depth}u + i) * ${outputs}u;
-        ${each(outputs, (b) => `held[to + ${b}u] = ${read(wide, turned ? 'wt' : 'w', `at + ${b * wide}u`)};`)}
+        let to = (tap * ${inputs}u + i / ${depth}u) * ${sums}u;
+        ${each(outputs, (b) => `let w${b} = ${read(wide, turned ? 'wt' : 'w', `at + ${b * wide}u`)};`)}
+        ${each(sums, (e) => {
+          const from = `w${Math.floor(e / width)}${width === 1 ? '' : `[${e % width}]`}`;
+          return `held[to + ${e}u]${depth === 1 ? '' : `[i % ${depth}u]`} = ${from};`;
+        })}
       }
     }
-    ${each(taps * inputs, (m) =>
-      each(sums, (e) => {
-        const held = (d: number) =>
-          `held[${(m * depth + d) * outputs + Math.floor(e / width)}]${width === 1 ? '' : `[${e % width}]`}`;
-        return `let m${m}_${e} = ${depth === 1 ? held(0) : `${input}(${list(depth, held)})`};`;
-      }),
-    )}
+    ${each(taps * inputs, (m) => each(sums, (e) => `let m${m}_${e} = held[${m * sums + e}];`))}
     for (var r = strip * perStrip; r < end; r++) {
       let n = r / down;
       let line = r - n * down;

@@ -9,9 +9,10 @@
 // storage thus serves 32 to 64 multiply-adds, and a vector from workgroup memory 16.
 //
 // Everything moves as vectors of four channels; per group, channel counts are multiples of four. Beyond an edge zeros are brought in.
-// 1 KiB of workgroup memory per 16 x 16 values: 8 KiB at most.
+// 1 KiB of workgroup memory per 16 x 16 values: 8 KiB at most. With `half` it holds f16 (f16.wgsl.ts): 4 KiB.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { each } from './conv2d.wgsl.ts';
+import { staging } from './f16.wgsl.ts';
 
 /** Rows of a block. */
 export const TILE_ROWS = 64;
@@ -42,9 +43,10 @@ fn main(
 ) {`;
 
 /** y from x and w, or with `transposed` dx from g and wt. `vectors` of four output channels per invocation. */
-export const imageTiles = (bias: boolean, vectors: number, transposed: boolean) => wgsl`
-var<workgroup> left: array<vec4f, 256>; // [4 vectors of the inner sum][64 pixels]
-var<workgroup> right: array<vec4f, ${128 * vectors}>; // [16 steps of the inner sum][8 x ${vectors} vectors of channels]
+export const imageTiles = (bias: boolean, vectors: number, transposed: boolean, half: boolean) => wgsl`
+${staging(half, 4)}
+var<workgroup> left: array<Staged, 256>; // [4 vectors of the inner sum][64 pixels]
+var<workgroup> right: array<Staged, ${128 * vectors}>; // [16 steps of the inner sum][8 x ${vectors} vectors of channels]
 ${entry}
 #if ${transposed}
   let size = vec2u(p.h, p.w);
@@ -87,7 +89,7 @@ ${entry}
       let near = clamp(source, vec2i(), from_size - 1);
       let pixel = (i32(n) * from_size.x + near.x) * from_size.y + near.y;
       let channel = batch * innerGroup + step % innerGroup;
-      left[s * 64u + local] = select(vec4f(), ${transposed ? 'g' : 'x'}[u32(pixel) * inner + channel], valid);
+      left[s * 64u + local] = staged(select(vec4f(), ${transposed ? 'g' : 'x'}[u32(pixel) * inner + channel], valid));
     }
     for (var s = local; s < ${128 * vectors}u; s += 64u) {
       let row = step0 * 4u + s / ${8 * vectors}u;
@@ -99,22 +101,22 @@ ${entry}
 #else
       let weight = w[row * outer + batch * outerGroup + column];
 #endif
-      right[s] = select(vec4f(), weight, valid);
+      right[s] = staged(select(vec4f(), weight, valid));
     }
     workgroupBarrier();
     for (var s = 0u; s < 4u; s++) {
       ${each(
         vectors,
         (b) => `let w${b} = mat4x4f(
-        right[(s * 4u + 0u) * ${8 * vectors}u + tx + ${8 * b}u],
-        right[(s * 4u + 1u) * ${8 * vectors}u + tx + ${8 * b}u],
-        right[(s * 4u + 2u) * ${8 * vectors}u + tx + ${8 * b}u],
-        right[(s * 4u + 3u) * ${8 * vectors}u + tx + ${8 * b}u]);`,
+        vec4f(right[(s * 4u + 0u) * ${8 * vectors}u + tx + ${8 * b}u]),
+        vec4f(right[(s * 4u + 1u) * ${8 * vectors}u + tx + ${8 * b}u]),
+        vec4f(right[(s * 4u + 2u) * ${8 * vectors}u + tx + ${8 * b}u]),
+        vec4f(right[(s * 4u + 3u) * ${8 * vectors}u + tx + ${8 * b}u]));`,
       )}
       ${each(
         8,
         (j) => `{
-        let v = left[s * 64u + ty + ${8 * j}u];
+        let v = vec4f(left[s * 64u + ty + ${8 * j}u]);
         ${each(vectors, (b) => `a${j}_${b} += w${b} * v;`)}
       }`,
       )}
@@ -138,9 +140,10 @@ ${entry}
 `;
 
 /** dw, one partial sum per split. A row of a block is one input channel of one tap. */
-export const weightTiles = (vectors: number) => wgsl`
-var<workgroup> left: array<vec4f, 256>; // [16 pixels][16 vectors of rows]
-var<workgroup> right: array<vec4f, ${128 * vectors}>; // [16 pixels][8 x ${vectors} vectors of output channels]
+export const weightTiles = (vectors: number, half: boolean) => wgsl`
+${staging(half, 4)}
+var<workgroup> left: array<Staged, 256>; // [16 pixels][16 vectors of rows]
+var<workgroup> right: array<Staged, ${128 * vectors}>; // [16 pixels][8 x ${vectors} vectors of output channels]
 ${entry}
   let c = p.c / 4u;
   let k = p.k / 4u;
@@ -168,20 +171,20 @@ ${entry}
       let valid = all(source >= vec2i()) && all(source < size) && pixel < last && tap < p.kh * p.kw;
       let near = clamp(source, vec2i(), size - 1);
       let from_pixel = (i32(line / p.oh) * size.x + near.x) * size.y + near.y;
-      left[s * 64u + local] = select(vec4f(), x[u32(from_pixel) * c + group * ci + mine % ci], valid);
+      left[s * 64u + local] = staged(select(vec4f(), x[u32(from_pixel) * c + group * ci + mine % ci], valid));
     }
     for (var s = local; s < ${128 * vectors}u; s += 64u) {
       let pixel = pixel0 + s / ${8 * vectors}u;
       let column = column0 + s % ${8 * vectors}u;
-      right[s] = select(vec4f(), g[pixel * k + group * ko + column], pixel < last && column < ko);
+      right[s] = staged(select(vec4f(), g[pixel * k + group * ko + column], pixel < last && column < ko));
     }
     workgroupBarrier();
     for (var s = 0u; s < 16u; s++) {
-      ${each(vectors, (b) => `let g${b} = right[s * ${8 * vectors}u + tx + ${8 * b}u];`)}
+      ${each(vectors, (b) => `let g${b} = vec4f(right[s * ${8 * vectors}u + tx + ${8 * b}u]);`)}
       ${each(
         2,
         (j) => `{
-        let v = left[s * 16u + ty + ${8 * j}u];
+        let v = vec4f(left[s * 16u + ty + ${8 * j}u]);
         ${each(4, (e) => each(vectors, (b) => `a${4 * j + e}_${b} += v.${'xyzw'[e]} * g${b};`))}
       }`,
       )}

@@ -3,8 +3,9 @@
 //
 // The ladder: `naive`, one value per invocation; `registers`, an 8x8 block per invocation, no barriers (sixteen loads for
 // sixty-four multiply-adds); `tiles`, a 64x64 block per workgroup, whose operands pass through workgroup memory sixteen
-// columns at a time, 4x4 values per invocation.
+// columns at a time, 4x4 values per invocation. With `half` workgroup memory holds f16 (f16.wgsl.ts).
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import { staging } from './f16.wgsl.ts';
 
 const each = (count: number, line: (index: number) => string): string =>
   Array.from({ length: count }, (_, index) => line(index)).join('\n');
@@ -66,9 +67,10 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 }
 `;
 
-export const tiles = () => wgsl`
-var<workgroup> left: array<f32, 1024>;  // [64 rows][16]
-var<workgroup> right: array<f32, 1024>; // [16][64 columns]
+export const tiles = (half: boolean) => wgsl`
+${staging(half, 1)}
+var<workgroup> left: array<Staged, 1024>;  // [64 rows][16]
+var<workgroup> right: array<Staged, 1024>; // [16][64 columns]
 
 @compute @workgroup_size(256)
 fn main(
@@ -89,16 +91,16 @@ fn main(
     for (var s = local; s < 1024u; s += 256u) {
       let row = row0 + s / 16u;
       let ka = k0 + s % 16u;
-      left[s] = select(0.0, a[z * p.az + row * p.am + ka * p.ak], z < p.batch && row < p.m && ka < p.k);
+      left[s] = staged(select(0.0, a[z * p.az + row * p.am + ka * p.ak], z < p.batch && row < p.m && ka < p.k));
       let kb = k0 + s / 64u;
       let column = column0 + s % 64u;
-      right[s] = select(0.0, b[z * p.bz + kb * p.bk + column * p.bn], z < p.batch && column < p.n && kb < p.k);
+      right[s] = staged(select(0.0, b[z * p.bz + kb * p.bk + column * p.bn], z < p.batch && column < p.n && kb < p.k));
     }
     workgroupBarrier();
     for (var k = 0u; k < 16u; k++) {
       let at = k * 64u + tx;
-      let v = vec4f(right[at], right[at + 1u], right[at + 2u], right[at + 3u]);
-      ${each(4, (r) => `c${r} += left[(ty + ${r}u) * 16u + k] * v;`)}
+      let v = vec4f(f32(right[at]), f32(right[at + 1u]), f32(right[at + 2u]), f32(right[at + 3u]));
+      ${each(4, (r) => `c${r} += f32(left[(ty + ${r}u) * 16u + k]) * v;`)}
     }
     workgroupBarrier();
   }

@@ -2,6 +2,10 @@
 // does not depend on scheduling. Long axes are cut into chunks, one partial result each, and reduced again.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 
+/** The least and the greatest finite f32. */
+export const LOWEST = 'f32(-3.4028234663852886e38)';
+export const HIGHEST = 'f32(3.4028234663852886e38)';
+
 // Values fetched before the first of them is added: enough loads in flight to hide how long one takes.
 const AHEAD = 4;
 
@@ -43,43 +47,54 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 `;
 };
 
+const parts = 'var<workgroup> parts: array<f32, 64>;';
+
 /**
- * The same with a workgroup per chunk: neighbouring invocations read neighbouring values, and `across` folds what the
- * invocations of a subgroup have. WGSL does not say which invocations of a workgroup form a subgroup; each subgroup leaves its
- * result under the least index among its own. Other order of additions than `reduce`.
+ * `name(lane, own)`: the fold of what the 64 invocations of a workgroup have, told to each; `across` folds a subgroup. WGSL does not
+ * say how many invocations form a subgroup, or which: each subgroup leaves its result under the least index among its own.
+ */
+const foldWorkgroup = (name: string, start: string, fold: string, across: string) => wgsl`
+fn ${name}(lane: u32, own: f32) -> f32 {
+  parts[lane] = ${start};
+  workgroupBarrier();
+  let folded = ${across}(own);
+  if (subgroupMin(lane) == lane) { parts[lane] = folded; }
+  workgroupBarrier();
+  if (lane == 0u) {
+    var total = parts[0];
+    for (var part = 1u; part < 64u; part++) {
+      let value = parts[part];
+      total = ${fold};
+    }
+    parts[0] = total;
+  }
+  return workgroupUniformLoad(&parts[0]);
+}
+`;
+
+/**
+ * As `reduce` with a workgroup per chunk: neighbouring invocations read neighbouring values, and subgroups fold what they have.
+ * Other order of additions than `reduce`.
  */
 export const reduceSubgroups = (start: string, fold: string, across: string) => wgsl`
-var<workgroup> parts: array<f32, 64>;
-
+${parts}
+${foldWorkgroup('folded', start, fold, across)}
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_index) lane: u32) {
   let k = group.x + group.y * groups.x;
   let chunks = max(1u, (p.reduce + p.chunk - 1u) / p.chunk);
-  let inside = k < p.outer * chunks * p.inner;
+  if (k >= p.outer * chunks * p.inner) { return; }
+  let first = ((k / p.inner) % chunks) * p.chunk;
+  let base = (k / (p.inner * chunks)) * p.reduce * p.inner + k % p.inner;
+  let end = base + min(first + p.chunk, p.reduce) * p.inner;
   var total = ${start};
-  if (inside) {
-    let first = ((k / p.inner) % chunks) * p.chunk;
-    let base = (k / (p.inner * chunks)) * p.reduce * p.inner + k % p.inner;
-    let end = base + min(first + p.chunk, p.reduce) * p.inner;
-    for (var at = base + (first + lane) * p.inner; at < end; at += 64u * p.inner) {
-      let value = x[at];
-      total = ${fold};
-    }
+  for (var at = base + (first + lane) * p.inner; at < end; at += 64u * p.inner) {
+    let value = x[at];
+    total = ${fold};
   }
-  parts[lane] = ${start};
-  workgroupBarrier();
-  let folded = ${across}(total);
-  if (subgroupMin(lane) == lane) { parts[lane] = folded; }
-  workgroupBarrier();
-  if (lane == 0u && inside) {
-    total = parts[0];
-    for (var part = 1u; part < 64u; part++) {
-      let value = parts[part];
-      total = ${fold};
-    }
-    y[k] = total;
-  }
+  let all = folded(lane, total);
+  if (lane == 0u) { y[k] = all; }
 }
 `;
 
@@ -147,6 +162,39 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 }
 `;
 
+// The line of a workgroup, and the first of the values that this invocation has of it: every 64th.
+const lineOfWorkgroup = wgsl`
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
+        @builtin(local_invocation_index) lane: u32) {
+  let k = group.x + group.y * groups.x;
+  if (k >= p.outer * p.inner) { return; }
+  let base = (k / p.inner) * p.reduce * p.inner + k % p.inner;
+  let end = base + p.reduce * p.inner;
+  let first = base + lane * p.inner;
+  let step = 64u * p.inner;
+`;
+
+/** As `softmax` with a workgroup per line of 64 values or more, folded by subgroups. */
+export const softmaxSubgroups = () => wgsl`
+${parts}
+${foldWorkgroup('greatest', LOWEST, 'max(total, value)', 'subgroupMax')}
+${foldWorkgroup('sum', '0.0', 'total + value', 'subgroupAdd')}
+${lineOfWorkgroup}
+  var own = x[first];
+  for (var i = first + step; i < end; i += step) { own = max(own, x[i]); }
+  let top = greatest(lane, own);
+  var total = 0.0;
+  for (var i = first; i < end; i += step) {
+    let e = exp(x[i] - top);
+    y[i] = e;
+    total += e;
+  }
+  let scale = 1.0 / sum(lane, total);
+  for (var i = first; i < end; i += step) { y[i] *= scale; }
+}
+`;
+
 /** dx = y (g - sum g y) along the middle axis. */
 export const softmaxGrad = () => wgsl`
 @compute @workgroup_size(64)
@@ -160,5 +208,17 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     let at = base + r * p.inner;
     dx[at] = y[at] * (g[at] - total);
   }
+}
+`;
+
+/** As `softmaxGrad` with a workgroup per line, folded by subgroups. */
+export const softmaxGradSubgroups = () => wgsl`
+${parts}
+${foldWorkgroup('sum', '0.0', 'total + value', 'subgroupAdd')}
+${lineOfWorkgroup}
+  var own = 0.0;
+  for (var i = first; i < end; i += step) { own += g[i] * y[i]; }
+  let total = sum(lane, own);
+  for (var i = first; i < end; i += step) { dx[i] = y[i] * (g[i] - total); }
 }
 `;

@@ -20,17 +20,22 @@ export interface Deviation {
   rel: number;
 }
 
+/** The largest finite magnitude. */
+export function largest(values: ArrayLike<number>): number {
+  let most = 0;
+  for (let i = 0; i < values.length; i++)
+    if (Number.isFinite(values[i])) most = Math.max(most, Math.abs(values[i]));
+  return most;
+}
+
 /** How far `got` is from `want`; infinite where the lengths differ or a value is NaN on one side only. */
 export function deviation(got: ArrayLike<number>, want: ArrayLike<number>): Deviation {
   if (got.length !== want.length) return { abs: Number.POSITIVE_INFINITY, rel: Number.POSITIVE_INFINITY };
   let abs = 0;
-  let scale = 0;
   for (let i = 0; i < want.length; i++) {
     if (Object.is(got[i], want[i])) continue;
     const error = Math.abs(got[i] - want[i]);
     abs = Math.max(abs, Number.isNaN(error) ? Number.POSITIVE_INFINITY : error);
   }
-  for (let i = 0; i < want.length; i++)
-    if (Number.isFinite(want[i])) scale = Math.max(scale, Math.abs(want[i]));
-  return { abs, rel: abs === 0 ? 0 : abs / scale };
+  return { abs, rel: abs === 0 ? 0 : abs / largest(want) };
 }

@@ -124,6 +124,7 @@ const reductions: [string, string, Fn][] = [
   ['l2Norm', '', reduce.l2Norm],
 ];
 for (const [op, what, fn] of reductions) add(op, what, fn, [block], { twice: true });
+add('softmax', 'a long axis', (x) => reduce.softmax(x, 1), [draw([2, 131, 3], 5)], { twice: true });
 add('sum', 'longer than one pass', (x) => sum(x, [0]), [draw([1031, 2], 5)]);
 add('pick', '', (x, index) => reduce.pick(x, index, 1), [block, integers([3, 5], (k) => k % 7)], {
   twice: true,

@@ -1,6 +1,7 @@
 import { useDevice } from '../autograd/tensor.ts';
 import { PinError } from '../gpu/errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import { available } from '../gpu/kernel.ts';
 import { releaseInstances } from '../gpu/node-adapter.ts';
 import { openGpu } from '../gpu/open.ts';
 import { kernelList } from './kernel-list.ts';
@@ -40,6 +41,14 @@ export async function withGpu<T>(work: (gpu: Gpu) => Promise<T>): Promise<T> {
     checkPins(gpu.pinned);
     if (gpu.pinned.size > 0) {
       note(`pinned by WARPMIX_VARIANTS: ${[...gpu.pinned].map((pair) => pair.join('=')).join(', ')}`);
+      for (const { kernel } of kernelList) {
+        const variant = kernel.variants.find(({ name }) => name === gpu.pinned.get(kernel.name));
+        if (variant && !available(variant, gpu.adapter)) {
+          note(
+            `${kernel.name}=${variant.name} needs ${variant.needs}, which this adapter does not offer: the rule chooses`,
+          );
+        }
+      }
     }
     return await work(gpu);
   } finally {

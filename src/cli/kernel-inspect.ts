@@ -21,7 +21,7 @@ import { compareVariant, type Launch, noteLaunches } from './check-kernels.ts';
 import { type KernelLaunch, TrainingSteps } from './kernel-launches.ts';
 import type { Measurement } from './variants.ts';
 
-/** One variant at the parameters looked at; null where it cannot run there. */
+/** One variant at the parameters looked at; null where it does not fit them. */
 export interface Measured {
   variant: string;
   summary: string;
@@ -30,10 +30,10 @@ export interface Measured {
   wgsl: string | null;
   workgroups: number | null;
   grid: [number, number] | null;
-  /** Median of single dispatches; null without timestamp queries. */
+  /** Median of single dispatches; null without timestamp queries, or without the feature that the variant needs. */
   ms: number | null;
   rate: ReturnType<typeof rated> | null;
-  /** Largest error over the largest value of the reference, at the sizes of `warpmix check`; null where none fits. */
+  /** Largest error over the largest value of the reference, at the sizes of `warpmix check`; null where none fits, or without that feature. */
   maxRelErr: number | null;
 }
 
@@ -178,18 +178,24 @@ export async function lookAt(
   return { params: held.params, from, perStep: null, buffers, release };
 }
 
-/** Largest error of a variant over the launches of `warpmix check` that it can run; null where there are none. */
+/**
+ * Largest error of a variant over the launches of `warpmix check` that it can run, and whether each is allowed; null where there are
+ * none, and where the adapter lacks what the variant needs.
+ */
 export async function checkError(
   gpu: Gpu,
   kernel: Kernel,
   variant: Variant<Params>,
   checks: readonly Launch[],
-): Promise<number | null> {
-  const errors: number[] = [];
-  for (const launch of checks.filter(({ params }) => canRun(variant, params))) {
-    errors.push((await compareVariant(gpu, kernel, variant, launch)).rel);
+): Promise<{ rel: number; right: boolean } | null> {
+  const fitting = checks.filter(({ params }) => canRun(variant, params));
+  if (fitting.length === 0 || !available(variant, gpu.adapter)) return null;
+  let found = { rel: 0, right: true };
+  for (const launch of fitting) {
+    const { rel, wrong } = await compareVariant(gpu, kernel, variant, launch);
+    found = { rel: Math.max(found.rel, rel), right: found.right && wrong.length === 0 };
   }
-  return errors.length > 0 ? Math.max(...errors) : null;
+  return found;
 }
 
 /**
@@ -216,19 +222,20 @@ export async function inspectKernel(
   const variants: Measured[] = [];
   for (const variant of kernel.variants) {
     const { name, summary } = variant;
-    const runs = canRun(variant, params) && available(variant, gpu.adapter);
-    const ms = runs ? await timed(gpu, kernel, name, params, buffers) : null;
-    const workgroups = runs ? variant.workgroups(params) : null;
+    const fits = canRun(variant, params);
+    const ms =
+      fits && available(variant, gpu.adapter) ? await timed(gpu, kernel, name, params, buffers) : null;
+    const workgroups = fits ? variant.workgroups(params) : null;
     variants.push({
       variant: name,
       summary,
       why: whyOf(gpu, kernel, variant, params, chosen) + (name === fastest ? MEASURED : ''),
-      wgsl: runs ? header(kernel, variant) + variant.code(params) : null,
+      wgsl: fits ? header(kernel, variant) + variant.code(params) : null,
       workgroups,
       grid: workgroups === null ? null : foldGroups(workgroups),
       ms,
       rate: ms && limits ? rated(kernel, params, ms, limits) : null,
-      maxRelErr: await checkError(gpu, kernel, variant, checks),
+      maxRelErr: (await checkError(gpu, kernel, variant, checks))?.rel ?? null,
     });
   }
   return {

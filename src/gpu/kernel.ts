@@ -14,12 +14,17 @@ export interface Binding {
 
 export type Params = Record<string, number>;
 
+/** What WGSL has to `enable` and some adapters have. */
+export type Feature = 'subgroups' | 'f16';
+
 /** What a variant may look at when it says whether it applies. */
 export interface AdapterFacts {
   /** True for SwiftShader and other CPU adapters, where a workgroup barrier costs more than it saves. */
   software: boolean;
   /** True where shaders may use subgroup functions. */
   subgroups: boolean;
+  /** True where shaders may use f16. */
+  f16: boolean;
 }
 
 export interface Variant<P extends Params> {
@@ -29,7 +34,12 @@ export interface Variant<P extends Params> {
   /** False where the variant cannot run or should not be chosen. The first variant that applies and needs nothing is used. */
   applies(params: P, adapter: AdapterFacts): boolean;
   /** A feature beyond core WGSL. Such a variant may round differently; it runs where it is pinned or measured, never by rule. */
-  needs?: 'subgroups';
+  needs?: Feature;
+  /**
+   * Of a variant that rounds what it multiplies to fewer bits than f32 has: how far one product may be off, as a share of it. For
+   * kernels whose results are sums of products of two inputs; `check` allows this share of the sum of the products' magnitudes.
+   */
+  rounding?: number;
   /** WGSL of everything below the generated header (`Params`, `p`, the bindings, `flat`). Entry point `main`. */
   code(params: P): string;
   /** `code` is the whole shader and gets no header: text that somebody edited. */
@@ -106,7 +116,7 @@ export function launchKey<P extends Params>(kernel: Kernel<P>, params: P): strin
 
 /** True where a variant gives the result for these parameters, be it meant for this sort of adapter or not. */
 export const canRun = <P extends Params>(variant: Variant<P>, params: P): boolean =>
-  [true, false].some((software) => variant.applies(params, { software, subgroups: true }));
+  [true, false].some((software) => variant.applies(params, { software, subgroups: true, f16: true }));
 
 /** True where the adapter has what a variant needs beyond core WGSL. */
 export const available = <P extends Params>(variant: Variant<P>, adapter: AdapterFacts): boolean =>

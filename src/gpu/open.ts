@@ -35,7 +35,7 @@ export async function openGpu(): Promise<OpenedGpu> {
     );
   }
   const { info, limits } = adapter;
-  const wanted: GPUFeatureName[] = ['timestamp-query', 'subgroups'];
+  const wanted: GPUFeatureName[] = ['timestamp-query', 'subgroups', 'shader-f16'];
   const device = await adapter.requestDevice({
     label: 'warpmix',
     requiredFeatures: wanted.filter((name) => adapter.features.has(name)),
@@ -49,6 +49,9 @@ export async function openGpu(): Promise<OpenedGpu> {
     info.isFallbackAdapter ??
     /swiftshader|llvmpipe|lavapipe/i.test(`${info.architecture} ${info.description}`);
   const { vendor, architecture, description } = info;
-  const subgroups = device.features.has('subgroups');
-  return { gpu: new Gpu(device, { vendor, architecture, description, software, subgroups }, pinned), tried };
+  const features = { subgroups: device.features.has('subgroups'), f16: device.features.has('shader-f16') };
+  return {
+    gpu: new Gpu(device, { vendor, architecture, description, software, ...features }, pinned),
+    tried,
+  };
 }

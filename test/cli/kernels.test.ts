@@ -14,7 +14,8 @@ import { dumpShaders } from '../../src/cli/kernel-dump.ts';
 import type { Inspection } from '../../src/cli/kernel-inspect.ts';
 import { kernelList } from '../../src/cli/kernel-list.ts';
 import { DataError } from '../../src/data/types.ts';
-import { testGpu } from '../device.ts';
+import type { Feature } from '../../src/gpu/kernel.ts';
+import { nullDevice, testGpu } from '../device.ts';
 import { equal, is, ok, suite } from '../suite.ts';
 import { warpmix } from './spawn.ts';
 
@@ -47,9 +48,11 @@ test('NAME: every variant measured on the buffers of a training step, within the
     kernelList.find(({ kernel }) => kernel.name === 'conv2d')!.kernel.variants.map((one) => one.name),
   );
   for (const { variant, why, wgsl, workgroups, ms, rate, maxRelErr } of launch.variants) {
-    ok(maxRelErr! < 5e-4, `${variant}: error ${maxRelErr}`);
+    is(maxRelErr === null, /does not offer/.test(why), `${variant}: error ${maxRelErr}`);
+    ok((maxRelErr ?? 0) < 5e-4, `${variant}: error ${maxRelErr}`);
     is(why.startsWith('runs'), variant === launch.chosen, why);
-    if (wgsl === null) continue;
+    if (/does not offer/.test(why)) is(ms, null, variant);
+    if (wgsl === null || ms === null) continue;
     ok(wgsl.includes('struct Params') && wgsl.includes('fn main'), wgsl);
     ok(workgroups! >= 1 && ms! > 0, `${variant}: ${workgroups} workgroups, ${ms} ms`);
     ok(Math.abs(rate!.gflops - launch.flops / ms! / 1e6) < 1e-9 * rate!.gflops);
@@ -65,6 +68,20 @@ test('NAME --variant: parameters that fit it, the text for a reader', async () =
   }
   ok(/scalar.*meant|scalar \*? .*(runs|applies)/.test(stdout), stdout);
   ok(stdout.includes('WGSL of tanh/scalar') && stdout.includes('x: array<f32>'), stdout);
+});
+
+test('a pin that needs what the adapter lacks: the rule chooses, and both are said; its text is shown all the same', async () => {
+  const { adapter } = await testGpu();
+  const { code, stdout, stderr } = await warpmix(['kernels', 'matmul', '--variant', 'tiles-f16'], {
+    env: { WARPMIX_VARIANTS: 'matmul=tiles-f16' },
+  });
+  is(code, 0, stderr);
+  ok(stdout.includes('WGSL of matmul/tiles-f16') && stdout.includes('enable f16;'), stdout);
+  const lacks = /matmul=tiles-f16 needs f16, which this adapter does not offer: the rule chooses/.test(
+    stderr,
+  );
+  is(lacks, !adapter.f16, stderr);
+  ok((adapter.f16 ? /tiles-f16 \*.*runs: pinned/ : /tiles-f16 .*needs f16, which this/).test(stdout), stdout);
 });
 
 test('a kernel, variant or preset that is not there: exit 2', async () => {
@@ -90,15 +107,23 @@ test('--dump: a file for every variant, each compiles; an earlier dump is replac
       ok(names.includes(`${kernel.name}.${variant.name}.wgsl`), `${kernel.name}/${variant.name} is missing`);
     }
   }
-  const { device } = await testGpu();
+  const { device: own, adapter } = await testGpu();
+  const other = await nullDevice();
   const faults: string[] = [];
+  let beyond = 0;
   for (const name of names) {
+    const code = readFileSync(join(dir, name), 'utf8');
+    const [, feature] = /^enable (\w+);/m.exec(code) ?? [];
+    const device = feature && !adapter[feature as Feature] ? other : own;
+    if (device === other) beyond += 1;
     device.pushErrorScope('validation');
-    const module = device.createShaderModule({ code: readFileSync(join(dir, name), 'utf8') });
+    const module = device.createShaderModule({ code });
     const error = await device.popErrorScope();
     if (error) faults.push(`${name}: ${(await module.getCompilationInfo()).messages[0]?.message}`);
   }
   equal(faults, []);
+  is(beyond > 0, !adapter.f16 || !adapter.subgroups, `${beyond} texts with features that this adapter lacks`);
+  other.destroy();
 
   writeFileSync(join(dir, 'gone.naive.wgsl'), '// warpmix kernels --dump: gone/naive\n');
   await dumpShaders(dir, 'tiny');

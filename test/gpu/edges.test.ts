@@ -64,7 +64,14 @@ test('without timestamp queries there are no times, and the work is done', async
   const { adapter } = await findAdapter();
   const device = await adapter!.requestDevice();
   const { vendor, architecture, description } = adapter!.info;
-  const gpu = new Gpu(device, { vendor, architecture, description, software: true, subgroups: false });
+  const gpu = new Gpu(device, {
+    vendor,
+    architecture,
+    description,
+    software: true,
+    subgroups: false,
+    f16: false,
+  });
   is(await gpu.profile(() => {}), null);
   gpu.close();
 });

@@ -1,7 +1,13 @@
 // Which variant of a kernel runs: by the rule, measured, or pinned.
 import { PinError } from '../../src/gpu/errors.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
-import { chooseVariant, type Kernel, launchKey, type Variant } from '../../src/gpu/kernel.ts';
+import {
+  type AdapterFacts,
+  chooseVariant,
+  type Kernel,
+  launchKey,
+  type Variant,
+} from '../../src/gpu/kernel.ts';
 import { openGpu } from '../../src/gpu/open.ts';
 import { equal, is, ok, suite } from '../suite.ts';
 
@@ -31,12 +37,14 @@ const kernel: Kernel<P> = {
     variant('even', 2, { applies: (p) => p.n % 2 === 0 }),
     variant('tiles', 3, { applies: (_, { software }) => !software }),
     variant('naive', 4),
+    variant('half', 5, { needs: 'f16' }),
   ],
   cost: () => ({ flops: 0, bytes: 0 }),
   reference: () => {},
 };
-const names = (adapter: { software: boolean; subgroups: boolean }, wanted?: string) =>
+const names = (adapter: AdapterFacts, wanted?: string) =>
   [4, 5].map((n) => chooseVariant(kernel, { n, a: 0 }, adapter, wanted).name);
+const cpu: AdapterFacts = { software: true, subgroups: true, f16: true };
 
 /** Another device, opened with these environment variables. */
 async function openWith(env: Record<string, string>): Promise<Gpu> {
@@ -53,16 +61,17 @@ async function openWith(env: Record<string, string>): Promise<Gpu> {
 }
 
 test('the rule gives the first that applies and needs no feature', () => {
-  equal(names({ software: true, subgroups: true }), ['even', 'naive']);
-  equal(names({ software: false, subgroups: true }), ['even', 'tiles']);
+  equal(names(cpu), ['even', 'naive']);
+  equal(names({ ...cpu, software: false }), ['even', 'tiles']);
 });
 
 test('a wanted variant runs wherever it can, whatever adapter it is meant for; elsewhere the rule chooses', () => {
-  const cpu = { software: true, subgroups: true };
   equal(names(cpu, 'tiles'), ['tiles', 'tiles']);
   equal(names(cpu, 'even'), ['even', 'naive']);
   equal(names(cpu, 'grouped'), ['grouped', 'grouped']);
   equal(names({ ...cpu, subgroups: false }, 'grouped'), ['even', 'naive']);
+  equal(names(cpu, 'half'), ['half', 'half']);
+  equal(names({ ...cpu, f16: false }, 'half'), ['even', 'naive']);
   equal(names(cpu, 'no such variant'), ['even', 'naive']);
 });
 

@@ -28,7 +28,7 @@ for (const [a, b, options] of cases) {
       { shape: a, data: randoms(size(a), 1) },
       { shape: b, data: randoms(size(b), 2) },
     ];
-    for (const variant of kernel.variants) {
+    for (const variant of kernel.variants.filter(({ rounding }) => !rounding)) {
       device.pins.set(kernel.name, variant.name);
       const check = await gradcheck((x, y) => matmul(x, y, options), inputs, { device, samples: 8 });
       device.pins.delete(kernel.name);

@@ -1,5 +1,4 @@
 // The numbers of one kernel: its variants from fast to naive, its launch, its cost, its bindings.
-import { TOLERANCE } from '../../cli/check-case.ts';
 import { button, h } from '../dom.ts';
 import type { Found, Launched, VariantFacts } from './protocol.ts';
 import {
@@ -70,7 +69,7 @@ export function ladderParts(
       h(
         'td',
         { class: 'number' },
-        found?.error == null ? '' : verdict(found.error <= TOLERANCE, errorText(found.error)),
+        found?.error ? verdict(found.error.right, errorText(found.error.rel)) : '',
       ),
     );
     const why = h('td', { class: 'note' }, `${variant.summary}; ${variant.why}`);

@@ -60,8 +60,8 @@ export interface Found {
   rate: Rate | null;
   /** Milliseconds that one dispatch was estimated to take, where that is too long to run it unasked. */
   long: number | null;
-  /** Against the reference at the sizes of `warpmix check`; null where none of them fits. */
-  error: number | null;
+  /** Against the reference at the sizes of `warpmix check`, and whether so much is allowed; null where none of them fits. */
+  error: { rel: number; right: boolean } | null;
 }
 
 /** A word of the compiler about the text. */

@@ -1,5 +1,5 @@
 // Every kernel on this adapter: what it does, how fast, how exact. Rows fill in one by one.
-import { type CheckCase, TOLERANCE } from '../../cli/check-case.ts';
+import type { CheckCase } from '../../cli/check-case.ts';
 import { putInAddress } from '../address.ts';
 import { button, choice, field, h } from '../dom.ts';
 import { report } from '../notices.ts';
@@ -122,10 +122,8 @@ const columns: readonly Column[] = [
     key: 'error',
     title: 'Error',
     origin: 'measured',
-    value: ({ found }) => found?.error ?? null,
-    cell: ({ found }) => [
-      found?.error == null ? dash() : verdict(found.error <= TOLERANCE, errorText(found.error)),
-    ],
+    value: ({ found }) => found?.error?.rel ?? null,
+    cell: ({ found }) => [found?.error ? verdict(found.error.right, errorText(found.error.rel)) : dash()],
   },
   {
     key: 'gradient',

@@ -164,9 +164,7 @@ const api: MeasureApi = {
     const { kernel, looked } = await lookedAt(gpu, place);
     const { params, buffers } = looked;
     const variant = kernel.variants.find((one) => one.name === name)!;
-    const error = available(variant, gpu.adapter)
-      ? await checkError(gpu, kernel, variant, await checksOf(kernel))
-      : null;
+    const error = await checkError(gpu, kernel, variant, await checksOf(kernel));
     if (!canRun(variant, params) || !available(variant, gpu.adapter))
       return { timing: null, rate: null, long: null, error };
     const skipped = long ? null : tooLong(kernel, params, limits);

@@ -18,14 +18,19 @@ export function printJson(value: unknown): void {
   print(JSON.stringify(value, (_, v) => (typeof v === 'number' && !Number.isFinite(v) ? String(v) : v)));
 }
 
-/** A line for the person watching, on stderr. */
+/** Whether the cursor stands behind a `progress` line. */
+let behindProgress = false;
+
+/** A line for the person watching, on stderr; in place of a `progress` line, which the next one draws again. */
 export function note(line: string): void {
+  if (behindProgress) endProgress();
   process.stderr.write(`${line}\n`);
 }
 
 /** A line on a terminal that the next one replaces; elsewhere nothing. */
 export function progress(line: string): void {
   if (!process.stderr.isTTY) return;
+  behindProgress = true;
   // Blanks in place of an escape code: a dumb terminal shows them as well.
   const width = (process.stderr.columns || 80) - 1;
   process.stderr.write(`\r${line.slice(0, width).padEnd(width)}`);
@@ -35,6 +40,7 @@ export function progress(line: string): void {
 export function endProgress(): void {
   progress('');
   if (process.stderr.isTTY) process.stderr.write('\r');
+  behindProgress = false;
 }
 
 /** Columns as wide as their widest cell, two spaces apart; numbers to the right. */

@@ -140,8 +140,8 @@ export async function outlivingLoss<T>(
       if (step === saved) {
         throw new DeviceLostError(
           `the GPU device was lost again before a further checkpoint; ` +
-            `${step > 0 ? `that of step ${step} is in ${dir}` : `${dir} has none yet`}. See what the driver says, then ` +
-            'continue with --resume auto.',
+            `${step > 0 ? `that of step ${step} is in ${dir}` : `${dir} has none yet`}. See what the driver says: if it ends dispatches ` +
+            'that take longer than about two seconds, start anew with fewer pixels or a smaller batch. Else continue with --resume auto.',
         );
       }
       note(`${error.message} Going on from step ${step} on a new device.`);

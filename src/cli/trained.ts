@@ -42,15 +42,17 @@ export function readRun(
 /**
  * The models of a run, on the current device.
  * @param gpu that device, where it runs kernels.
- * @param data evaluates on another data set than the run's own.
+ * @param data evaluates on another data set than the run's own. @param evaluation on another split.
  * @throws DataError when the folder holds no run or no checkpoint
  */
 export async function openRun(
   gpu: Gpu | null,
   dir: string,
   data?: string,
+  evaluation?: Config['evaluation'],
 ): Promise<{ recipe: string; config: Config; plan: Plan }> {
-  const { recipe, config, checkpoint } = readRun(gpu, dir);
+  const { recipe, config: stored, checkpoint } = readRun(gpu, dir);
+  const config = { ...stored, evaluation: evaluation ?? stored.evaluation };
   // Other data are looked at, not trained on: no choice of labelled images applies to them.
   const method = { ...config.method, selection: 'random' as const };
   const plan = await recipeNamed(recipe).plan(

@@ -21,20 +21,21 @@ export async function checkDataset(spec: string): Promise<string[]> {
     problems.push(...opened.problems, ...opened.unpaired);
 
     const trained = new Map<string, string>();
-    const evaluated: { digest: string; id: string }[] = [];
+    const evaluated: { digest: string; frame: string }[] = [];
     for (const [name, split] of Object.entries(opened.splits)) {
       for (let i = 0; i < split.length + split.contextLength; i++) {
         const { problems: found, image } = await split.inspect(i);
         problems.push(...found);
         if (!image || i >= split.length) continue;
         const digest = await sha256(image);
-        if (name === 'val') evaluated.push({ digest, id: split.id(i) });
-        else if (!trained.has(digest)) trained.set(digest, `${name} frame ${split.id(i)}`);
+        const frame = `${name} frame ${split.id(i)}`;
+        if (name === 'val' || name === 'test') evaluated.push({ digest, frame });
+        else if (!trained.has(digest)) trained.set(digest, frame);
       }
     }
-    for (const { digest, id } of evaluated) {
+    for (const { digest, frame } of evaluated) {
       const twin = trained.get(digest);
-      if (twin !== undefined) problems.push(`${files.root}: ${twin} and val frame ${id} hold the same image`);
+      if (twin !== undefined) problems.push(`${files.root}: ${twin} and ${frame} hold the same image`);
     }
   });
   return [...new Set(problems.flatMap((message) => message.split('\n')))];

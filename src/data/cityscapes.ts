@@ -1,9 +1,9 @@
 // Cityscapes (Cordts et al., CVPR 2016) in the layout of its archives:
-//   leftImg8bit/{train,val}/CITY/CITY_SEQ_FRAME_leftImg8bit.png
+//   leftImg8bit/{train,val,train_extra}/CITY/CITY_SEQ_FRAME_leftImg8bit.png  (train_extra optional: more unlabelled images)
 //   gtFine/{train,val}/CITY/CITY_SEQ_FRAME_gtFine_labelIds.png
-//   camera/{train,val}/CITY/CITY_SEQ_FRAME_camera.json                       (optional: intrinsics)
+//   camera/{train,val,train_extra}/CITY/CITY_SEQ_FRAME_camera.json                       (optional: intrinsics)
 //   leftImg8bit_sequence/{train,val}/CITY/CITY_SEQ_FRAME_leftImg8bit.png     (optional: the frames around each image)
-//   disparity/{train,val}/CITY/CITY_SEQ_FRAME_disparity.png                  (optional: depth, with the camera files)
+//   disparity/{train,val,train_extra}/CITY/CITY_SEQ_FRAME_disparity.png                  (optional: depth, with the camera files)
 import * as z from 'zod/mini';
 import { cityscapesClasses, cityscapesLabelIdToTrainId } from './classes.ts';
 import { decodeDepth16 } from './codecs.ts';
@@ -17,6 +17,10 @@ import { DataError, type Intrinsics } from './types.ts';
 /** Size that the camera files are for, whatever size the images have been scaled to. */
 const FULL = { width: 2048, height: 1024 };
 const IMAGE_NAME = /^(\w[\w-]*_\d+)_(\d+)_leftImg8bit\.png$/;
+/** The split whose images have coarse labels alone, which are not read. */
+const EXTRA = 'train_extra';
+/** Black as published, and without disparity; its owners say to leave it out. */
+const BLACK = 'troisdorf_000000_000073';
 // Not the stray files that unpacking or a file manager leaves beside the cities.
 const CITY = /^[\w-]+$/;
 
@@ -32,7 +36,7 @@ const cameraSchema = z.object({
 
 /**
  * Reads Cityscapes with its 19 classes (label ids mapped to train ids). Training and validation are its own splits of
- * finely labelled images; the training frames are the unlabelled split too. With `leftImg8bit_sequence`, `neighbours`
+ * finely labelled images; `train_extra` is the unlabelled split, without it the training frames are. With `leftImg8bit_sequence`, `neighbours`
  * gives the video frames at t - 1 and t + 1: context frames, whose indices lie past `length`. Intrinsics are those of
  * the split's first camera file (cars and cities differ by up to about 3 %), null without one.
  * Depth comes from the disparity archive and each image's own camera file.
@@ -42,6 +46,7 @@ export async function readCityscapes(files: FileSource, options: ReadOptions = {
   return openSplits(files, options, 'Cityscapes', labels, {
     train: () => listSplit(files, 'train'),
     val: () => listSplit(files, 'val'),
+    ...((await files.exists(`leftImg8bit/${EXTRA}`)) && { unlabelled: () => listSplit(files, EXTRA) }),
   });
 }
 
@@ -61,10 +66,11 @@ async function listSplit(files: FileSource, split: string): Promise<SplitFiles> 
       if (!match) continue;
       const [, run, number] = match;
       const id = `${run}_${number}`;
+      if (id === BLACK) continue;
       const frame: FrameFiles = {
         id,
         image: `${folder}/${city}/${name}`,
-        label: `gtFine/${split}/${city}/${id}_gtFine_labelIds.png`,
+        label: split === EXTRA ? undefined : `gtFine/${split}/${city}/${id}_gtFine_labelIds.png`,
       };
       frames.push(frame);
       const camera = measured ? await noting(problems, () => readCamera(files, split, frame)) : null;

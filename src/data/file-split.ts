@@ -188,7 +188,8 @@ export class FileSplit implements Split {
   }
 }
 
-export type SplitName = 'train' | 'val' | 'unlabelled';
+export const SPLIT_NAMES = ['train', 'val', 'unlabelled', 'test'] as const;
+export type SplitName = (typeof SPLIT_NAMES)[number];
 
 /** What a reader has found: usable splits, and everything that keeps the rest from being usable. */
 export interface Opened {
@@ -203,15 +204,16 @@ export interface Opened {
 }
 
 /**
- * The data set from its splits: `val` and `unlabelled` are the training frames where the data has none of its own.
+ * The data set from its splits: `val` and `unlabelled` are the training frames where the data has none of its own; `test` is absent.
  * @throws DataError with every problem, one a line
  */
 export function assemble(spec: string, opened: Opened): Dataset {
   const { title, classes, width, height, splits, problems } = opened;
-  const train = splits.train;
+  const { train, test } = splits;
   if (problems.length > 0 || !train) throw new DataError(problems.join('\n'));
   const val = splits.val ?? train;
-  return { spec, title, classes, width, height, train, val, unlabelled: splits.unlabelled ?? train };
+  const unlabelled = splits.unlabelled ?? train;
+  return { spec, title, classes, width, height, train, val, unlabelled, ...(test && { test }) };
 }
 
 /** @throws DataError unless both or neither of `width` and `height` are given, whole, and in 1 to 16384 pixels */

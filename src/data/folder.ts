@@ -2,9 +2,9 @@
 //   images/NAME.png or .jpg       (or the images directly in the folder)
 //   labels/NAME.png               (optional; 8-bit grey or palette: value = class id, 255 = void)
 //   classes.txt                   (with labels: the name of a class a line, in the order of the ids)
-// or train/, val/ and unlabelled/, each with images and labels like that, and one classes.txt beside them.
+// or train/, val/, unlabelled/ and test/, each with images and labels like that, and one classes.txt beside them.
 import { pascalColour, VOID } from './classes.ts';
-import type { Opened, ReadOptions, SplitName } from './file-split.ts';
+import { type Opened, type ReadOptions, SPLIT_NAMES, type SplitName } from './file-split.ts';
 import { type FileSource, fileName } from './files.ts';
 import { noting } from './problems.ts';
 import { imageFrames, openSplits, pairedFrames, type SplitFiles } from './splits.ts';
@@ -12,12 +12,11 @@ import { type ClassInfo, DataError } from './types.ts';
 
 const CLASSES = 'classes.txt';
 
-/** Reads a plain folder. `val/` and `unlabelled/` may be missing beside `train/`; the colours are PASCAL VOC's. */
+/** Reads a plain folder. All but `train/` may be missing; the colours are PASCAL VOC's. */
 export async function readFolder(files: FileSource, options: ReadOptions = {}): Promise<Opened> {
   const names: [SplitName, string][] = [];
   if (await files.exists('train')) {
-    for (const name of ['train', 'val', 'unlabelled'] as const)
-      if (await files.exists(name)) names.push([name, `${name}/`]);
+    for (const name of SPLIT_NAMES) if (await files.exists(name)) names.push([name, `${name}/`]);
   } else names.push(['train', '']);
 
   const problems: string[] = [];

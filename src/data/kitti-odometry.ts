@@ -14,15 +14,16 @@ import { DataError, type Intrinsics } from './types.ts';
 // The split of Zhou et al. (CVPR 2017), among the sequences whose poses are public.
 const TRAIN = ['00', '01', '02', '03', '04', '05', '06', '07', '08'];
 const VAL = ['09', '10'];
+const TEST = Array.from({ length: 11 }, (_, i) => String(11 + i));
 
 /**
- * Reads KITTI odometry: sequences 00 to 08 train, 09 and 10 evaluate; 11 to 21, which have no public poses, are left
- * alone. Poses become those of the camera that took the images, lidar becomes sparse depth. The intrinsics are those
+ * Reads KITTI odometry: sequences 00 to 08 train, 09 and 10 evaluate, 11 to 21, which have no public poses, are the
+ * test split. Poses become those of the camera that took the images, lidar becomes sparse depth. The intrinsics are those
  * of the split's first sequence; sequences differ by up to about 3 % of the image's size.
  */
 export async function readKittiOdometry(files: FileSource, options: ReadOptions = {}): Promise<Opened> {
   const present = new Set(await files.list('sequences'));
-  const val = VAL.filter((name) => present.has(name));
+  const [val, test] = [VAL, TEST].map((split) => split.filter((name) => present.has(name)));
   return openSplits(
     files,
     options,
@@ -35,6 +36,7 @@ export async function readKittiOdometry(files: FileSource, options: ReadOptions 
           TRAIN.filter((name) => present.has(name)),
         ),
       ...(val.length > 0 && { val: () => listSequences(files, val) }),
+      ...(test.length > 0 && { test: () => listSequences(files, test) }),
     },
   );
 }

@@ -5,6 +5,7 @@
 import type { DepthFile, Opened, ReadOptions } from './file-split.ts';
 import { type FileSource, fileName } from './files.ts';
 import { cameraOf, type Moment, projectLidar, readCalibration, rigid, times, videoOf } from './kitti.ts';
+import { EIGEN_TEST } from './kitti-eigen.ts';
 import { noting } from './problems.ts';
 import { imageFrames, openSplits, type SplitFiles } from './splits.ts';
 import { DataError, type Intrinsics } from './types.ts';
@@ -12,46 +13,17 @@ import { DataError, type Intrinsics } from './types.ts';
 const DATE = /^\d{4}_\d\d_\d\d$/;
 const DRIVE = /^\d{4}_\d\d_\d\d_drive_\d{4}_sync$/;
 
-/** The 28 drives that Eigen et al. (NIPS 2014) test on, by date; nobody trains on them. */
-const TEST_DRIVES: Record<string, readonly string[]> = {
-  '2011_09_26': [
-    ...[
-      '0002',
-      '0009',
-      '0013',
-      '0020',
-      '0023',
-      '0027',
-      '0029',
-      '0036',
-      '0046',
-      '0048',
-      '0052',
-      '0056',
-      '0059',
-    ],
-    ...['0064', '0084', '0086', '0093', '0096', '0101', '0106', '0117'],
-  ],
-  '2011_09_28': ['0002'],
-  '2011_09_29': ['0071'],
-  '2011_09_30': ['0016', '0018', '0027'],
-  '2011_10_03': ['0027', '0047'],
-};
-
-const isTest = (drive: string): boolean =>
-  TEST_DRIVES[drive.slice(0, 10)]?.includes(drive.slice(17, 21)) ?? false;
-
 /**
- * Reads KITTI raw: `val` has all frames of the test drives of Eigen et al., `train` those of all other drives. Lidar
- * becomes sparse depth, neighbours are the frames before and after in the drive. The intrinsics are those of the first
- * drive's day; days differ by up to about 3 % of the image's size.
+ * Reads KITTI raw: `val` has all frames of the test drives of Eigen et al., `test` their 697 images among them, `train`
+ * the frames of all other drives. Lidar becomes sparse depth, neighbours are the frames before and after in the drive.
+ * The intrinsics are those of the first drive's day; days differ by up to about 3 % of the image's size.
  */
 export async function readKittiRaw(files: FileSource, options: ReadOptions = {}): Promise<Opened> {
   const drives: string[] = [];
   for (const date of (await files.list('.')).filter((name) => DATE.test(name)))
     drives.push(...(await files.list(date)).filter((name) => DRIVE.test(name)));
-  const test = drives.filter(isTest);
-  const train = drives.filter((drive) => !isTest(drive));
+  const held = drives.filter((drive) => EIGEN_TEST.has(drive));
+  const train = drives.filter((drive) => !EIGEN_TEST.has(drive));
   return openSplits(
     files,
     options,
@@ -59,7 +31,7 @@ export async function readKittiRaw(files: FileSource, options: ReadOptions = {})
     { classes: [] },
     {
       train: () => listDrives(files, train),
-      ...(test.length > 0 && { val: () => listDrives(files, test) }),
+      ...(held.length > 0 && { val: () => listDrives(files, held), test: () => listTest(files, held) }),
     },
   );
 }
@@ -93,6 +65,16 @@ async function listDrives(files: FileSource, drives: readonly string[]): Promise
     });
   }
   return { ...videoOf(files, moments, scanned), intrinsics, problems };
+}
+
+/** The frames of the test split, as single images. What is wrong with these drives is told of `val`. */
+async function listTest(files: FileSource, drives: readonly string[]): Promise<SplitFiles> {
+  const { frames, intrinsics } = await listDrives(files, drives);
+  const scored = frames.filter(({ id }) => {
+    const end = id.lastIndexOf('_');
+    return EIGEN_TEST.get(id.slice(0, end))!.has(Number(id.slice(end + 1)));
+  });
+  return { frames: scored.map(({ neighbours: _, ...frame }) => frame), intrinsics };
 }
 
 /** Camera and lidar of a day: velodyne to the reference camera, its rectification, projection of the left colour camera. */

@@ -8,6 +8,7 @@ import {
   type FrameFiles,
   type Opened,
   type ReadOptions,
+  SPLIT_NAMES,
   type SplitName,
 } from './file-split.ts';
 import { type FileSource, fileName, isInside } from './files.ts';
@@ -163,7 +164,7 @@ interface Part {
 /**
  * Reads a pack. A folder that holds `train/` and `val/` gives the one to training and the other to evaluation, and
  * `unlabelled/`, where there is one, to the unlabelled split; otherwise the training frames stand in for the missing
- * splits. Of stereo data the left image is used; a disparity becomes depth (fx * baseline / d) where the baseline is
+ * splits; `test/` gives the test split. Of stereo data the left image is used; a disparity becomes depth (fx * baseline / d) where the baseline is
  * known. Frames come out at the working size, by default the stored size (of the first frame where they differ); the
  * aspect is not kept. Where the manifest gives only an assumed camera, that is used and the title says so.
  * Everything wrong with a manifest is a problem that names file, key and value; so is an empty split.
@@ -173,8 +174,7 @@ export async function readPack(files: FileSource, options: ReadOptions = {}): Pr
   const parts: Partial<Record<SplitName, Part>> = {};
   const folders: [SplitName, string][] = [];
   if (await files.exists('train')) {
-    for (const name of ['train', 'val', 'unlabelled'] as const)
-      if (await files.exists(name)) folders.push([name, `${name}/`]);
+    for (const name of SPLIT_NAMES) if (await files.exists(name)) folders.push([name, `${name}/`]);
   } else folders.push(['train', '']);
 
   for (const [name, folder] of folders) {
@@ -182,9 +182,14 @@ export async function readPack(files: FileSource, options: ReadOptions = {}): Pr
     if (part) parts[name] = part;
   }
 
-  const { train, val } = parts;
-  if (train?.labelled && val?.labelled && names(train) !== names(val))
-    problems.push(`${files.root}: train and val list other classes: ${names(train)} and ${names(val)}`);
+  const { train } = parts;
+  for (const name of ['val', 'test'] as const) {
+    const part = parts[name];
+    if (train?.labelled && part?.labelled && names(train) !== names(part))
+      problems.push(
+        `${files.root}: train and ${name} list other classes: ${names(train)} and ${names(part)}`,
+      );
+  }
   const found = Object.values(parts);
   const classes = found.find((part) => part.labelled)?.classes ?? [];
   let size = { width: options.width ?? 0, height: options.height ?? 0 };

@@ -72,6 +72,8 @@ export interface Dataset {
   val: Split;
   /** Frames without labels for self-supervision and consistency; may be the training frames themselves. */
   unlabelled: Split;
+  /** Frames that are scored in place of `val` on request. Nothing stands in where the data set has none. */
+  test?: Split;
 }
 
 /** Bad data: names the file, the value and what was expected. Exit code 4 of the command line. */

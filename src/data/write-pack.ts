@@ -23,6 +23,7 @@ export async function writePack(
   const splits: [string, Split][] = [['train', dataset.train]];
   if (dataset.val !== dataset.train) splits.push(['val', dataset.val]);
   if (dataset.unlabelled !== dataset.train) splits.push(['unlabelled', dataset.unlabelled]);
+  if (dataset.test) splits.push(['test', dataset.test]);
   const total = splits.reduce((n, [, split]) => n + split.length, 0);
   let written = 0;
   for (const [name, split] of splits) {

@@ -295,13 +295,7 @@ export class Gpu implements Device {
     const encoder = this.#encode();
     encoder.copyBufferToBuffer(buffer, offset, staging, 0, bytes);
     this.device.queue.submit([encoder.finish()]);
-    try {
-      await this.#wait(staging.mapAsync(GPUMapMode.READ));
-    } catch (error) {
-      await this.#lossNews();
-      await this.settle();
-      throw new GpuError(`read-back failed: ${(error as Error).message || 'the map was aborted'}`);
-    }
+    await this.#map(staging);
     const copy = staging.getMappedRange().slice(0, length * 4);
     staging.destroy();
     await this.settle();
@@ -363,7 +357,7 @@ export class Gpu implements Device {
     }
     const staging = profile.resolve(encoder);
     this.device.queue.submit([encoder.finish()]);
-    await this.#wait(staging.mapAsync(GPUMapMode.READ));
+    await this.#map(staging);
     const times = profile.times(staging);
     await this.settle();
     return times;
@@ -524,6 +518,16 @@ export class Gpu implements Device {
   #check(promise: Promise<void>): void {
     promise.catch(() => {}); // reported by settle()
     this.#checks.push(promise);
+  }
+
+  async #map(staging: GPUBuffer): Promise<void> {
+    try {
+      await this.#wait(staging.mapAsync(GPUMapMode.READ));
+    } catch (error) {
+      await this.#lossNews();
+      await this.settle();
+      throw new GpuError(`read-back failed: ${(error as Error).message || 'the map was aborted'}`);
+    }
   }
 
   /** A map that fails may be the first news of a loss: Dawn's own follows. */

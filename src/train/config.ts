@@ -42,6 +42,9 @@ export const schema = z.strictObject({
         'Ids of the training images that are labelled, the first `labels` of them; null: chosen as `method.selection` says.',
       ),
     ),
+  evaluation: z
+    .enum(['val', 'test'])
+    .check(z.describe('Split that is scored: `test` where the data have one (docs/data.md).')),
   seed: whole(0).check(z.describe('Of start values, order and augmentation.')),
   pixels: whole(4096).check(
     z.describe("Pixels of the working size, which keeps the data's aspect in multiples of 32."),
@@ -239,6 +242,7 @@ const paper = {
   source: null,
   labels: null,
   labelIds: null,
+  evaluation: 'val' as const,
   seed: 0,
   overfit: null,
   weights: { encoder: null, depth: null, poseEncoder: null, pose: null },

@@ -8,13 +8,25 @@ import type { SelectionMethod } from '../methods/selection.ts';
 import type { FrameSets } from '../methods/threeWays.ts';
 import { type Config, ConfigError } from './config.ts';
 
-/** Opens a data set at the working size: about `pixels` pixels, the data's own aspect, multiples of 32. */
+/**
+ * Opens a data set at the working size: about `pixels` pixels, the data's own aspect, multiples of 32. What is to be scored
+ * on the test split has that as `val`, where there is one.
+ */
 export async function openAtWorkingSize(
   spec: string,
-  config: Pick<Config, 'pixels' | 'seed'>,
+  config: Pick<Config, 'pixels' | 'evaluation'>,
 ): Promise<Dataset> {
   const stored = await openDataset(spec, {});
-  return openDataset(spec, workingSize(stored.width, stored.height, config.pixels));
+  const dataset = await openDataset(spec, workingSize(stored.width, stored.height, config.pixels));
+  return config.evaluation === 'test' && dataset.test ? { ...dataset, val: dataset.test } : dataset;
+}
+
+/** @throws DataError where `evaluation` names a split that the data do not have */
+export function checkEvaluation({ spec, test }: Dataset, { evaluation }: Config): void {
+  if (evaluation === 'test' && !test)
+    throw new DataError(
+      `${spec}: has no test split to score (evaluation=test); leave evaluation=val, or see docs/data.md for what data have one`,
+    );
 }
 
 /** Labelled and unlabelled frames as the configuration names them, or else as chance picks them. */
@@ -55,6 +67,7 @@ function indicesOf(ids: readonly string[], { train, spec }: Dataset): number[] {
 /** @param least labelled images that the recipe can do with. */
 export async function openLabelled(config: Config, least = 1): Promise<LabelledData> {
   const dataset = await openAtWorkingSize(config.data, config);
+  checkEvaluation(dataset, config);
   if (!dataset.train.hasLabels) {
     throw new DataError(`${config.data}: has no labels; segmentation needs them. 'depth' trains without.`);
   }

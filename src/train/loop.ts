@@ -4,6 +4,7 @@ import { DataError } from '../data/types.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { AnomalyWatch } from './anomaly.ts';
 import type { Checkpoint, TensorGroup } from './checkpoint-format.ts';
+import { watchLongest } from './long-dispatch.ts';
 import type { Plan } from './plan.ts';
 import { weightsText } from './weights-report.ts';
 
@@ -61,7 +62,7 @@ export interface LoopOptions {
   trace?: StepTrace | null;
   /** Run every op from JavaScript at every step, instead of recording a step of each phase and replaying it. */
   eager?: boolean;
-  /** Told which weights were loaded, and when a phase is recorded again and why. */
+  /** Told which weights were loaded, when a phase is recorded again and why, and of a dispatch that takes too long. */
   onNote?(line: string): void;
 }
 
@@ -268,7 +269,11 @@ async function runPhases(
         }
         return span('host', 'wait and read', () => readTerms(tensors));
       };
-      const terms = await (trace ? trace.step(place, trainStep) : trainStep());
+      const watched = () =>
+        gpu && k === first
+          ? watchLongest(gpu, trainStep, (line) => options.onNote?.(`${phase.name}: ${line}`))
+          : trainStep();
+      const terms = await (trace ? trace.step(place, trainStep) : watched());
       const step = done + k + 1;
       result.steps = step;
       for (const [name, value] of Object.entries(terms)) (curve[name] ??= []).push(value);

@@ -19,6 +19,7 @@ import {
   type SegmentationEvaluation,
 } from './evaluate.ts';
 import {
+  checkEvaluation,
   checkMixable,
   checkMultiTask,
   checkSelection,
@@ -119,6 +120,7 @@ export async function depthRecipe(config: Config): Promise<Plan> {
   }
   checkWeights(config, true);
   const { dataset, refs } = await openVideo(config);
+  checkEvaluation(dataset, config);
   const model = drawDepth(config);
   const stages = depthStages(model, refs, config.depth, config.seed);
   return {

@@ -161,6 +161,20 @@ test('images of one colour: every loss is finite. In 40 columns progress stays o
   ok(coloured.stderr.includes('\u001b[31merror'), JSON.stringify(coloured.stderr));
 });
 
+test('on a terminal a line that is said takes the place of the progress line', async () => {
+  const { code, stderr } = await trainToy(join(home, 'said'), {
+    steps: 100_000,
+    every: 100,
+    signals: ['SIGINT'],
+    env: terminal,
+  });
+  is(code, 130, stderr);
+  ok(
+    /\rtoy \d+\/100000 .*\r {39}\rfinishing this step and saving.*\n/.test(stderr),
+    JSON.stringify(stderr.slice(-600)),
+  );
+});
+
 test('train --json whose reader has gone: it trains on to the end', async () => {
   const out = join(home, 'pipe');
   const closed = { meanwhile: (child: ChildProcess) => child.stdout!.destroy() };

@@ -6,8 +6,9 @@ import { readResumeFile } from '../../src/cli/resume-file.ts';
 import { decodePng } from '../../src/data/codecs.ts';
 import { DataError } from '../../src/data/types.ts';
 import { presets } from '../../src/train/config.ts';
+import { folderOf } from '../data/fixtures.ts';
 import { equal, is, ok, suite } from '../suite.ts';
-import { image, label, NAMES, pack, SMALL } from './halves.ts';
+import { halves, image, label, NAMES, pack, SMALL } from './halves.ts';
 import { type Ended, warpmix } from './spawn.ts';
 
 const test = suite('train');
@@ -66,6 +67,43 @@ test('train, resume, eval and predict on a pack', async () => {
     ok(
       written.data.every((v) => v <= 1),
       'label ids of the two classes',
+    );
+  } finally {
+    data.remove();
+  }
+});
+
+test('the test split is scored on request, at the end of training and by eval; data without one are refused', async () => {
+  // The same images in both splits, with the two classes the other way round: what is right in one is wrong in the other.
+  const files: Record<string, Uint8Array | string> = { 'classes.txt': 'above\nbelow\n' };
+  for (const [split, shift] of [
+    ['train', 0],
+    ['val', 1],
+    ['test', 1],
+  ] as const) {
+    files[`${split}/images/a.png`] = image(shift);
+    files[`${split}/labels/a.png`] = label((x, y) => (split === 'test' ? 1 - halves(x, y) : halves(x, y)));
+  }
+  const data = folderOf(files);
+  const out = join(data.root, 'run');
+  const accuracy = async (...more: string[]) => {
+    const { code, stdout, stderr } = await warpmix([...more, '--json']);
+    is(code, 0, stderr);
+    const { metrics, pixelAcc } = JSON.parse(stdout.trim().split('\n').at(-1)!);
+    return metrics ? metrics.pixelAcc : pixelAcc;
+  };
+  try {
+    const train = ['train', 'supervised', '--data', `folder:${data.root}`, ...SMALL, '--steps', '2'];
+    const ofTest = await accuracy(...train, '--set', 'evaluation=test', '--out', out);
+    is(await accuracy('eval', '--run', out), ofTest);
+    const ofVal = await accuracy('eval', '--run', out, '--split', 'val');
+    ok(Math.abs(ofTest + ofVal - 1) < 1e-12, `${ofTest} and ${ofVal}`);
+    rmSync(join(data.root, 'test'), { recursive: true });
+    const { code, stderr } = await warpmix(['eval', '--run', out]);
+    is(code, 4, stderr);
+    ok(
+      /folder:.*: has no test split to score \(evaluation=test\); leave evaluation=val/.test(stderr),
+      stderr,
     );
   } finally {
     data.remove();

@@ -63,9 +63,9 @@ const segnet = (): Tree => ({
   'train.txt': '/SegNet/CamVid/train/0001TP_006690.png /SegNet/CamVid/trainannot/0001TP_006690.png\n',
 });
 
-test('the published colours become 11 classes; the splits are those of SegNet, test images are left alone', () =>
-  opened('camvid', original(), async ({ train, val, unlabelled, classes }) => {
-    equal([train.length, val.length, classes.length], [2, 1, 11]);
+test('the published colours become 11 classes; the splits are those of SegNet', () =>
+  opened('camvid', original(), async ({ train, val, unlabelled, test: scored, classes }) => {
+    equal([train.length, val.length, scored!.length, classes.length], [2, 1, 2, 11]);
     ok(unlabelled === train && train.hasLabels && train.intrinsics === null);
     equal([train.id(0), train.id(1), val.id(0)], ['0001TP_006690', '0006R0_f00930', '0016E5_07959']);
     const { image: pixels, label } = await train.load(0);
@@ -73,13 +73,26 @@ test('the published colours become 11 classes; the splits are those of SegNet, t
     // Sky, Wall, TrafficCone, LaneMkgsDriv, Sidewalk, VegetationMisc, TrafficLight, Fence, Truck_Bus, Child, MotorcycleScooter, Void.
     equal(Array.from(label!.data.subarray(0, 13)), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 255, 3]);
     is((await val.load(0)).label!.data[0], 10);
+    equal([scored!.id(0), scored!.id(1)], ['0001TP_008550', 'Seq05VD_f02610']);
+    // The one label with colours of no class: void there, the rest as it is.
+    equal(Array.from((await scored!.load(1)).label!.data.subarray(0, 2)), [255, 3]);
   }));
 
+test('without the test images there is no test split', () => {
+  const some = (tree: Tree, left: RegExp) =>
+    Object.fromEntries(Object.entries(tree).filter(([path]) => !left.test(path)));
+  return Promise.all([
+    opened('camvid', some(original(), /0001TP_008550|Seq05VD/), ({ test: none }) => is(none, undefined)),
+    opened('camvid', some(segnet(), /^test/), ({ test: none }) => is(none, undefined)),
+  ]);
+});
+
 test("SegNet's own folders: ids of 11 classes, 11 is void", () =>
-  opened('camvid', segnet(), async ({ train, val, classes }) => {
-    equal([train.length, val.length, classes.length], [1, 1, 11]);
+  opened('camvid', segnet(), async ({ train, val, test: scored, classes }) => {
+    equal([train.length, val.length, scored!.length, classes.length], [1, 1, 1, 11]);
     equal(Array.from((await train.load(0)).label!.data.subarray(0, 4)), [0, 10, 255, 3]);
     is((await val.load(0)).label!.data[0], 8);
+    is((await scored!.load(0)).label!.data[0], 1);
   }));
 
 test('32 classes of different names and colours; each of the 11 has some, none but Void is void', () => {

@@ -116,6 +116,32 @@ test('the disparity archive gives depth, with the camera file of each image', ()
   });
 });
 
+test('train_extra is the unlabelled split: without labels, with its own camera and disparity; its black image is left out', () => {
+  const [image, other] = ['nuernberg_000000_000002', 'troisdorf_000000_000073'];
+  const disparity = new Uint16Array(WIDTH * HEIGHT).fill(257);
+  const files = {
+    ...tree(),
+    [`leftImg8bit/train_extra/nuernberg/${image}_leftImg8bit.png`]: rgb(40),
+    [`leftImg8bit/train_extra/troisdorf/${other}_leftImg8bit.png`]: rgb(0),
+    [`gtCoarse/train_extra/nuernberg/${image}_gtCoarse_labelIds.png`]: ids(7),
+    [`camera/train_extra/nuernberg/${image}_camera.json`]: camera(2000),
+    [`disparity/train_extra/nuernberg/${image}_disparity.png`]: encodePng({
+      width: WIDTH,
+      height: HEIGHT,
+      data: disparity,
+    }),
+  };
+  return opened(files, async ({ train, val, unlabelled, test: none }) => {
+    equal([train.length, val.length, unlabelled.length, none], [2, 1, 1, undefined]);
+    ok(train.hasLabels && !unlabelled.hasLabels && unlabelled.hasDepth);
+    is(unlabelled.id(0), image);
+    is(unlabelled.intrinsics!.fx, 2000 / 64);
+    const frame = await unlabelled.load(0);
+    equal([frame.image.data[0], frame.label], [40, undefined]);
+    is(frame.depth!.data[0], Math.fround(2000 * 0.209313));
+  });
+});
+
 test('an empty split, a missing label, an unknown label id and a bad camera file are named', async () => {
   const noVal = Object.fromEntries(
     Object.entries(tree()).filter(([path]) => !path.startsWith('leftImg8bit/val')),

@@ -51,6 +51,17 @@ test('images, labels and classes.txt', () =>
     },
   ));
 
+test('a test split of its own, which stands in for nothing', async () => {
+  const files = { ...splits(), 'test/images/t.png': image(9), 'test/labels/t.png': ids(0) };
+  await opened('folder', files, async ({ val, unlabelled, test: scored }) => {
+    equal([val.id(0), unlabelled.id(0), scored!.id(0)], ['c', 'd', 't']);
+    is((await scored!.load(0)).label!.data[0], 0);
+  });
+  equal(await check('folder', { ...files, 'test/images/t.png': image(2) }), [
+    'ROOT: train frame b and test frame t hold the same image',
+  ]);
+});
+
 test('train, val and unlabelled beside one list of classes', () =>
   opened('folder', splits(), async ({ train, val, unlabelled }) => {
     equal([train.length, val.length, unlabelled.length], [2, 1, 1]);

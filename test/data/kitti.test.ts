@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { encodePng } from '../../src/data/codecs.ts';
+import { EIGEN_TEST } from '../../src/data/kitti-eigen.ts';
 import { openDataset } from '../../src/data/open.ts';
 import type { DepthMap } from '../../src/data/types.ts';
 import { equal, is, ok, suite } from '../suite.ts';
@@ -121,6 +122,28 @@ test('28 drives are test drives: 21 of the first day and 7 of the others', async
   });
 });
 
+test('the test split: 697 images, 25 of each drive but the shortest, as single images with their lidar', async () => {
+  const counts = [...EIGEN_TEST.values()].map(({ size }) => size);
+  equal([counts.length, counts.reduce((a, b) => a + b, 0)], [28, 697]);
+  equal([...new Set(counts)], [25, 22]);
+  is(EIGEN_TEST.get('2011_09_26_drive_0048_sync')!.size, 22);
+  const drive = '2011_09_26/2011_09_26_drive_0002_sync';
+  const files = raw();
+  for (const i of [0, 1, 2, 3]) files[`${drive}/velodyne_points/data/000000000${i}.bin`] = scan([5, 0, 0]);
+  await opened(files, async ({ val, test: scored }) => {
+    is(val.length, 4);
+    equal(
+      [0, 1].map((i) => scored!.id(i)),
+      ['2011_09_26_drive_0002_sync_0000000000', '2011_09_26_drive_0002_sync_0000000003'],
+    );
+    equal([scored!.length, scored!.hasDepth, scored!.neighbours(1)], [2, true, null]);
+    equal(scored!.intrinsics, val.intrinsics);
+    const { image, depth } = await scored!.load(1);
+    is(image.data[0], 53);
+    equal(measured(depth!), [[5, 3, 5.8]]);
+  });
+});
+
 test('a scan goes through the rectified reference camera into the left colour camera; the nearest point counts', async () => {
   // (5, 0, 0) is (0.1, -0.2, 5.3) in the camera, (-0.1, 0.2, 5.3) rectified, 5.8 m deep in the colour camera and there
   // at ((-1 + 26.5 + 2) / 5.8, (2 + 15.9 - 1) / 5.8) = (4.74, 2.91).
@@ -192,7 +215,8 @@ test('data check lists what is wrong file by file', async () => {
     ),
     found[5],
   );
-  is(found.length, 6);
+  ok(found[6].endsWith('and test frame 2011_09_26_drive_0002_sync_0000000003 hold the same image'), found[6]);
+  is(found.length, 7);
 });
 
 test('a missing or wrong calibration, an empty drive and a folder without drives are named', async () => {
@@ -256,11 +280,12 @@ const benchmark = (): Files => {
   return files;
 };
 
-odometry('00 to 08 train, 09 and 10 evaluate, 11 to 21 are left alone; colour before grey', () =>
-  opened(benchmark(), async ({ train, val }) => {
-    equal([train.length, val.length], [3, 1]);
+odometry('00 to 08 train, 09 and 10 evaluate, 11 to 21 are the test split; colour before grey', () =>
+  opened(benchmark(), async ({ train, val, test: scored }) => {
+    equal([train.length, val.length, scored!.length], [3, 1, 1]);
     ok(train.hasPoses && train.hasDepth && val.hasPoses && !val.hasDepth);
-    equal([train.id(0), val.id(0)], ['00_000000', '09_000000']);
+    ok(!scored!.hasPoses && !scored!.hasDepth && scored!.intrinsics !== null);
+    equal([train.id(0), val.id(0), scored!.id(0)], ['00_000000', '09_000000', '11_000000']);
     equal(train.neighbours(1), [0, 2]);
     const { image, depth } = await train.load(1);
     is(image.data[0], 1);
@@ -270,6 +295,15 @@ odometry('00 to 08 train, 09 and 10 evaluate, 11 to 21 are left alone; colour be
     equal([fx, fy, cx, cy], [10, 10, 5, 3]);
   }),
 );
+
+odometry('of the test split the lidar is read as well; other sequences belong to nothing', () => {
+  const files: Files = { ...benchmark(), 'sequences/11/velodyne/000000.bin': scan([5, 0, 0]) };
+  files['sequences/22/image_2/000000.png'] = rgb(22);
+  return opened(files, async ({ test: scored }) => {
+    is(scored!.length, 1);
+    equal(measured((await scored!.load(0)).depth!), [[5, 2, 5.8]]);
+  });
+});
 
 odometry('the pose is that of the camera that took the image', () => {
   // A quarter turn to the left about y, at (1, 2, 3).
@@ -296,7 +330,7 @@ odometry(
 
 odometry('without colour images the grey ones and their camera; without poses and scans neither', () => {
   const files = Object.entries(benchmark()).filter(
-    ([path]) => !/^(sequences\/(09|\d\d\/(image_2|velodyne))|poses)/.test(path),
+    ([path]) => !/^(sequences\/(09|11|\d\d\/(image_2|velodyne))|poses)/.test(path),
   );
   return opened(Object.fromEntries(files), async ({ title, train, val }) => {
     is((await train.load(0)).image.data[0], 100);

@@ -28,6 +28,18 @@ test('more dispatches than a query set holds: a time for each, in order, none be
   for (const storage of [found, first]) gpu.free(storage);
 });
 
+test('timestamps are exact, not rounded as browsers round them', async () => {
+  const gpu = await testGpu();
+  const [found, first] = [gpu.alloc(2, 'u32'), gpu.alloc(4, 'u32')];
+  const times = await gpu.profile(() => {
+    for (let i = 0; i < 50; i++) gpu.run(nonFiniteFirst, { walkers: 1 }, { found, first });
+  });
+  // Dawn's own rounding is to 65,536 ns (https://dawn.googlesource.com/dawn/+/refs/heads/main/src/dawn/native/QueryHelper.cpp).
+  const rounded = times!.filter(({ start }) => Math.round(start * 1e6) % 65536 === 0);
+  ok(rounded.length < 10, `${rounded.length} of 50 begin at a multiple of 65,536 ns`);
+  for (const storage of [found, first]) gpu.free(storage);
+});
+
 test('work that fails ends the profile', async () => {
   const gpu = await testGpu();
   let failed = false;

@@ -25,7 +25,9 @@ import { equal, is, match, ok, suite, throws } from '../suite.ts';
 import { openStudio, type Studio } from './studio.ts';
 import type { SentFolder, TrainEvent } from './train-side.ts';
 
-const test = suite('studio: training worker');
+/** Set by test/long.mjs: fault 27 at its full length, too, which takes minutes. */
+const HUNDRED = process.env.WARPMIX_HUNDRED_STEPS !== undefined;
+const test = suite('studio: training worker', HUNDRED ? { timeoutMs: 3_600_000 } : {});
 
 let studio: Studio;
 let page: Page;
@@ -85,7 +87,7 @@ function same(got: Uint8Array, want: Uint8Array, where: string): void {
 }
 
 /** What an uninterrupted run in Node holds after 10 and after 20 steps. */
-const node: Record<number, Uint8Array> = {};
+let node: Record<number, Uint8Array> = {};
 /** The same of the page. */
 const files: Record<number, Uint8Array> = {};
 let prepared: Prepared;
@@ -259,11 +261,13 @@ test('pictures before the labelled images are chosen choose none', async () => {
   ok((await plan.state.selection.choices.data()).every((value) => value === -1));
 });
 
-test('20 steps in the page, paused and looked into, have the bits of 20 in Node', async () => {
+/** An uninterrupted run in Node, and a file of each of its checkpoints. */
+async function trainInNode(asked: RunRequest) {
   const gpu = await testGpu();
   software = gpu.adapter.software;
-  const config = configOf(request);
-  const plan = await recipes[request.recipe].plan(config);
+  const config = configOf(asked);
+  const plan = await recipes[asked.recipe].plan(config);
+  const archives: Record<number, Uint8Array> = {};
   let log = '';
   const record = {
     log: (event: object) => {
@@ -271,13 +275,18 @@ test('20 steps in the page, paused and looked into, have the bits of 20 in Node'
     },
     scalars: () => {},
     saveCheckpoint: async (step: number, groups: Checkpoint['groups'], meta: Checkpoint['meta']) => {
-      const settings = { recipe: request.recipe, ...config };
-      node[step] = await packRun({ config: settings, log, checkpoint: { step, groups, meta } });
+      const settings = { recipe: asked.recipe, ...config };
+      archives[step] = await packRun({ config: settings, log, checkpoint: { step, groups, meta } });
     },
   };
   const { checkpointEvery } = config;
   await trainPlan(plan, gpu, record, 0, { checkpointEvery, interrupted: () => null, onStep: () => {} });
+  return { plan, archives };
+}
 
+test('20 steps in the page, paused and looked into, have the bits of 20 in Node', async () => {
+  const { plan, archives } = await trainInNode(request);
+  node = archives;
   prepared = await side('prepare', request, [world]);
   equal(
     prepared.phases.map(({ name, steps }) => [name, steps]),
@@ -486,6 +495,20 @@ test('a lost device ends training, and a file goes on on a new one', async () =>
     .filter((event) => event.step >= 10);
   equal({ event: 'step', phase: 'three-ways', step, ...terms }, eleventh);
 });
+
+if (HUNDRED) {
+  test('100 steps in the page have the bits of 100 in Node', async () => {
+    const set = request.set.map((one) => one.replace('depth.steps=8', 'depth.steps=40'));
+    const long = { ...request, steps: 60, set };
+    const { archives } = await trainInNode(long);
+    const { total } = await side<Prepared>('prepare', long, [world]);
+    is(total, 100);
+    await train(null);
+    const { bytes, step } = await checkpoint();
+    is(step, 100);
+    if (software) same(bytes, archives[100], 'after 100 steps');
+  });
+}
 
 test('nothing was thrown in the page', () => {
   equal(faults, []);

@@ -4,6 +4,7 @@ import { type ArgsDef, defineCommand } from 'citty';
 import { checkDataset } from '../../data/check.ts';
 import { encodePng } from '../../data/codecs.ts';
 import { contactSheet } from '../../data/contact-sheet.ts';
+import { SPLIT_NAMES, type SplitName } from '../../data/file-split.ts';
 import { openDataset, SPECS } from '../../data/open.ts';
 import { DataError, type Dataset, type Split } from '../../data/types.ts';
 import { writePack } from '../../data/write-pack.ts';
@@ -40,6 +41,7 @@ const splitsOf = (dataset: Dataset): [string, Split][] => [
   ['train', dataset.train],
   ['val', dataset.val],
   ['unlabelled', dataset.unlabelled],
+  ...(dataset.test ? [['test', dataset.test] as [string, Split]] : []),
 ];
 
 const make = defineCommand({
@@ -129,7 +131,7 @@ const info = defineCommand({
     picture: { type: 'string', description: 'write a contact sheet as PNG', valueHint: 'FILE' },
     split: {
       type: 'enum',
-      options: ['train', 'val', 'unlabelled'],
+      options: [...SPLIT_NAMES],
       default: 'train',
       description: 'split that the picture and the class shares are of',
     },
@@ -138,7 +140,8 @@ const info = defineCommand({
   },
   async run({ args }) {
     const dataset = await open(args);
-    const chosen = dataset[args.split as 'train' | 'val' | 'unlabelled'];
+    const chosen = dataset[args.split as SplitName];
+    if (!chosen) throw new DataError(`${args.spec}: has no ${args.split} split`);
     const splits = splitsOf(dataset).map(([name, split]) => ({
       name,
       frames: split.length,

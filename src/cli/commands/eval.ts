@@ -7,6 +7,11 @@ import { openRun } from '../trained.ts';
 const args = {
   run: { type: 'string', description: "folder that 'train' wrote", valueHint: 'DIR', required: true },
   data: { type: 'string', description: "data to score on (default: the run's own)", valueHint: 'SPEC' },
+  split: {
+    type: 'enum',
+    options: ['val', 'test'],
+    description: "split to score on (default: the run's own)",
+  },
   json: { type: 'boolean', description: 'one JSON object on stdout' },
 } as const satisfies ArgsDef;
 
@@ -15,7 +20,7 @@ export const evaluate = defineCommand({
   args,
   run: ({ args }) =>
     withGpu(async (gpu) => {
-      const { plan } = await openRun(gpu, args.run, args.data);
+      const { plan } = await openRun(gpu, args.run, args.data, args.split as 'val' | 'test' | undefined);
       const outcome = await plan.evaluate();
       const { segmentation, depth } = outcome;
       if (args.json) printJson({ ...segmentation?.scores, ...(depth?.ours && { depth: depth.ours }) });

@@ -20,6 +20,20 @@ const NAMES = [
   'Further settings, one a line',
 ];
 
+/** What the tests put into the page. */
+interface Broken {
+  killWorker(): void;
+  storageIsFull: boolean;
+  /** Hides the page from its reader, or shows it. */
+  hide(hidden: boolean): void;
+  /** Who waits for a frame of the hidden page. */
+  waiting: FrameRequestCallback[];
+  /** Pictures put onto a canvas. */
+  drawn: number;
+  /** The steps of which workers told. */
+  told: { step: number; terms: Record<string, number> }[];
+}
+
 let studio: Studio;
 let page: Page;
 let folder: string;
@@ -74,11 +88,14 @@ test.before(async () => {
   page = await studio.open();
   // Ways to break things, from the next load on.
   await page.addInitScript(() => {
-    const own = window as unknown as { killWorker(): void; storageIsFull: boolean };
+    const own = window as unknown as Broken;
     const Real = window.Worker;
     window.Worker = class extends Real {
       constructor(...args: ConstructorParameters<typeof Worker>) {
         super(...args);
+        this.addEventListener('message', ({ data }) => {
+          if (data.event === 'step') own.told.push(data.detail);
+        });
         own.killWorker = () => {
           this.terminate();
           this.dispatchEvent(new ErrorEvent('error', { message: 'out of memory' }));
@@ -90,6 +107,31 @@ test.before(async () => {
     FileSystemFileHandle.prototype.createWritable = function (...args) {
       if (own.storageIsFull) return Promise.reject(new DOMException('no room', 'QuotaExceededError'));
       return createWritable.apply(this, args);
+    };
+    // The headless browser shows every page. A hidden one has no frames: who asks for one waits until it is seen again.
+    own.told = [];
+    own.waiting = [];
+    own.drawn = 0;
+    const frame = window.requestAnimationFrame.bind(window);
+    window.requestAnimationFrame = (draw) => (document.hidden ? own.waiting.push(draw) : frame(draw));
+    // Long waits of a hidden page are short, so that what should not come of them is not waited for.
+    const after = window.setTimeout.bind(window);
+    Object.assign(window, {
+      setTimeout: (act: () => void, ms?: number) => after(act, document.hidden ? Math.min(ms ?? 0, 300) : ms),
+    });
+    const { putImageData } = CanvasRenderingContext2D.prototype;
+    CanvasRenderingContext2D.prototype.putImageData = function (...args: unknown[]) {
+      own.drawn += 1;
+      return putImageData.apply(this, args as Parameters<typeof putImageData>);
+    };
+    own.hide = (hidden) => {
+      Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+      Object.defineProperty(document, 'visibilityState', {
+        value: hidden ? 'hidden' : 'visible',
+        configurable: true,
+      });
+      document.dispatchEvent(new Event('visibilitychange'));
+      if (!hidden) for (const draw of own.waiting.splice(0)) frame(draw);
     };
   });
 });
@@ -135,6 +177,56 @@ test('it trains twenty steps, pauses, makes one step, and goes on', async () => 
   await press('Pause');
   ok((await paused()) >= first + 3);
   firstLoss = /^loss: ([\d.]+) at step 1,/.exec((await lossChart().getAttribute('aria-label'))!)![1];
+});
+
+test('hidden, it trains on and draws nothing; seen again, it says so, and its curves are whole', async () => {
+  const hide = (hidden: boolean) =>
+    page.evaluate((value) => (window as unknown as Broken).hide(value), hidden);
+  const look = () =>
+    page.evaluate(() => {
+      const { waiting, drawn, told } = window as unknown as Broken;
+      return {
+        waiting: waiting.length,
+        drawn,
+        told,
+        text: document.querySelector('.run-column')!.textContent,
+      };
+    });
+  await press('Go on');
+  await reached((await stepNow()) + 1);
+  await hide(true);
+  // Pictures that were asked for before come yet.
+  await page.getByRole('button', { name: 'Draw now' }).waitFor();
+  const before = await look();
+  await page.waitForFunction(
+    (steps) => (window as unknown as Broken).told.length >= steps,
+    before.told.length + 20,
+    { polling: 200 },
+  );
+  const after = await look();
+  const [first, last] = [before.told.length, after.told.length];
+  is(after.drawn, before.drawn, 'pictures drawn while hidden');
+  is(after.text, before.text);
+  // The curves and the numbers.
+  is(after.waiting, 2);
+  await hide(false);
+  await page.getByText(/^While this page was hidden, training made \d\d+ steps\.$/).waitFor();
+  await page.waitForFunction((drawn) => (window as unknown as Broken).drawn > drawn, after.drawn);
+  await press('Pause');
+  const end = await paused();
+  const { told } = await look();
+  is(told.at(-1)!.step, end);
+  const area = lossChart().locator('.u-over');
+  const { width, height } = (await area.boundingBox())!;
+  for (const step of [first + 1, Math.round((first + last) / 2), last - 1]) {
+    const x = ((step - 1) / (end - 1)) * width;
+    await area.hover({ position: { x: Math.min(Math.max(x, 1), width - 1), y: height / 2 } });
+    const [, value, at] = /^([\d.]+) at step (\d+)$/.exec(
+      (await page.locator('.curve', { has: lossChart() }).locator('output').textContent())!,
+    )!;
+    ok(Math.abs(Number(at) - step) <= 1, `step ${at} where step ${step} belongs`);
+    is(value, told.find((one) => one.step === Number(at))!.terms.loss.toPrecision(4));
+  }
 });
 
 test('at rest it shows pictures and scores, whose pixels and classes have names', async () => {
@@ -230,7 +322,7 @@ test('a checkpoint file goes on where it was', async () => {
   await status()
     .filter({ hasText: /Paused after step \d{2,} of/ })
     .waitFor();
-  const step = await stepNow();
+  const step = await paused();
   ok(step > 20);
   match((await lossChart().getAttribute('aria-label'))!, `loss: ${firstLoss} at step 1,`);
   await press('One step');

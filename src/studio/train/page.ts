@@ -205,7 +205,7 @@ class TrainPage implements Section {
     clearTimeout(this.#lookTimer);
     const { stage, step, preparing } = this.#session;
     if (preparing || this.#looking || step === 0) return;
-    if (stage === 'running' && this.#seconds !== '') {
+    if (stage === 'running' && this.#seconds !== '' && !document.hidden) {
       const rest = Math.max(1000 * Number(this.#seconds), MOST_SHARE * this.#pictureMs);
       this.#lookTimer = setTimeout(() => void this.#picture(), rest);
     } else if ((stage === 'paused' || stage === 'done') && this.#seen.scores !== step) {
@@ -364,10 +364,12 @@ class TrainPage implements Section {
     document.addEventListener('visibilitychange', () => {
       const { stage, step } = this.#session;
       if (document.hidden) before = stage === 'running' ? step : null;
-      else if (before !== null && step > before) {
-        this.#hint = `Trained on while hidden: ${step - before} steps.`;
-        this.#put();
+      else if (before !== null) {
+        const made = step - before;
+        // Browsers may put a hidden page to sleep, and its workers with it.
+        this.#hint = `While this page was hidden, training made ${made === 0 ? 'no step' : made === 1 ? '1 step' : `${made} steps`}.`;
       }
+      this.#put();
     });
   }
 }

@@ -362,6 +362,28 @@ test('after the loss of its worker a run goes on from its newest copy', async ()
   match((await lossChart().getAttribute('aria-label'))!, `loss: ${firstLoss} at step 1,`);
 });
 
+test('a worker that ends without an event is missed all the same, while it trains and while it builds', async () => {
+  const trains = status().filter({ hasText: /^Training: / });
+  await trains.waitFor();
+  await page
+    .workers()
+    .find((one) => one.url().endsWith('train-worker.js'))!
+    .evaluate(() => close());
+  const told = page.locator('.notice.error', { hasText: 'the worker ended without a word' });
+  const goOn = page.getByRole('button', { name: /^Go on from step \d+$/ });
+  await goOn.waitFor();
+  is(await told.count(), 1);
+  match((await status().textContent())!, /^The run ended after step \d+\.$/);
+  ok(await lossChart().isVisible());
+  const next = page.waitForEvent('worker');
+  await goOn.click();
+  await (await next).evaluate(() => close());
+  await told.nth(1).waitFor();
+  await goOn.click();
+  await trains.waitFor();
+  match((await lossChart().getAttribute('aria-label'))!, `loss: ${firstLoss} at step 1,`);
+});
+
 test('nothing was thrown and no rule of the policy broken', () => {
   is(studio.faults.join('\n'), '');
 });

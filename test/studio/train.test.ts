@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
-import { is, match, not, ok, suite } from '../suite.ts';
+import { equal, is, match, not, ok, suite } from '../suite.ts';
 import { openStudio, type Studio, screenshot } from './studio.ts';
 
 const test = suite('studio: train', { timeoutMs: 600_000 });
@@ -382,6 +382,37 @@ test('a worker that ends without an event is missed all the same, while it train
   await goOn.click();
   await trains.waitFor();
   match((await lossChart().getAttribute('aria-label'))!, `loss: ${firstLoss} at step 1,`);
+});
+
+test('a recipe across domains runs on built-in data by one choice, and the address repeats it', async () => {
+  const hash = '#recipe=three-ways&preset=tiny&labels=4&seed=3&steps=2&set=pixels%3D4096&set=depth.steps%3D1';
+  await page.goto(studio.url + hash);
+  await page.reload();
+  await page.getByLabel('Recipe').selectOption('three-ways-da');
+  is(await page.getByLabel('Data').inputValue(), 'street:night');
+  await page.getByText('Source: street:clean. Target: the data below.').waitFor();
+  const run = async () => {
+    await press('Start');
+    await status().filter({ hasText: 'Done: 3 steps.' }).waitFor();
+    await page.getByText('mIoU').first().waitFor();
+    return page
+      .locator('.curve [role=img]')
+      .evaluateAll((all) => all.map((one) => one.getAttribute('aria-label')));
+  };
+  const curves = await run();
+  ok(
+    curves.some((curve) => /^sourceLoss|^source/.test(curve!)),
+    curves.join('\n'),
+  );
+  match((await page.locator('.about').textContent())!, /labelled images of/);
+  await page.reload();
+  equal(await run(), curves);
+  const command = (await page.locator('.command code').textContent())!;
+  for (const part of ['train three-ways-da', '--data street:night', '--set source=street:clean'])
+    match(command, part);
+  await page.getByLabel('Recipe').selectOption('supervised');
+  is(await page.getByLabel('Data').inputValue(), 'street');
+  not.match(await page.getByLabel('Further settings').inputValue(), 'source');
 });
 
 test('nothing was thrown and no rule of the policy broken', () => {

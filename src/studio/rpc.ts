@@ -10,7 +10,8 @@ type Request = { id: number; name: string; args: unknown[] };
 type Reply =
   | { id: number; value: unknown }
   | { id: number; error: { name: string; message: string } }
-  | { event: string; detail: unknown };
+  | { event: string; detail: unknown }
+  | { lives: true };
 
 /** A value with the buffers that move to the other side in place of being copied. */
 export class Moved<T> {
@@ -28,12 +29,26 @@ export class WorkerDiedError extends Error {
 /** The global scope of a worker, as far as it is used; the types of the page's know none. */
 const scope = () =>
   globalThis as unknown as {
+    name: string;
     addEventListener(type: 'message', listen: (event: MessageEvent<Request>) => void): void;
     postMessage(message: Reply, moved?: Transferable[]): void;
   };
 
+/**
+ * A lock that this worker holds for life. The browser lets it go when the worker ends, however that comes about, and the page that
+ * waits for it knows. Where locks are refused the page hears of those deaths only that have an event.
+ */
+function holdLock(): void {
+  const life = () => {
+    scope().postMessage({ lives: true } satisfies Reply);
+    return new Promise<never>(() => {});
+  };
+  navigator.locks?.request(scope().name, life).catch(() => {});
+}
+
 /** In a worker: answers calls, one at a time unless a method returns before its work is done. */
 export function serve<A extends Api>(api: A): void {
+  holdLock();
   scope().addEventListener('message', async ({ data }: MessageEvent<Request>) => {
     const { id, name, args } = data;
     try {
@@ -65,11 +80,28 @@ export class Remote<A extends Api, E extends Events> {
   readonly #listeners = new Map<string, ((detail: never) => void)[]>();
   #nextId = 1;
   #dead: WorkerDiedError | null = null;
+  readonly #waiting = new AbortController();
 
   /** @param file of the build, beside the page. @param onDeath told once, when the worker ends without being asked. */
   constructor(file: string, onDeath: (error: WorkerDiedError) => void) {
-    this.#worker = new Worker(new URL(file, document.baseURI), { type: 'module' });
+    const name = `${file} ${crypto.randomUUID()}`;
+    const died = (why: string) => {
+      if (this.#dead) return;
+      const error = new WorkerDiedError(`the worker ended${why}`);
+      this.#end(error);
+      onDeath(error);
+    };
+    this.#worker = new Worker(new URL(file, document.baseURI), { type: 'module', name });
     this.#worker.addEventListener('message', ({ data }: MessageEvent<Reply>) => {
+      if ('lives' in data) {
+        navigator.locks
+          .request(name, { signal: this.#waiting.signal }, () => {})
+          .then(
+            () => died(' without a word: the system or the browser stopped it, perhaps for want of memory'),
+            () => {}, // this side ended it
+          );
+        return;
+      }
       if ('event' in data) {
         for (const listen of this.#listeners.get(data.event) ?? []) listen(data.detail as never);
         return;
@@ -82,10 +114,7 @@ export class Remote<A extends Api, E extends Events> {
     });
     this.#worker.addEventListener('error', (event) => {
       event.preventDefault();
-      const error = new WorkerDiedError(`the worker ended: ${event.message || `${file} cannot be loaded`}`);
-      if (this.#dead) return;
-      this.#end(error);
-      onDeath(error);
+      died(`: ${event.message || `${file} cannot be loaded`}`);
     });
   }
 
@@ -111,6 +140,7 @@ export class Remote<A extends Api, E extends Events> {
   #end(error: WorkerDiedError): void {
     this.#dead = error;
     this.#worker.terminate();
+    this.#waiting.abort();
     for (const { reject } of this.#open.values()) reject(error);
     this.#open.clear();
   }

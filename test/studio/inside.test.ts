@@ -334,7 +334,7 @@ test('an address with nonsense in it says so, and the rest of it counts', async 
   await other.close();
 });
 
-test('a worker that cannot be had is told, and is started again', async () => {
+test('a worker that cannot be had, or ends without an event, is told, and is started again', async () => {
   const other = await studio.browser.newPage();
   other.setDefaultTimeout(240_000);
   await other.route('**/inside-worker.js', (route) => route.abort());
@@ -343,6 +343,15 @@ test('a worker that cannot be had is told, and is started again', async () => {
   await other.unroute('**/inside-worker.js');
   await other.getByRole('button', { name: 'Start it again' }).click();
   await other.getByText('output of the kernel').waitFor();
+  is(await other.locator('#notices .notice').count(), 0);
+  await other
+    .workers()
+    .find((one) => one.url().endsWith('inside-worker.js'))!
+    .evaluate(() => close());
+  await other.getByRole('slider').first().press('ArrowRight');
+  await other.getByText('the worker ended without a word').waitFor();
+  await other.getByRole('button', { name: 'Start it again' }).click();
+  await other.locator('#panel-inside-convolution[aria-busy=false]').waitFor();
   is(await other.locator('#notices .notice').count(), 0);
   await other.close();
 });

@@ -1,4 +1,7 @@
 // The section "Measure": the table of kernels on this adapter, one kernel, and edited WGSL that is wrong in every way.
+import { getIndentation } from '@codemirror/language';
+import { EditorState } from '@codemirror/state';
+import { highlightTree, tagHighlighter, tags } from '@lezer/highlight';
 import type { Page } from 'playwright-core';
 import { checkLaunches } from '../../src/cli/kernel-launches.ts';
 import { kernelList } from '../../src/cli/kernel-list.ts';
@@ -7,6 +10,7 @@ import type { DispatchTime } from '../../src/gpu/profile.ts';
 import { findClock, quantumOf, type Timed, time } from '../../src/studio/measure/clock.ts';
 import { changedLines } from '../../src/studio/measure/editor.ts';
 import { countLoops } from '../../src/studio/measure/guard.ts';
+import { wgsl } from '../../src/studio/measure/wgsl-language.ts';
 import { testGpu } from '../device.ts';
 import { equal, is, match, ok, suite } from '../suite.ts';
 import { openStudio, type Studio, screenshot } from './studio.ts';
@@ -107,6 +111,34 @@ test('changed lines', () => {
   is(changedLines(text, 'a\nb\nnew\nnewer\nc\nd'), 2);
   is(changedLines(text, 'a\nd'), 2);
   is(changedLines(text, ''), 4);
+});
+
+test('WGSL has its colours: comments that nest, numbers of every form, types, keywords', () => {
+  const text =
+    '@compute fn f(a: vec3f, ifs: f32) /* a /* b\n */ c */ {\n let x = 0x1.8p-3f + .5e+1h - 3i; // if\n}';
+  const kinds = ['comment', 'number', 'typeName', 'keyword', 'attributeName'] as const;
+  const seen: Record<string, string[]> = {};
+  highlightTree(
+    wgsl.parser.parse(text),
+    tagHighlighter(kinds.map((kind) => ({ tag: tags[kind], class: kind }))),
+    (from, to, kind) => {
+      seen[kind] = [...(seen[kind] ?? []), text.slice(from, to)];
+    },
+  );
+  equal(seen, {
+    attributeName: ['@compute'],
+    keyword: ['fn', 'let'],
+    typeName: ['vec3f', 'f32'],
+    comment: ['/* a /* b', ' */ c */', '// if'],
+    number: ['0x1.8p-3f', '.5e+1h', '3i'],
+  });
+});
+
+test('a new line of WGSL is indented by the brackets around it', () => {
+  const doc = 'fn f() {\nif (a) {\n\n}\n}';
+  const state = EditorState.create({ doc, extensions: wgsl });
+  const indents = [2, 3, 4, 5].map((line) => getIndentation(state, state.doc.line(line).from));
+  equal(indents, [2, 4, 2, 0]);
 });
 
 const names = () => page.locator('.kernels tbody tr:visible th').allInnerTexts();

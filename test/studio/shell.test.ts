@@ -53,12 +53,12 @@ test('every answer carries the policy that allows nothing but the page itself', 
   is(headers.get('access-control-allow-origin'), null);
 });
 
-test('all code of the page is at most 400 KiB compressed', async () => {
+test('all code of the page is at most 400 kB compressed', async () => {
   const sizes: Record<string, number> = {};
   for (const name of readdirSync(studio.folder))
     sizes[name] = gzipSync(readFileSync(join(studio.folder, name))).length;
   const total = Object.values(sizes).reduce((sum, size) => sum + size, 0);
-  ok(total <= 400 * 1024, `${total} bytes: ${JSON.stringify(sizes)}`);
+  ok(total <= 400_000, `${total} bytes: ${JSON.stringify(sizes)}`);
 });
 
 test('tabs work by keyboard and are in the address', async () => {

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
-import { is, match, not, ok, suite } from '../suite.ts';
+import { equal, is, match, not, ok, suite } from '../suite.ts';
 import { openStudio, type Studio, screenshot } from './studio.ts';
 
 const test = suite('studio: train', { timeoutMs: 600_000 });
@@ -19,6 +19,20 @@ const NAMES = [
   'Steps',
   'Further settings, one a line',
 ];
+
+/** What the tests put into the page. */
+interface Broken {
+  killWorker(): void;
+  storageIsFull: boolean;
+  /** Hides the page from its reader, or shows it. */
+  hide(hidden: boolean): void;
+  /** Who waits for a frame of the hidden page. */
+  waiting: FrameRequestCallback[];
+  /** Pictures put onto a canvas. */
+  drawn: number;
+  /** The steps of which workers told. */
+  told: { step: number; terms: Record<string, number> }[];
+}
 
 let studio: Studio;
 let page: Page;
@@ -74,11 +88,14 @@ test.before(async () => {
   page = await studio.open();
   // Ways to break things, from the next load on.
   await page.addInitScript(() => {
-    const own = window as unknown as { killWorker(): void; storageIsFull: boolean };
+    const own = window as unknown as Broken;
     const Real = window.Worker;
     window.Worker = class extends Real {
       constructor(...args: ConstructorParameters<typeof Worker>) {
         super(...args);
+        this.addEventListener('message', ({ data }) => {
+          if (data.event === 'step') own.told.push(data.detail);
+        });
         own.killWorker = () => {
           this.terminate();
           this.dispatchEvent(new ErrorEvent('error', { message: 'out of memory' }));
@@ -90,6 +107,31 @@ test.before(async () => {
     FileSystemFileHandle.prototype.createWritable = function (...args) {
       if (own.storageIsFull) return Promise.reject(new DOMException('no room', 'QuotaExceededError'));
       return createWritable.apply(this, args);
+    };
+    // The headless browser shows every page. A hidden one has no frames: who asks for one waits until it is seen again.
+    own.told = [];
+    own.waiting = [];
+    own.drawn = 0;
+    const frame = window.requestAnimationFrame.bind(window);
+    window.requestAnimationFrame = (draw) => (document.hidden ? own.waiting.push(draw) : frame(draw));
+    // Long waits of a hidden page are short, so that what should not come of them is not waited for.
+    const after = window.setTimeout.bind(window);
+    Object.assign(window, {
+      setTimeout: (act: () => void, ms?: number) => after(act, document.hidden ? Math.min(ms ?? 0, 300) : ms),
+    });
+    const { putImageData } = CanvasRenderingContext2D.prototype;
+    CanvasRenderingContext2D.prototype.putImageData = function (...args: unknown[]) {
+      own.drawn += 1;
+      return putImageData.apply(this, args as Parameters<typeof putImageData>);
+    };
+    own.hide = (hidden) => {
+      Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+      Object.defineProperty(document, 'visibilityState', {
+        value: hidden ? 'hidden' : 'visible',
+        configurable: true,
+      });
+      document.dispatchEvent(new Event('visibilitychange'));
+      if (!hidden) for (const draw of own.waiting.splice(0)) frame(draw);
     };
   });
 });
@@ -135,6 +177,56 @@ test('it trains twenty steps, pauses, makes one step, and goes on', async () => 
   await press('Pause');
   ok((await paused()) >= first + 3);
   firstLoss = /^loss: ([\d.]+) at step 1,/.exec((await lossChart().getAttribute('aria-label'))!)![1];
+});
+
+test('hidden, it trains on and draws nothing; seen again, it says so, and its curves are whole', async () => {
+  const hide = (hidden: boolean) =>
+    page.evaluate((value) => (window as unknown as Broken).hide(value), hidden);
+  const look = () =>
+    page.evaluate(() => {
+      const { waiting, drawn, told } = window as unknown as Broken;
+      return {
+        waiting: waiting.length,
+        drawn,
+        told,
+        text: document.querySelector('.run-column')!.textContent,
+      };
+    });
+  await press('Go on');
+  await reached((await stepNow()) + 1);
+  await hide(true);
+  // Pictures that were asked for before come yet.
+  await page.getByRole('button', { name: 'Draw now' }).waitFor();
+  const before = await look();
+  await page.waitForFunction(
+    (steps) => (window as unknown as Broken).told.length >= steps,
+    before.told.length + 20,
+    { polling: 200 },
+  );
+  const after = await look();
+  const [first, last] = [before.told.length, after.told.length];
+  is(after.drawn, before.drawn, 'pictures drawn while hidden');
+  is(after.text, before.text);
+  // The curves and the numbers.
+  is(after.waiting, 2);
+  await hide(false);
+  await page.getByText(/^While this page was hidden, training made \d\d+ steps\.$/).waitFor();
+  await page.waitForFunction((drawn) => (window as unknown as Broken).drawn > drawn, after.drawn);
+  await press('Pause');
+  const end = await paused();
+  const { told } = await look();
+  is(told.at(-1)!.step, end);
+  const area = lossChart().locator('.u-over');
+  const { width, height } = (await area.boundingBox())!;
+  for (const step of [first + 1, Math.round((first + last) / 2), last - 1]) {
+    const x = ((step - 1) / (end - 1)) * width;
+    await area.hover({ position: { x: Math.min(Math.max(x, 1), width - 1), y: height / 2 } });
+    const [, value, at] = /^([\d.]+) at step (\d+)$/.exec(
+      (await page.locator('.curve', { has: lossChart() }).locator('output').textContent())!,
+    )!;
+    ok(Math.abs(Number(at) - step) <= 1, `step ${at} where step ${step} belongs`);
+    is(value, told.find((one) => one.step === Number(at))!.terms.loss.toPrecision(4));
+  }
 });
 
 test('at rest it shows pictures and scores, whose pixels and classes have names', async () => {
@@ -230,7 +322,7 @@ test('a checkpoint file goes on where it was', async () => {
   await status()
     .filter({ hasText: /Paused after step \d{2,} of/ })
     .waitFor();
-  const step = await stepNow();
+  const step = await paused();
   ok(step > 20);
   match((await lossChart().getAttribute('aria-label'))!, `loss: ${firstLoss} at step 1,`);
   await press('One step');
@@ -268,6 +360,59 @@ test('after the loss of its worker a run goes on from its newest copy', async ()
   await reached(from + 2);
   is(await page.locator('.notice.error').count(), 0);
   match((await lossChart().getAttribute('aria-label'))!, `loss: ${firstLoss} at step 1,`);
+});
+
+test('a worker that ends without an event is missed all the same, while it trains and while it builds', async () => {
+  const trains = status().filter({ hasText: /^Training: / });
+  await trains.waitFor();
+  await page
+    .workers()
+    .find((one) => one.url().endsWith('train-worker.js'))!
+    .evaluate(() => close());
+  const told = page.locator('.notice.error', { hasText: 'the worker ended without a word' });
+  const goOn = page.getByRole('button', { name: /^Go on from step \d+$/ });
+  await goOn.waitFor();
+  is(await told.count(), 1);
+  match((await status().textContent())!, /^The run ended after step \d+\.$/);
+  ok(await lossChart().isVisible());
+  const next = page.waitForEvent('worker');
+  await goOn.click();
+  await (await next).evaluate(() => close());
+  await told.nth(1).waitFor();
+  await goOn.click();
+  await trains.waitFor();
+  match((await lossChart().getAttribute('aria-label'))!, `loss: ${firstLoss} at step 1,`);
+});
+
+test('a recipe across domains runs on built-in data by one choice, and the address repeats it', async () => {
+  const hash = '#recipe=three-ways&preset=tiny&labels=4&seed=3&steps=2&set=pixels%3D4096&set=depth.steps%3D1';
+  await page.goto(studio.url + hash);
+  await page.reload();
+  await page.getByLabel('Recipe').selectOption('three-ways-da');
+  is(await page.getByLabel('Data').inputValue(), 'street:night');
+  await page.getByText('Source: street:clean. Target: the data below.').waitFor();
+  const run = async () => {
+    await press('Start');
+    await status().filter({ hasText: 'Done: 3 steps.' }).waitFor();
+    await page.getByText('mIoU').first().waitFor();
+    return page
+      .locator('.curve [role=img]')
+      .evaluateAll((all) => all.map((one) => one.getAttribute('aria-label')));
+  };
+  const curves = await run();
+  ok(
+    curves.some((curve) => /^sourceLoss|^source/.test(curve!)),
+    curves.join('\n'),
+  );
+  match((await page.locator('.about').textContent())!, /labelled images of/);
+  await page.reload();
+  equal(await run(), curves);
+  const command = (await page.locator('.command code').textContent())!;
+  for (const part of ['train three-ways-da', '--data street:night', '--set source=street:clean'])
+    match(command, part);
+  await page.getByLabel('Recipe').selectOption('supervised');
+  is(await page.getByLabel('Data').inputValue(), 'street');
+  not.match(await page.getByLabel('Further settings').inputValue(), 'source');
 });
 
 test('nothing was thrown and no rule of the policy broken', () => {

@@ -9,14 +9,15 @@ import {
   keymap,
   lineNumbers,
 } from '@codemirror/view';
-import { wgsl } from '@iizukak/codemirror-lang-wgsl';
+
 import { tags } from '@lezer/highlight';
 import type { Message } from './protocol.ts';
+import { wgsl } from './wgsl-language.ts';
 
 const colours = HighlightStyle.define([
   { tag: tags.keyword, color: 'var(--c3)' },
   { tag: tags.typeName, color: 'var(--c6)' },
-  { tag: [tags.number, tags.string], color: 'var(--c1)' },
+  { tag: [tags.number], color: 'var(--c1)' },
   { tag: tags.attributeName, color: 'var(--c4)' },
   { tag: tags.comment, color: 'var(--quiet)', fontStyle: 'italic' },
 ]);
@@ -76,7 +77,7 @@ export class Editor {
       history(),
       highlightActiveLine(),
       highlightActiveLineGutter(),
-      wgsl(),
+      wgsl,
       syntaxHighlighting(colours),
       looks,
       // Tab is not taken: it leaves the editor, as it leaves every control.

@@ -5,7 +5,7 @@ import { streetVariants } from '../../data/street/index.ts';
 import { type PresetName, presets } from '../../train/config.ts';
 import { button, choice, field, h } from '../dom.ts';
 import { chosenFolder, readerOf } from './folders.ts';
-import { shortLook, wholeRun } from './link.ts';
+import { shortLook, sourceOf, wholeRun, withDomains } from './link.ts';
 import type { ChosenFolder, RunRequest } from './protocol.ts';
 import { settingsList } from './settings.ts';
 
@@ -48,7 +48,7 @@ export class RunForm {
   constructor(onChange: () => void) {
     this.#onChange = onChange;
     const changed = () => this.#changed();
-    this.#recipe = choice(Object.keys(recipes), '', changed);
+    this.#recipe = choice(Object.keys(recipes), '', () => this.#change(withDomains));
     this.#preset = choice(Object.keys(presets), '', changed);
     this.#reader = choice(Object.keys(READERS), 'folder', (reader) => {
       this.#spec = `${reader}:${parseSpec(this.#spec).rest}`;
@@ -188,7 +188,9 @@ export class RunForm {
   #putNotes(): void {
     const recipe = recipes[this.#recipe.value];
     const preset = this.#preset.value as PresetName;
-    this.#summary.textContent = recipe.summary;
+    const source = sourceOf(this.request);
+    this.#summary.textContent =
+      source === null ? recipe.summary : `${recipe.summary}. Source: ${source}. Target: the data below.`;
     this.#presetNote.textContent = `${preset}: ${PRESET_NOTES[preset]}.`;
     this.#steps.placeholder = String(presets[preset][recipe.main].steps);
     this.#putData();

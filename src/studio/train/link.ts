@@ -21,6 +21,27 @@ export const wholeRun = (request: RunRequest): RunRequest => ({
   set: request.set.filter((line) => !/^\s*(depth|segmentation|selection)\.steps\s*=/.test(line)),
 });
 
+const SOURCE = /^\s*source\s*=/;
+
+/** A recipe across domains gets those that are built in where the request names none; another recipe has one domain. */
+export function withDomains(request: RunRequest): RunRequest {
+  const across = request.recipe === 'three-ways-da';
+  if (across === request.set.some((line) => SOURCE.test(line))) return request;
+  const [from, to] = across ? ['street', 'street:night'] : ['street:night', 'street'];
+  return {
+    ...request,
+    data: request.data === from ? to : request.data,
+    set: across ? [...request.set, 'source=street:clean'] : request.set.filter((line) => !SOURCE.test(line)),
+  };
+}
+
+/** The labelled source domain of a request, as it is written there. */
+export const sourceOf = ({ set }: RunRequest): string | null =>
+  set
+    .find((line) => SOURCE.test(line))
+    ?.replace(SOURCE, '')
+    .trim() ?? null;
+
 /** What a visitor finds. */
 export const firstRequest: RunRequest = shortLook({
   recipe: 'three-ways',

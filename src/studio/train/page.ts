@@ -205,7 +205,7 @@ class TrainPage implements Section {
     clearTimeout(this.#lookTimer);
     const { stage, step, preparing } = this.#session;
     if (preparing || this.#looking || step === 0) return;
-    if (stage === 'running' && this.#seconds !== '') {
+    if (stage === 'running' && this.#seconds !== '' && !document.hidden) {
       const rest = Math.max(1000 * Number(this.#seconds), MOST_SHARE * this.#pictureMs);
       this.#lookTimer = setTimeout(() => void this.#picture(), rest);
     } else if ((stage === 'paused' || stage === 'done') && this.#seen.scores !== step) {
@@ -321,20 +321,27 @@ class TrainPage implements Section {
     if (!found) return;
     const { step, file } = found;
     const when = new Date(file.lastModified).toLocaleString();
-    this.#takeAwayOffer = notice(
-      'warning',
-      `this browser keeps a run of ${when}, step ${step}. Another run will take its place.`,
-      {
-        [`Go on from step ${step}`]: async () =>
-          void this.#load({ bytes: new Uint8Array(await file.arrayBuffer()), step, name: file.name }),
-      },
-    );
+    const offer = () => {
+      this.#takeAwayOffer = notice(
+        'warning',
+        `this browser keeps a run of ${when}, step ${step}. Another run will take its place.`,
+        {
+          [`Go on from step ${step}`]: async () => {
+            const bytes = new Uint8Array(await file.arrayBuffer());
+            if (!(await this.#load({ bytes, step, name: file.name }))) offer();
+          },
+        },
+      );
+    };
+    offer();
   }
 
   #lost(why: string): void {
     const { copy } = this.#session;
-    const start = async () => {
-      if (await this.#build()) this.#session.go(null);
+    /** What fails leaves the offers where they were. */
+    const next = async (made: Promise<boolean>) => {
+      if (await made) this.#session.go(null);
+      else tell();
     };
     const tell = () => {
       this.#takeAwayLoss = notice(
@@ -343,15 +350,13 @@ class TrainPage implements Section {
           (copy ? `There is a copy of step ${copy.step}.` : 'There was no copy of it yet.'),
         {
           ...(copy && {
-            [`Go on from step ${copy.step}`]: async () => {
-              if (await this.#load(copy)) this.#session.go(null);
-            },
+            [`Go on from step ${copy.step}`]: () => void next(this.#load(copy)),
             [`Download step ${copy.step}`]: () => {
               download(copy.name, copy.bytes, 'application/zip');
               tell();
             },
           }),
-          'Start again': () => void start(),
+          'Start again': () => void next(this.#build()),
         },
       );
     };
@@ -364,10 +369,12 @@ class TrainPage implements Section {
     document.addEventListener('visibilitychange', () => {
       const { stage, step } = this.#session;
       if (document.hidden) before = stage === 'running' ? step : null;
-      else if (before !== null && step > before) {
-        this.#hint = `Trained on while hidden: ${step - before} steps.`;
-        this.#put();
+      else if (before !== null) {
+        const made = step - before;
+        // Browsers may put a hidden page to sleep, and its workers with it.
+        this.#hint = `While this page was hidden, training made ${made === 0 ? 'no step' : made === 1 ? '1 step' : `${made} steps`}.`;
       }
+      this.#put();
     });
   }
 }

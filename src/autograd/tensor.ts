@@ -39,6 +39,10 @@ export class Tensor {
   #disposed = false;
 
   constructor(device: Device, shape: Shape, dtype: Element, shared?: Shared) {
+    for (const d of shape) {
+      if (!Number.isInteger(d) || d < 0)
+        throw new ShapeError(`shape ${shapeText(shape)}: sizes are whole numbers, 0 or more`);
+    }
     this.device = device;
     this.shape = [...shape];
     this.dtype = dtype;

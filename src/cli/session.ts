@@ -238,6 +238,7 @@ async function trainAndScore(
     });
     run.report(
       reportOf({
+        dir: run.dir,
         recipe,
         config,
         command,

@@ -67,6 +67,50 @@ test('train, resume, eval and predict on a pack', async () => {
       written.data.every((v) => v <= 1),
       'label ids of the two classes',
     );
+
+    const photos = join(data.root, 'photos');
+    mkdirSync(photos);
+    const photo = readFileSync(join(data.root, 'image', 'a.png'));
+    for (const name of ['1.png', '3.png', '3.PNG']) writeFileSync(join(photos, name), photo);
+    writeFileSync(join(photos, '2.png'), photo.subarray(0, 40));
+    const some = join(data.root, 'some');
+    const input = ['predict', '--run', out, '--input', photos];
+    const mixed = await warpmix([...input, '--out', some, '--json']);
+    is(mixed.code, 4, 'a picture that cannot be read');
+    ok(/skipped: .*2\.png/.test(mixed.stderr) && /1 of 4 images/.test(mixed.stderr), mixed.stderr);
+    equal(
+      mixed.stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).written.length),
+      [2, 2, 2],
+      'the others are there, each under a name of its own',
+    );
+    is(readdirSync(some).length, 6);
+    const onto = await warpmix([...input, '--out', join(photos, '1.png')]);
+    is(onto.code, 4);
+    ok(onto.stderr.includes('1.png: is a file; name a folder with --out'), onto.stderr);
+    const made = await warpmix(['data', 'make', 'street', '--out', join(photos, '1.png')]);
+    is(made.code, 4);
+    ok(made.stderr.includes('1.png: is a file; name a folder with --out'), made.stderr);
+
+    const second = join(data.root, 'run 2');
+    const beside = await warpmix([
+      ...command.slice(0, 4),
+      '--out',
+      second,
+      ...SMALL,
+      '--steps',
+      '1',
+      '--compare',
+      out,
+    ]);
+    is(beside.code, 0, beside.stderr);
+    const page = readFileSync(join(second, 'report.html'), 'utf8');
+    ok(page.includes(`(${second})`) && page.includes(`(${out})`), 'which row is which run');
+    ok(page.includes('All scored on the same evaluation images.'));
+    const { command: again2 } = JSON.parse(readFileSync(join(second, 'summary.json'), 'utf8'));
+    ok(again2.includes(` --out '${second}' `), again2);
   } finally {
     data.remove();
   }

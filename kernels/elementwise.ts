@@ -57,7 +57,7 @@ export const unaryKernels = {
   affine: unary('affine', 'y = a x + b', 'x * p.a + T(p.b)', (x, a, b) => a * x + b, 2),
   abs: unary('abs', 'y = |x|', 'abs(x)', Math.abs),
   exp: unary('exp', 'y = e^x', 'exp(x)', Math.exp, 8),
-  log: unary('log', 'y = ln x', 'log(x)', Math.log, 8),
+  log: unary('log', 'y = ln x', 'logExact(x)', Math.log, 8),
   sqrt: unary('sqrt', 'y = x^(1/2)', 'sqrt(x)', Math.sqrt, 4),
   rsqrt: unary('rsqrt', 'y = x^(-1/2)', 'inverseSqrt(x)', (x) => 1 / Math.sqrt(x), 4),
   reciprocal: unary('reciprocal', 'y = 1 / x', 'T(1.0) / x', (x) => 1 / x, 4),
@@ -235,7 +235,13 @@ export const binaryKernels = {
   greaterEqual: binary('greaterEqual', 'y = [a >= b]', 'select(T(0.0), T(1.0), a >= b)', (a, b) =>
     a >= b ? 1 : 0,
   ),
-  reluGrad: slope('reluGrad', 'y = a [b > 0]', 'select(T(0.0), a, b > T(0.0))', (a, b) => (b > 0 ? a : 0), 1),
+  reluGrad: binary(
+    'reluGrad',
+    'y = a [b > 0]',
+    'select(T(0.0), a, b > T(0.0))',
+    (a, b) => (b > 0 ? a : 0),
+    1,
+  ),
   eluGrad: slope(
     'eluGrad',
     'y = a (b > 0 ? 1 : b + 1), b = elu(x)',

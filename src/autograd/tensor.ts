@@ -47,6 +47,10 @@ export class Tensor {
     shared?: Shared,
     parts: readonly Tensor[] | null = null,
   ) {
+    for (const d of shape) {
+      if (!Number.isInteger(d) || d < 0)
+        throw new ShapeError(`shape ${shapeText(shape)}: sizes are whole numbers, 0 or more`);
+    }
     this.device = device;
     this.parts = parts;
     this.shape = [...shape];

@@ -1,6 +1,6 @@
 // Working through an experiment: its runs one after the other in one process, which compiles and renders once, and results.json.
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type Experiment,
@@ -14,7 +14,7 @@ import {
 import { DataError } from '../data/types.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { type Config, configDifferences, type PresetName, resolveConfig } from '../train/config.ts';
-import { writeWhole } from '../train/durable.ts';
+import { makeFolder, writeWhole } from '../train/durable.ts';
 import { readConfig } from '../train/run-folder.ts';
 import { note } from './output.ts';
 import { recipeNamed } from './recipes.ts';
@@ -130,7 +130,7 @@ export async function performRuns(
   for (const [i, run] of runs.entries()) {
     note(`run ${i + 1} of ${runs.length}: ${run.name}`);
     results[run.name] = await perform(gpu, run, preset, out);
-    mkdirSync(out, { recursive: true });
+    makeFolder(out);
     const text = JSON.stringify({ experiment: name, preset, runs: results }, null, 2);
     writeWhole(resultsPath(place), `${text}\n`);
     writeWhole(tablesPath(place), tablesMarkdown(grid, results));

@@ -258,9 +258,14 @@ export const adapters: Record<string, Adapter> = {
     const x = inputs.get('x');
     const mode = params.word('mode', ['nearest', 'bilinear'], 'nearest');
     const [, h, w] = x.shape;
-    const size = params.has('size')
-      ? params.pair('size')
-      : params.twoNumbers('scale').map((factor, i) => Math.floor([h, w][i] * factor));
+    const scaled = () =>
+      params.twoNumbers('scale').map((factor, i) => {
+        // PyTorch then steps by 1 / factor, not by the ratio of the sizes.
+        if (!Number.isInteger([h, w][i] * factor))
+          throw new Unsupported(`${[h, w][i]} pixels times ${factor}`);
+        return [h, w][i] * factor;
+      });
+    const size = params.has('size') ? params.pair('size') : scaled();
     if (mode === 'nearest') return resizeNearest(x, [size[0], size[1]]);
     return resizeBilinear(x, [size[0], size[1]], { alignCorners: params.flag('align_corners', false) });
   }),

@@ -97,7 +97,14 @@ async function run(argv: readonly string[]): Promise<number> {
   }
   const args = { ...(command.args as ArgsDef), ...everywhere };
   checkArguments(path.join(' '), args, rest);
-  const { result } = await runCommand({ ...command, args } as CommandDef, { rawArgs: rest });
+  const { result } = await runCommand({ ...command, args } as CommandDef, { rawArgs: rest }).catch(
+    (error) => {
+      // citty's errors are about the command line, coloured, and without a next step.
+      if (error.name !== 'CLIError') throw error;
+      const where = path.join(' ');
+      throw new UsageError(`${where}: ${stripVTControlCharacters(error.message)}; see '${where} --help'`);
+    },
+  );
   return typeof result === 'number' ? result : 0;
 }
 
@@ -107,11 +114,9 @@ function report(error: unknown): number {
     note(`${errColors.red('error')}: thrown value ${String(error)}`);
     return 1;
   }
-  // citty's errors are about the command line, and coloured.
-  const usage = error instanceof UsageError || error.name === 'CLIError';
   note(`${errColors.red('error')}: ${stripVTControlCharacters(error.message) || error.name}`);
   if (process.argv.includes('--stack')) note(error.stack ?? '');
-  if (usage) return 2;
+  if (error instanceof UsageError) return 2;
   if (error instanceof DataError) return 4;
   const { exitCode } = error as { exitCode?: unknown };
   return typeof exitCode === 'number' ? exitCode : 1;

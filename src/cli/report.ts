@@ -11,6 +11,10 @@ import type { RunVariants } from './variants.ts';
 
 /** Another run, as its folder tells of it. */
 export interface Finished {
+  /** Its folder. */
+  dir: string;
+  /** What it was scored on. */
+  data: string;
   recipe: string;
   labels: number | null;
   metrics: Record<string, number | null>;
@@ -26,6 +30,8 @@ export function readFinished(dir: string): Finished {
     throw new DataError(`--compare ${dir}: holds no finished run (no summary.json that can be read)`);
   }
   return {
+    dir,
+    data: String(config?.data),
     recipe: summary.recipe,
     labels: (config?.labels ?? null) as number | null,
     metrics: summary.metrics,
@@ -33,6 +39,8 @@ export function readFinished(dir: string): Finished {
 }
 
 export interface Reported {
+  /** Its folder. */
+  dir: string;
   recipe: string;
   config: Config;
   command: string;
@@ -108,10 +116,12 @@ function comparisonOf(runs: readonly Finished[]): ReportData['comparison'] {
   const columns = COMPARED.filter(({ key }) => runs.some(({ metrics }) => typeof metrics[key] === 'number'));
   return {
     title: 'Beside other runs',
-    about: 'All scored on the same evaluation images.',
+    about: runs.every(({ data }) => data === runs[0].data)
+      ? 'All scored on the same evaluation images.'
+      : 'Scored on different data, each on its own: which run is better does not follow from these numbers.',
     columns,
-    rows: runs.map(({ recipe, labels, metrics }, i) => ({
-      name: labels === null ? recipe : `${recipe}, ${labels} labels`,
+    rows: runs.map(({ dir, recipe, labels, metrics }, i) => ({
+      name: `${labels === null ? recipe : `${recipe}, ${labels} labels`} (${dir})`,
       ours: i === 0,
       values: columns.map(({ key }) => metrics[key] ?? null),
     })),
@@ -134,7 +144,8 @@ const variantsText = ({ pinned, measured }: RunVariants): string =>
 
 /** The report of a finished run, as one HTML page. */
 export function reportOf(run: Reported): string {
-  const { recipe, config, command, gpu, plan, result, outcome, galleries, seconds, compare, variants } = run;
+  const { dir, recipe, config, command, gpu, plan, result, outcome, galleries, seconds } = run;
+  const { compare, variants } = run;
   const { vendor, architecture, description, software } = gpu.adapter;
   const rows = depthRows(outcome);
   const data: ReportData = {
@@ -163,7 +174,10 @@ export function reportOf(run: Reported): string {
     classes: plan.classes,
     segmentation: outcome.segmentation,
     depth: rows.length > 0 ? { rows } : undefined,
-    comparison: comparisonOf([{ recipe, labels: config.labels, metrics: outcome.metrics }, ...compare]),
+    comparison: comparisonOf([
+      { dir, recipe, data: config.data, labels: config.labels, metrics: outcome.metrics },
+      ...compare,
+    ]),
     pictures: galleries.map(({ title, panels }) => ({ title, figures: panels })),
     performance: {
       imagesPerSecond: result.curves.at(-1)?.imagesPerSecond,

@@ -1,8 +1,8 @@
 // `train --resume FILE`: a run that the studio saved as a file goes on in a folder.
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DataError } from '../data/types.ts';
-import { appearWhole, syncFolder, writeSynced } from '../train/durable.ts';
+import { appearWhole, makeFolder, syncFolder, writeSynced } from '../train/durable.ts';
 import { runFiles, unpackRun } from '../train/run-archive.ts';
 
 /** A file that holds a run, all of it checked. */
@@ -37,7 +37,7 @@ export async function readResumeFile(file: string, dir: string): Promise<ResumeF
       appearWhole(dir, (temporary) => {
         for (const [path, content] of runFiles(bytes, file)) {
           const folder = dirname(join(temporary, path));
-          mkdirSync(folder, { recursive: true });
+          makeFolder(folder);
           writeSynced(join(temporary, path), content);
           syncFolder(folder);
         }

@@ -19,11 +19,16 @@ import type { RunVariants } from './variants.ts';
 export const duration = (seconds: number): string =>
   seconds < 90 ? `${Math.round(seconds)} s` : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
 
-const stepLine = ({ phase, step, of, terms, imagesPerSecond, stepsPerSecond, eta }: StepReport): string => {
+/** @param starts a phase begins here: its step has compiled the kernels, and tells nothing of those to come. */
+const stepLine = (report: StepReport, starts: boolean): string => {
+  const { phase, step, of, terms, imagesPerSecond, stepsPerSecond, eta } = report;
   const shown = Object.entries(terms)
     .map(([name, value]) => `${name} ${value.toPrecision(4)}`)
     .join('  ');
-  return `${phase} ${step}/${of}  ${shown}  ${stepsPerSecond.toFixed(2)} it/s  ${imagesPerSecond.toFixed(1)} images/s  ETA ${duration(eta)}`;
+  const pace = starts
+    ? `first step ${(1 / stepsPerSecond).toFixed(1)} s, with its kernels compiled`
+    : `${stepsPerSecond.toFixed(2)} it/s  ${imagesPerSecond.toFixed(1)} images/s  ETA ${duration(eta)}`;
+  return `${phase} ${step}/${of}  ${shown}  ${pace}`;
 };
 
 const slug = (text: string) => text.replace(/[^a-zA-Z0-9]+/g, '-').toLowerCase();
@@ -204,15 +209,15 @@ async function trainAndScore(
     onStep: (report) => {
       done.steps = report.step;
       if (json) printJson({ event: 'step', ...report });
-      const line = stepLine(report);
+      const starts = report.phase !== reported;
+      reported = report.phase;
+      const line = stepLine(report, starts);
       progress(line);
       const now = performance.now();
       // Without a terminal: a line every ten seconds, at the start of each phase and at the end.
-      const ends = report.phase !== reported || report.step === report.of;
-      if (!process.stderr.isTTY && (ends || now - spoken > 10_000)) {
+      if (!process.stderr.isTTY && (starts || report.step === report.of || now - spoken > 10_000)) {
         note(line);
         spoken = now;
-        reported = report.phase;
       }
     },
   }).finally(() => onInterrupt(null));
@@ -238,6 +243,7 @@ async function trainAndScore(
     });
     run.report(
       reportOf({
+        dir: run.dir,
         recipe,
         config,
         command,

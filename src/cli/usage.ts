@@ -12,6 +12,10 @@ export const didYouMean = (name: string, known: readonly string[], prefix = ''):
   return near ? ` (did you mean ${prefix}${near}?)` : '';
 };
 
+/** An argument as a shell reads it back. */
+export const shellWord = (arg: string): string =>
+  /^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", "'\\''")}'`;
+
 const isValue = (text: string | undefined): boolean =>
   text !== undefined && (!text.startsWith('-') || /^-[\d.]/.test(text));
 

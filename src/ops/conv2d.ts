@@ -3,11 +3,9 @@ import { reduceSum } from '../../kernels/reduce.ts';
 import { noGrad, record } from '../autograd/tape.ts';
 import { empty, launch, ShapeError, shapeText, type Tensor } from '../autograd/tensor.ts';
 import { add } from './elementwise.ts';
+import { type Pair, pairOf } from './image.ts';
 import { permute } from './movement.ts';
 import { fold, sum } from './sum.ts';
-
-/** One number for both axes, or [vertical, horizontal]. */
-type Pair = number | readonly [number, number];
 
 export interface Conv2dOptions {
   stride?: Pair;
@@ -17,8 +15,21 @@ export interface Conv2dOptions {
   groups?: number;
 }
 
-const pair = (value: Pair | undefined, otherwise: number): readonly [number, number] =>
-  value === undefined ? [otherwise, otherwise] : typeof value === 'number' ? [value, value] : value;
+/** The options with their defaults, whole numbers all. */
+function numbers(op: string, options: Conv2dOptions) {
+  const { stride = 1, padding = 0, dilation = 1, groups = 1 } = options;
+  if (!Number.isInteger(groups) || groups < 1)
+    throw new ShapeError(`${op}: groups must be a whole number from 1 on, got ${groups}`);
+  const [sy, sx] = pairOf(op, 'stride', stride, 1);
+  const [py, px] = pairOf(op, 'padding', padding, 0);
+  const [dy, dx] = pairOf(op, 'dilation', dilation, 1);
+  return { sy, sx, py, px, dy, dx, groups };
+}
+
+function checkBias(op: string, bias: Tensor | null, k: number): void {
+  if (bias && shapeText(bias.shape) !== `[${k}]`)
+    throw new ShapeError(`${op}: bias ${shapeText(bias.shape)} for ${k} output channels`);
+}
 
 /** Kernel parameters for an input [N,H,W,C] and weights [KH,KW,C/groups,K], with all shapes checked. */
 function geometry(
@@ -27,10 +38,7 @@ function geometry(
   weight: readonly number[],
   options: Conv2dOptions,
 ): kernels.Conv2dParams {
-  const [sy, sx] = pair(options.stride, 1);
-  const [py, px] = pair(options.padding, 0);
-  const [dy, dx] = pair(options.dilation, 1);
-  const groups = options.groups ?? 1;
+  const { sy, sx, py, px, dy, dx, groups } = numbers(op, options);
   if (input.length !== 4 || weight.length !== 4) {
     throw new ShapeError(
       `${op}: needs x [N,H,W,C] and weights [KH,KW,C/groups,K], got ${shapeText(input)} and ${shapeText(weight)}`,
@@ -44,6 +52,7 @@ function geometry(
         `weights need ${c / groups} input channels and a multiple of ${groups} outputs`,
     );
   }
+  if (kh < 1 || kw < 1) throw new ShapeError(`${op}: weights ${shapeText(weight)} hold no kernel`);
   const oh = Math.floor((h + 2 * py - dy * (kh - 1) - 1) / sy) + 1;
   const ow = Math.floor((w + 2 * px - dx * (kw - 1) - 1) / sx) + 1;
   if (oh < 1 || ow < 1) {
@@ -57,6 +66,7 @@ function geometry(
 /**
  * Cross-correlation of x [N,H,W,C] with weight [KH,KW,C/groups,K], plus bias [K]: [N,OH,OW,K] with
  * OH = floor((H + 2 padding - dilation (KH - 1) - 1) / stride) + 1. PyTorch's `nn.functional.conv2d`, channels last.
+ * @throws ShapeError for shapes that do not fit each other, and options that are no whole numbers or out of range.
  */
 export function conv2d(
   x: Tensor,
@@ -65,9 +75,7 @@ export function conv2d(
   options: Conv2dOptions = {},
 ): Tensor {
   const p = geometry('conv2d', x.shape, weight.shape, options);
-  if (bias && shapeText(bias.shape) !== `[${p.k}]`) {
-    throw new ShapeError(`conv2d: bias ${shapeText(bias.shape)} for ${p.k} output channels`);
-  }
+  checkBias('conv2d', bias, p.k);
   const y = empty([p.n, p.oh, p.ow, p.k], 'f32', x.device);
   if (bias) launch(kernels.conv2dBias, p, { x, w: weight, b: bias, y });
   else launch(kernels.conv2d, p, { x, w: weight, y });
@@ -113,7 +121,8 @@ function forward(x: Tensor, w: Tensor, p: kernels.Conv2dParams): Tensor {
 /**
  * Transposed convolution: the input gradient of a convolution, run forward. x is [N,H,W,C]; weight [KH,KW,K/groups,C] is
  * that convolution's, from K to C channels; the result is [N,OH,OW,K] with
- * OH = (H - 1) stride - 2 padding + dilation (KH - 1) + outputPadding + 1 (PyTorch's `conv_transpose2d`).
+ * OH = (H - 1) stride - 2 padding + dilation (KH - 1) + outputPadding + 1 (PyTorch's `conv_transpose2d`, but that `outputPadding` must be less than the stride also where the dilation is larger).
+ * @throws ShapeError as `conv2d`.
  */
 export function convTranspose2d(
   x: Tensor,
@@ -121,10 +130,8 @@ export function convTranspose2d(
   bias: Tensor | null = null,
   options: Conv2dOptions & { outputPadding?: Pair } = {},
 ): Tensor {
-  const [sy, sx] = pair(options.stride, 1);
-  const [py, px] = pair(options.padding, 0);
-  const [dy, dx] = pair(options.dilation, 1);
-  const [ey, ex] = pair(options.outputPadding, 0);
+  const { sy, sx, py, px, dy, dx, groups } = numbers('convTranspose2d', options);
+  const [ey, ex] = pairOf('convTranspose2d', 'outputPadding', options.outputPadding ?? 0, 0);
   if (x.shape.length !== 4 || weight.shape.length !== 4 || weight.shape[3] !== x.shape[3]) {
     throw new ShapeError(
       `convTranspose2d: needs x [N,H,W,C] and weights [KH,KW,K/groups,C], got ${shapeText(x.shape)} and ${shapeText(weight.shape)}`,
@@ -132,9 +139,15 @@ export function convTranspose2d(
   }
   const [n, h, w] = x.shape;
   const [kh, kw, perGroup] = weight.shape;
-  const k = perGroup * (options.groups ?? 1);
+  const k = perGroup * groups;
   const oh = (h - 1) * sy - 2 * py + dy * (kh - 1) + ey + 1;
   const ow = (w - 1) * sx - 2 * px + dx * (kw - 1) + ex + 1;
+  checkBias('convTranspose2d', bias, k);
+  if (oh < 1 || ow < 1) {
+    throw new ShapeError(
+      `convTranspose2d: padding ${py},${px} leaves nothing of ${shapeText(x.shape)} under a ${kh}x${kw} kernel`,
+    );
+  }
   const p = geometry('convTranspose2d', [n, oh, ow, k], weight.shape, options);
   if (p.oh !== h || p.ow !== w) {
     throw new ShapeError(

@@ -43,6 +43,9 @@ export function crossEntropy(logits: Tensor, label: Tensor, options: CrossEntrop
   expect('crossEntropy', 'label', label, 'i32', logits.shape.slice(0, -1));
   if (classWeights) expect('crossEntropy', 'classWeights', classWeights, 'f32', [classes]);
   if (pixelWeights) expect('crossEntropy', 'pixelWeights', pixelWeights, 'f32', label.shape);
+  if (!kernels.REDUCTIONS.includes(reduction)) {
+    throw new ShapeError(`crossEntropy: reduction '${reduction}', expected ${kernels.REDUCTIONS.join(', ')}`);
+  }
   const pixels = label.size;
   const rows = empty([pixels, 2], 'f32', logits.device);
   const terms = empty([pixels, 2], 'f32', logits.device);

@@ -145,12 +145,12 @@ export function minimum(a: Operand, b: Operand): Tensor {
   });
 }
 
-/** mask ? a : b for a mask of zeros and ones, broadcast; constant in the mask. */
+/**
+ * mask ? a : b for a mask of zeros and ones, broadcast; constant in the mask. What is not chosen may be infinite or NaN. Its
+ * gradient is 0 then, but 0 times an infinite slope further back is NaN again, as in PyTorch.
+ */
 export function where(mask: Tensor, a: Operand, b: Operand): Tensor {
-  return add(
-    mul(a instanceof Tensor ? a : asTensor(a, mask), mask),
-    mul(b instanceof Tensor ? b : asTensor(b, mask), sub(1, mask)),
-  );
+  return add(reluGrad(asTensor(a, mask), mask), reluGrad(asTensor(b, mask), sub(1, mask)));
 }
 
 export function abs(x: Tensor): Tensor {
@@ -196,9 +196,11 @@ export function relu(x: Tensor): Tensor {
   return record('relu', [x], y, (g) => [reluGrad(g, y)]);
 }
 
-/** g [y > 0] for y = relu(x). */
+/** g where y > 0, else 0, whatever g is there; broadcast. With y = relu(x) the slope of relu, with a mask what it lets through. */
 export function reluGrad(g: Tensor, y: Tensor): Tensor {
-  return record('reluGrad', [g], mapBinary(binaryKernels.reluGrad, g, y), (gg) => [reluGrad(gg, y)]);
+  return record('reluGrad', [g], mapBinary(binaryKernels.reluGrad, g, y), (gg) => [
+    sumTo(reluGrad(gg, y), g.shape),
+  ]);
 }
 
 /** x > 0 ? x : slope x. */

@@ -8,6 +8,7 @@ export function imageShape(op: string, x: Tensor): { n: number; h: number; w: nu
   if (x.dtype !== 'f32') throw new ShapeError(`${op}: needs f32, got ${x.dtype}`);
   if (x.shape.length !== 4) throw new ShapeError(`${op}: needs [N,H,W,C], got ${shapeText(x.shape)}`);
   const [n, h, w, c] = x.shape;
+  if (h < 1 || w < 1) throw new ShapeError(`${op}: ${shapeText(x.shape)} has images without pixels`);
   return { n, h, w, c };
 }
 

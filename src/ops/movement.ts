@@ -64,9 +64,15 @@ export function stridedCopy(
   return y;
 }
 
-/** The same values under another shape; one axis may be -1. */
+/**
+ * The same values under another shape; one axis may be -1.
+ * @throws ShapeError where the number of values differs.
+ */
 export function reshape(x: Tensor, shape: Shape): Tensor {
-  const known = shape.filter((d) => d !== -1).reduce((n, d) => n * d, 1);
+  const known = sizeOf(shape.filter((d) => d !== -1));
+  const open = shape.filter((d) => d === -1).length;
+  if (open > 1 || (open === 1 && (known === 0 || x.size % known !== 0)))
+    throw new ShapeError(`reshape: ${shapeText(x.shape)} does not say what -1 is in ${shapeText(shape)}`);
   const target = shape.map((d) => (d === -1 ? x.size / known : d));
   return record('reshape', [x], x.view(target), (g) => [reshape(g, x.shape)]);
 }
@@ -106,7 +112,8 @@ export function slice(
     throw new ShapeError(`slice: ${shapeText(x.shape)} needs ${rank} begins, ends and steps`);
   }
   begin.forEach((b, axis) => {
-    if (b < 0 || end[axis] > x.shape[axis] || end[axis] < b || by[axis] < 1) {
+    const whole = [b, end[axis], by[axis]].every(Number.isInteger);
+    if (!whole || b < 0 || end[axis] > x.shape[axis] || end[axis] < b || by[axis] < 1) {
       throw new ShapeError(`slice: ${b}:${end[axis]}:${by[axis]} of axis ${axis} of ${shapeText(x.shape)}`);
     }
   });
@@ -136,8 +143,18 @@ export function spread(x: Tensor, shape: Shape, before: readonly number[], steps
   });
 }
 
-/** Zeros around x: `before[i]` and `after[i]` along axis i. */
+/**
+ * Zeros around x: `before[i]` and `after[i]` along axis i. f32.
+ * @throws ShapeError unless there is a whole number, 0 or more, for each side of every axis.
+ */
 export function zeroPad(x: Tensor, before: readonly number[], after: readonly number[]): Tensor {
+  const rank = x.shape.length;
+  const both = [...before, ...after];
+  if (before.length !== rank || after.length !== rank || both.some((d) => !Number.isInteger(d) || d < 0)) {
+    throw new ShapeError(
+      `zeroPad: [${before}] before and [${after}] after ${shapeText(x.shape)}, expected ${rank} whole numbers each, 0 or more`,
+    );
+  }
   const shape = x.shape.map((d, axis) => d + before[axis] + after[axis]);
   return spread(x, shape, before, new Array(shape.length).fill(1));
 }
@@ -151,9 +168,13 @@ export function flip(x: Tensor, axis: number): Tensor {
   return record('flip', [x], y, (g) => [flip(g, at)]);
 }
 
-/** Tensors joined along one axis; every other axis must agree. f32. */
+/**
+ * Tensors joined along one axis; every other axis must agree. f32.
+ * @throws ShapeError for no parts and for parts that do not fit.
+ */
 export function concat(parts: readonly Tensor[], axis: number): Tensor {
   const first = parts[0];
+  if (!first) throw new ShapeError('concat: no tensors, expected at least one');
   const at = axisOf('concat', axis, first.shape.length);
   for (const part of parts) {
     if (
@@ -193,8 +214,12 @@ export function concat(parts: readonly Tensor[], axis: number): Tensor {
   );
 }
 
-/** Tensors of one shape, stacked along a new axis. */
+/**
+ * Tensors of one shape, stacked along a new axis. f32.
+ * @throws ShapeError as `concat`.
+ */
 export function stack(parts: readonly Tensor[], axis: number): Tensor {
+  if (parts.length === 0) throw new ShapeError('stack: no tensors, expected at least one');
   const at = axisOf('stack', axis, parts[0].shape.length + 1);
   const widened = parts.map((x) => reshape(x, [...x.shape.slice(0, at), 1, ...x.shape.slice(at)]));
   return concat(widened, at);

@@ -1,6 +1,6 @@
 import * as kernels from '../../kernels/norm.ts';
 import { isRecording, record } from '../autograd/tape.ts';
-import { empty, launch, ShapeError, shapeText, step, type Tensor } from '../autograd/tensor.ts';
+import { empty, launch, ShapeError, shapeText, sizeOf, step, type Tensor } from '../autograd/tensor.ts';
 import { affine, eluGrad, mul, reluGrad, rsqrt, square, sub } from './elementwise.ts';
 import { reshape } from './movement.ts';
 import { mean } from './reduce.ts';
@@ -53,7 +53,7 @@ function sizes(op: string, x: Tensor): { n: number; s: number; c: number } {
   }
   const n = x.shape[0];
   const c = x.shape[x.shape.length - 1];
-  return { n, s: x.size / (n * c), c };
+  return { n, s: sizeOf(x.shape.slice(1, -1)), c };
 }
 
 function checkChannels(op: string, c: number, named: Record<string, Tensor | null>): void {
@@ -67,8 +67,11 @@ function checkChannels(op: string, c: number, named: Record<string, Tensor | nul
 const valuesPerGroup = (p: Groups): number => (p.n / p.sets) * p.s * p.width;
 
 function checkCount(op: string, x: Tensor, p: Groups): void {
-  if (valuesPerGroup(p) < 2) {
-    throw new ShapeError(`${op}: one value per statistic in ${shapeText(x.shape)}, at least two are needed`);
+  if (x.size === 0 || valuesPerGroup(p) < 2) {
+    const values = x.size === 0 ? 'no' : 'one';
+    throw new ShapeError(
+      `${op}: ${values} value per statistic in ${shapeText(x.shape)}, at least two are needed`,
+    );
   }
 }
 

@@ -1,13 +1,14 @@
 import * as kernels from '../../kernels/reduce.ts';
 import { noGrad, record, stopGradient } from '../autograd/tape.ts';
-import { empty, launch, type Tensor } from '../autograd/tensor.ts';
+import { empty, launch, ShapeError, shapeText, type Tensor } from '../autograd/tensor.ts';
 import { add, affine, exp, log, mul, rsqrt, sqrt, square, sub } from './elementwise.ts';
 import { axisOf, reshape } from './movement.ts';
-import { fold, middle, reducedAxes, reducedShape, sum } from './sum.ts';
+import { expectValues, fold, middle, reducedAxes, reducedShape, sum } from './sum.ts';
 
 /** Mean over `axes` (all when left out). */
 export function mean(x: Tensor, axes?: readonly number[], keepDims = false): Tensor {
   const over = reducedAxes('mean', x, axes);
+  expectValues('mean', x, over);
   const count = over.reduce((n, axis) => n * x.shape[axis], 1);
   return affine(sum(x, over, keepDims), 1 / count, 0);
 }
@@ -42,10 +43,11 @@ function extreme(
   keepDims: boolean,
 ): Tensor {
   const at = axisOf(op, axis, x.shape.length);
-  return pick(x, argReduce(kernel, x, at), at, keepDims);
+  return pick(x, argReduce(op, kernel, x, at), at, keepDims);
 }
 
-function argReduce(kernel: typeof kernels.argmax, x: Tensor, at: number): Tensor {
+function argReduce(op: string, kernel: typeof kernels.argmax, x: Tensor, at: number): Tensor {
+  expectValues(op, x, [at]);
   const { outer, reduce, inner } = middle(x, [at]);
   const y = empty(reducedShape(x.shape, [at], false), 'i32', x.device);
   launch(kernel, { outer, reduce, inner }, { x, y });
@@ -54,15 +56,23 @@ function argReduce(kernel: typeof kernels.argmax, x: Tensor, at: number): Tensor
 
 /** Index (i32) of the greatest value along `axis`; the first of equal ones. */
 export const argmax = (x: Tensor, axis: number): Tensor =>
-  argReduce(kernels.argmax, x, axisOf('argmax', axis, x.shape.length));
+  argReduce('argmax', kernels.argmax, x, axisOf('argmax', axis, x.shape.length));
 
 /** Index (i32) of the least value along `axis`; the first of equal ones. */
 export const argmin = (x: Tensor, axis: number): Tensor =>
-  argReduce(kernels.argmin, x, axisOf('argmin', axis, x.shape.length));
+  argReduce('argmin', kernels.argmin, x, axisOf('argmin', axis, x.shape.length));
 
-/** Values at `index` (i32, x's shape without `axis`) along `axis`. */
+/**
+ * Values at `index` (i32, x's shape without `axis`) along `axis`; every index within it, which nothing checks.
+ * @throws ShapeError for an index of another shape.
+ */
 export function pick(x: Tensor, index: Tensor, axis: number, keepDims = false): Tensor {
   const at = axisOf('pick', axis, x.shape.length);
+  const wanted = shapeText(reducedShape(x.shape, [at], false));
+  if (shapeText(index.shape) !== wanted)
+    throw new ShapeError(
+      `pick: index ${shapeText(index.shape)} along axis ${at} of ${shapeText(x.shape)}, expected ${wanted}`,
+    );
   const { outer, reduce, inner } = middle(x, [at]);
   const y = empty(reducedShape(x.shape, [at], keepDims), 'f32', x.device);
   launch(kernels.pick, { outer, reduce, inner }, { x, index, y });
@@ -81,6 +91,7 @@ function place(x: Tensor, index: Tensor, at: number, reduce: number, shape: read
 /** Greatest of all values over `axes`, constant to every gradient. */
 export function maxValue(x: Tensor, axes?: readonly number[], keepDims = false): Tensor {
   const over = reducedAxes('maxValue', x, axes);
+  expectValues('maxValue', x, over);
   const m = middle(x, over);
   return fold(kernels.reduceMax, m.x, m.outer, m.reduce, m.inner).view(reducedShape(x.shape, over, keepDims));
 }
@@ -88,6 +99,7 @@ export function maxValue(x: Tensor, axes?: readonly number[], keepDims = false):
 /** Least of all values over `axes`, constant to every gradient. */
 export function minValue(x: Tensor, axes?: readonly number[], keepDims = false): Tensor {
   const over = reducedAxes('minValue', x, axes);
+  expectValues('minValue', x, over);
   const m = middle(x, over);
   return fold(kernels.reduceMin, m.x, m.outer, m.reduce, m.inner).view(reducedShape(x.shape, over, keepDims));
 }
@@ -120,5 +132,8 @@ function softmaxGrad(g: Tensor, y: Tensor, at: number): Tensor {
   ]);
 }
 
-/** x - ln sum e^x along `axis`. */
-export const logSoftmax = (x: Tensor, axis: number): Tensor => sub(x, logSumExp(x, [axis], true));
+/** x - ln sum e^x along `axis`. The maximum is taken out of x and never added back: scores of 1e5 keep their digits. */
+export function logSoftmax(x: Tensor, axis: number): Tensor {
+  const shifted = sub(x, stopGradient(noGrad(() => maxValue(x, [axis], true))));
+  return sub(shifted, log(sum(exp(shifted), [axis], true)));
+}

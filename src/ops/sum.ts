@@ -13,6 +13,12 @@ export function reducedAxes(op: string, x: Tensor, axes?: readonly number[]): nu
   return [...new Set(all.map((axis) => axisOf(op, axis, x.shape.length)))].sort((a, b) => a - b);
 }
 
+/** @throws ShapeError where there is nothing to reduce: no values have a mean or a maximum, only a sum. */
+export function expectValues(op: string, x: Tensor, axes: readonly number[]): void {
+  if (axes.some((axis) => x.shape[axis] === 0))
+    throw new ShapeError(`${op}: no values along axes [${axes}] of ${shapeText(x.shape)}`);
+}
+
 /** x with the reduced axes adjacent, and the sizes before, in and after them. */
 export function middle(
   x: Tensor,
@@ -86,6 +92,8 @@ export function broadcastShape(op: string, ...shapes: Shape[]): number[] {
 /** x repeated along axes of length one (and new leading axes) until it has `shape`. */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   if (shapeText(x.shape) === shapeText(shape)) return x;
+  if (x.shape.length > shape.length)
+    throw new ShapeError(`broadcastTo: ${shapeText(x.shape)} has more axes than ${shapeText(shape)}`);
   const padded = [...new Array(shape.length - x.shape.length).fill(1), ...x.shape];
   if (shapeText(broadcastShape('broadcastTo', padded, shape)) !== shapeText(shape)) {
     throw new ShapeError(`broadcastTo: ${shapeText(x.shape)} does not broadcast to ${shapeText(shape)}`);

@@ -12,7 +12,11 @@ export class ConfigError extends Error {
   readonly exitCode = 2;
 }
 
-const whole = (least: number) => z.int().check(z.minimum(least));
+const whole = (least: number, most = Number.MAX_SAFE_INTEGER) =>
+  z.int().check(z.minimum(least), z.maximum(most));
+// More than any adapter holds: without a bound a slip of the finger fills the machine's memory before the adapter can refuse it.
+const MOST_IMAGES = 4096;
+const MOST_PIXELS = 2 ** 24;
 const positive = z.number().check(z.positive());
 const five = z.tuple([whole(1), whole(1), whole(1), whole(1), whole(1)]);
 
@@ -45,8 +49,8 @@ export const schema = z.strictObject({
   evaluation: z
     .enum(['val', 'test'])
     .check(z.describe('Split that is scored: `test` where the data have one (docs/data.md).')),
-  seed: whole(0).check(z.describe('Of start values, order and augmentation.')),
-  pixels: whole(4096).check(
+  seed: whole(0, 2 ** 32 - 1).check(z.describe('Of start values, order and augmentation.')),
+  pixels: whole(4096, MOST_PIXELS).check(
     z.describe("Pixels of the working size, which keeps the data's aspect in multiples of 32."),
   ),
   overfit: z
@@ -128,7 +132,9 @@ export const schema = z.strictObject({
         ),
       ),
     steps: whole(1).check(z.describe('Steps of the phase.')),
-    batch: whole(1).check(z.describe('Images per step, each with the frame before and after it.')),
+    batch: whole(1, MOST_IMAGES).check(
+      z.describe('Images per step, each with the frame before and after it.'),
+    ),
     lr: positive.check(z.describe('Learning rate, of Adam.')),
     minDepth: positive.check(z.describe('Metres at disparity 1, up to the scale that video leaves open.')),
     maxDepth: positive.check(z.describe('The same at disparity 0.')),
@@ -170,7 +176,7 @@ export const schema = z.strictObject({
   }),
   segmentation: z.strictObject({
     steps: whole(1).check(z.describe('Steps of the phase.')),
-    batch: whole(1).check(z.describe('Labelled images per step.')),
+    batch: whole(1, MOST_IMAGES).check(z.describe('Labelled images per step.')),
     optimizer: z.enum(['sgd', 'adam']).check(z.describe('SGD with momentum 0.9, or Adam.')),
     lr: positive.check(
       z.describe('Learning rate of the decoder; a tenth for the last quarter of the steps.'),
@@ -194,7 +200,9 @@ export const schema = z.strictObject({
       .boolean()
       .check(z.describe('One network for depth and segmentation, which goes on learning depth.')),
     selection: z.enum(SELECTIONS).check(z.describe('How the labelled images are chosen.')),
-    unlabelledBatch: whole(2).check(z.describe('Images per step that are mixed, each with the next.')),
+    unlabelledBatch: whole(2, MOST_IMAGES).check(
+      z.describe('Images per step that are mixed, each with the next.'),
+    ),
     margin: z
       .number()
       .check(z.minimum(0), z.maximum(1))
@@ -223,7 +231,7 @@ export const schema = z.strictObject({
   selection: z.strictObject({
     first: whole(1).check(z.describe('Images of the first choice; the subset doubles from there.')),
     steps: whole(1).check(z.describe('Steps of the first student; the k-th learns k times as long.')),
-    batch: whole(1).check(z.describe('Images per step of the student.')),
+    batch: whole(1, MOST_IMAGES).check(z.describe('Images per step of the student.')),
     uncertaintyWeight: z
       .number()
       .check(z.minimum(0))

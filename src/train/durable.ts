@@ -1,5 +1,15 @@
 // Files that survive a crash: under its name a file or folder is either absent, or whole and on the disk.
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { DataError } from '../data/types.ts';
 
@@ -16,6 +26,30 @@ function sync(path: string): void {
     fsyncSync(handle);
   } finally {
     closeSync(handle);
+  }
+}
+
+const isFolder = (path: string): boolean => existsSync(path) && statSync(path).isDirectory();
+
+/** @throws DataError when `--out` names a file, before the work whose results would have no place */
+export function expectFolder(out: string): void {
+  if (existsSync(out) && !isFolder(out)) throw new DataError(`${out}: is a file; name a folder with --out`);
+}
+
+/**
+ * Makes a folder and those above it, where they are missing. Step by step: Node's own `recursive` never ends below /proc.
+ * @throws DataError naming the folder and the reason
+ */
+export function makeFolder(path: string): void {
+  if (isFolder(path)) return;
+  if (dirname(path) !== path) makeFolder(dirname(path));
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if (isFolder(path)) return; // somebody else was faster
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' || code === 'ENOTDIR') throw new DataError(`${path}: is a file, expected a folder`);
+    throw new DataError(`${path}: cannot be made: ${message}`);
   }
 }
 

@@ -4,12 +4,10 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -18,7 +16,7 @@ import { isInside } from '../data/files.ts';
 import { DataError, type RgbImage } from '../data/types.ts';
 import { cleanCheckpoints, RESUME_WHEN_WRITABLE, writeCheckpoint } from './checkpoint.ts';
 import type { TensorGroup } from './checkpoint-format.ts';
-import { UNFINISHED, writeWhole } from './durable.ts';
+import { expectFolder, makeFolder, UNFINISHED, writeWhole } from './durable.ts';
 import { CONFIG, LOG } from './run-archive.ts';
 import { json, logUpTo } from './run-log.ts';
 import { fileVersionEvent, imageEvent, scalarsEvent, startEvent } from './tfevents.ts';
@@ -104,15 +102,14 @@ export class RunFolder {
    * @throws DataError when the folder holds something and `resume` is not set, or when it cannot be written
    */
   static create(dir: string, config: object, options: { resume?: boolean } = {}): RunFolder {
-    if (existsSync(dir) && !statSync(dir).isDirectory())
-      throw new DataError(`${dir}: is a file; name a folder with --out`);
+    expectFolder(dir);
     if (!options.resume && existsSync(dir) && readdirSync(dir).length > 0)
       throw new DataError(
         `${dir}: holds something already; give the new run another folder with --out, or continue the run that ` +
           'is there with --resume auto',
       );
     try {
-      for (const name of ['pictures', 'checkpoints']) mkdirSync(join(dir, name), { recursive: true });
+      for (const name of ['pictures', 'checkpoints']) makeFolder(join(dir, name));
       removeUnfinished(dir);
       removeUnfinished(join(dir, 'pictures'));
       cleanCheckpoints(dir);
@@ -156,7 +153,7 @@ export class RunFolder {
     if (!isInside(name)) throw new DataError(`picture ${JSON.stringify(name)}: the name leaves the folder`);
     const path = join(this.dir, 'pictures', `${name}.png`);
     const png = encodePng(image);
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     writeWhole(path, png);
     if (step !== undefined) {
       const { width, height } = image;

@@ -20,6 +20,9 @@ test('train, resume, eval and predict on a pack', async () => {
   try {
     const trained = await warpmix([...command, '--steps', '4']);
     is(trained.code, 0, trained.stderr);
+    const [first, last] = trained.stderr.split('\n').filter((line) => line.startsWith('supervised '));
+    ok(/ 1\/4 .* first step \d+\.\d s, with its kernels compiled$/.test(first), first);
+    ok(/ 4\/4 .* it\/s .* ETA 0 s$/.test(last), last);
     const lines = trained.stdout
       .trim()
       .split('\n')
@@ -68,6 +71,29 @@ test('train, resume, eval and predict on a pack', async () => {
       written.data.every((v) => v <= 1),
       'label ids of the two classes',
     );
+
+    const photos = join(data.root, 'photos');
+    mkdirSync(photos);
+    const photo = readFileSync(join(data.root, 'image', 'a.png'));
+    for (const name of ['1.png', '3.png', '3.PNG']) writeFileSync(join(photos, name), photo);
+    writeFileSync(join(photos, '2.png'), photo.subarray(0, 40));
+    const some = join(data.root, 'some');
+    const input = ['predict', '--run', out, '--input', photos];
+    const mixed = await warpmix([...input, '--out', some, '--json']);
+    is(mixed.code, 4, 'a picture that cannot be read');
+    ok(/skipped: .*2\.png/.test(mixed.stderr) && /1 of 4 images/.test(mixed.stderr), mixed.stderr);
+    equal(
+      mixed.stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).written.length),
+      [2, 2, 2],
+      'the others are there, each under a name of its own',
+    );
+    is(readdirSync(some).length, 6);
+    const made = await warpmix(['data', 'make', 'street', '--out', join(photos, '1.png')]);
+    is(made.code, 4);
+    ok(made.stderr.includes('1.png: is a file; name a folder with --out'), made.stderr);
   } finally {
     data.remove();
   }
@@ -136,12 +162,18 @@ test('a run in one file goes on in a new folder, and every refusal leaves none',
         }),
       );
     writeFileSync(at('run.zip'), zipSync(files(2, 'whole/')));
-    mkdirSync(at('resumed'));
-    const resumed = await resume('run.zip', 'resumed');
+    mkdirSync(at('resumed run'));
+    const resumed = await resume('run.zip', 'resumed run', '--compare', at('whole'));
     is(resumed.code, 0, resumed.stderr);
     ok(resumed.stderr.includes('resuming after step 2'), resumed.stderr);
     for (const name of ['config.json', 'log.jsonl', 'checkpoints/step-4/manifest.json'])
-      is(readFileSync(at(`resumed/${name}`), 'utf8'), readFileSync(at(`whole/${name}`), 'utf8'), name);
+      is(readFileSync(at(`resumed run/${name}`), 'utf8'), readFileSync(at(`whole/${name}`), 'utf8'), name);
+
+    const page = readFileSync(at('resumed run/report.html'), 'utf8');
+    for (const run of ['resumed run', 'whole']) ok(page.includes(`(${at(run)})`), 'which row is which run');
+    ok(page.includes('All scored on the same evaluation images.'));
+    const { command: again } = JSON.parse(readFileSync(at('resumed run/summary.json'), 'utf8'));
+    ok(again.includes(` --out '${at('resumed run')}' `), `a shell reads it back: ${again}`);
 
     const { 'checkpoints/step-2/manifest.json': _, ...torn } = files(2);
     writeFileSync(at('torn.zip'), zipSync(torn));

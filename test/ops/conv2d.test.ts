@@ -255,3 +255,25 @@ test('wrong shapes are refused by name', async () => {
   throws(() => conv2d(x, tensor(randoms(27, 1), [3, 3, 3, 1])), /4 input channels/);
   throws(() => conv2d(x, tensor(randoms(100, 1), [5, 5, 4, 1])), /3x3 image is smaller than the 5x5 kernel/);
 });
+
+// Before a shader sees them: a dilation of 0 is a loop without end there.
+test('options that no convolution has are refused', async () => {
+  await testGpu();
+  const x = tensor(randoms(72, 1), [1, 6, 6, 2]);
+  const w = tensor(randoms(36, 2), [3, 3, 2, 2]);
+  const refused: [Conv2dOptions, RegExp][] = [
+    [{ stride: 0 }, /stride must be whole numbers from 1 on, got 0/],
+    [{ stride: 1.5 }, /stride/],
+    [{ padding: -1 }, /padding must be whole numbers from 0 on, got -1/],
+    [{ dilation: [1, 0] }, /dilation must be whole numbers from 1 on, got 1,0/],
+    [{ groups: 0 }, /groups must be a whole number from 1 on, got 0/],
+    [{ groups: 0.5 }, /groups/],
+  ];
+  for (const [options, message] of refused) {
+    throws(() => conv2d(x, w, null, options), message);
+    throws(() => convTranspose2d(x, w, null, options), message);
+  }
+  throws(() => conv2d(x, tensor([], [0, 3, 2, 2])), /weights \[0,3,2,2\] hold no kernel/);
+  throws(() => convTranspose2d(x, w, tensor([1])), /bias \[1\] for 2 output channels/);
+  throws(() => convTranspose2d(tensor([1, 2], [1, 1, 1, 2]), w, null, { padding: 3 }), /leaves nothing/);
+});

@@ -140,6 +140,10 @@ test('arguments that do not fit are refused', async () => {
     () => crossEntropy(x, tensor([0, 1, 2, 0], [2, 2], 'i32'), { classWeights: tensor([1, 1]) }),
     shapeError,
   );
+  throws(
+    () => crossEntropy(x, tensor([0, 1, 2, 0], [2, 2], 'i32'), { reduction: 'mean' as never }),
+    (error: Error) => shapeError(error) && /reduction 'mean', expected valid/.test(error.message),
+  );
   throws(() => crossEntropySoft(x, tensor([1, 0, 0])), shapeError);
 });
 

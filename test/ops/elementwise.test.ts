@@ -1,11 +1,11 @@
 import { gradcheck } from '../../src/autograd/gradcheck.ts';
 import { grad } from '../../src/autograd/tape.ts';
-import type { Tensor } from '../../src/autograd/tensor.ts';
+import { type Tensor, tensor } from '../../src/autograd/tensor.ts';
 import * as ops from '../../src/ops/elementwise.ts';
 import * as reduce from '../../src/ops/reduce.ts';
 import { sum } from '../../src/ops/sum.ts';
 import { randoms, testGpu } from '../device.ts';
-import { ok, suite } from '../suite.ts';
+import { equal, ok, suite } from '../suite.ts';
 
 const test = suite('elementwise');
 
@@ -121,4 +121,39 @@ test('a sum longer than one pass agrees with the reference', async () => {
     samples: 4,
   });
   ok(check.ok, check.message);
+});
+
+test('where: what is not chosen may be infinite', async () => {
+  await testGpu();
+  const [mask, x] = [tensor([1, 0]), tensor([0, 100])];
+  const chosen = ops.where(mask, ops.exp(x), 2); // e^100 is infinite in f32
+  equal([...(await chosen.data())], [1, 2]);
+  const [slope] = grad(() => sum(ops.where(mask, x, ops.reciprocal(tensor([0, 4])))), [x]);
+  equal([...(await slope.data())], [1, 0]);
+});
+
+test('where: gradients of operands that are broadcast against the mask', async () => {
+  const device = await testGpu();
+  const inputs = [
+    { shape: [3, 1], data: [1, 0, 1], differentiate: false },
+    { shape: [2, 1, 4], data: randoms(8, 1) },
+    { shape: [], data: randoms(1, 2) },
+  ];
+  const check = await gradcheck((mask, a, b) => ops.where(mask, a, b), inputs, { device });
+  ok(check.ok, check.message);
+});
+
+test('log has no value of its own at and below zero', async () => {
+  await testGpu();
+  for (const count of [4, 5]) {
+    const x = [0, 1, -1, 0, 1].slice(0, count);
+    equal([...(await ops.log(tensor(x)).data())], x.map(Math.log));
+  }
+});
+
+test('logSoftmax of large scores keeps the digits of their differences', async () => {
+  await testGpu();
+  const near = await reduce.logSoftmax(tensor([0, 0.5, 1.25]), 0).data();
+  const far = await reduce.logSoftmax(tensor([1e5, 100000.5, 100001.25]), 0).data();
+  equal([...far], [...near]);
 });

@@ -1,10 +1,10 @@
 import { type GatherParams, gather, type InsertParams, insert } from '../../kernels/movement.ts';
-import { type Tensor, tensor } from '../../src/autograd/tensor.ts';
+import { ShapeError, type Tensor, tensor } from '../../src/autograd/tensor.ts';
 import type { Element, Kernel, Numbers, Params } from '../../src/gpu/kernel.ts';
-import { concat, flip, permute, slice } from '../../src/ops/movement.ts';
+import { concat, flip, permute, reshape, slice, stack, zeroPad } from '../../src/ops/movement.ts';
 import { broadcastTo } from '../../src/ops/sum.ts';
 import { testGpu } from '../device.ts';
-import { equal, suite } from '../suite.ts';
+import { equal, ok, suite, throws } from '../suite.ts';
 
 const test = suite('movement');
 
@@ -86,4 +86,29 @@ test('three images of three channels joined along channels and along the batch',
     await values(concat(images, 3)),
     [0, 3, 6, 9].flatMap((p) => [0, 100, 200].flatMap((from) => counted(3, from + p))),
   );
+});
+
+test('shapes that no tensor can have are refused', async () => {
+  await testGpu();
+  const x = tensor(counted(5));
+  const refused: [() => unknown, RegExp][] = [
+    [() => tensor([], [-1, 0]), /shape \[-1,0\]/],
+    [() => tensor([1], [0.5, 2]), /shape \[0.5,2\]/],
+    [() => reshape(x, [-1, 2]), /\[5\] does not say what -1 is in \[-1,2\]/],
+    [() => reshape(x, [-1, -1]), /does not say/],
+    [() => reshape(tensor([], [0, 3]), [0, -1]), /does not say/],
+    [() => reshape(x, [-5, -1]), /shape/],
+    [() => slice(x, [0.5], [2]), /slice: 0.5:2:1/],
+    [() => zeroPad(x, [-1], [0]), /zeroPad: \[-1\] before/],
+    [() => zeroPad(x, [], []), /expected 1 whole numbers each/],
+    [() => concat([], 0), /concat: no tensors/],
+    [() => stack([], 0), /stack: no tensors/],
+    [() => broadcastTo(tensor([1, 2], [1, 2]), [2]), /\[1,2\] has more axes than \[2\]/],
+  ];
+  for (const [make, message] of refused) {
+    throws(make, (error: Error) => {
+      ok(error instanceof ShapeError, `${error.name}: ${error.message}`);
+      return message.test(error.message);
+    });
+  }
 });

@@ -207,6 +207,10 @@ test('wrong arguments are named', async () => {
     (e: Error) => e instanceof ShapeError && e.message.includes('at least two'),
   );
   throws(
+    () => groupNorm(of([0, 2, 2, 6]), of([6]), of([6]), { groups: 2 }),
+    (e: Error) => e instanceof ShapeError && e.message.includes('no value per statistic in [0,2,2,6]'),
+  );
+  throws(
     () => instanceNorm(of([1, 2, 2, 6]), of([6]), null),
     (e: Error) => e instanceof ShapeError && e.message.includes('go together'),
   );

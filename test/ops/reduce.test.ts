@@ -10,9 +10,10 @@ import { grad } from '../../src/autograd/tape.ts';
 import { launch, tensor } from '../../src/autograd/tensor.ts';
 import type { Kernel, Numbers } from '../../src/gpu/kernel.ts';
 import { square } from '../../src/ops/elementwise.ts';
+import { argmax, max, maxValue, mean, minValue, pick } from '../../src/ops/reduce.ts';
 import { sum } from '../../src/ops/sum.ts';
 import { randoms, relativeError, testGpu } from '../device.ts';
-import { equal, is, ok, suite } from '../suite.ts';
+import { equal, is, ok, suite, throws } from '../suite.ts';
 
 const test = suite('reduce');
 
@@ -122,4 +123,25 @@ test('a sum over axes of length one launches nothing and has a gradient', async 
   equal([...(await y.data())], [1, -2, 3]);
   const [g] = grad(() => sum(square(sum(x, [0, 2]))), [x]);
   equal([...(await g.data())], [2, -4, 6]);
+});
+
+test('no values have a sum, and nothing else', async () => {
+  await testGpu();
+  const none = tensor([], [0, 3]);
+  equal([...(await sum(none, [0]).data())], [0, 0, 0]);
+  const refused = { mean, maxValue, minValue };
+  for (const [name, fn] of Object.entries(refused)) {
+    throws(
+      () => fn(none, [0]),
+      (error: Error) => error.message === `${name}: no values along axes [0] of [0,3]`,
+    );
+  }
+  throws(() => argmax(none, 0), /^argmax: no values/);
+  throws(() => max(none, 0), /^max: no values/);
+});
+
+test('pick wants an index for every place', async () => {
+  await testGpu();
+  const x = tensor([1, 2, 3, 4], [2, 2]);
+  throws(() => pick(x, tensor([0], [1], 'i32'), 1), /index \[1\] along axis 1 of \[2,2\], expected \[2\]/);
 });

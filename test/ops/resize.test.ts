@@ -104,4 +104,10 @@ test('wrong arguments are named', async () => {
     () => resizeBilinear(tensor(new Float32Array(12), [1, 2, 3, 2]), [2.5, 2]),
     (e: Error) => e instanceof ShapeError && e.message.includes('got 2.5,2'),
   );
+  for (const resize of [resizeNearest, resizeBilinear]) {
+    throws(
+      () => resize(tensor([], [1, 0, 3, 2]), [2, 2]),
+      (e: Error) => e instanceof ShapeError && e.message.includes('[1,0,3,2] has images without pixels'),
+    );
+  }
 });

@@ -51,3 +51,12 @@ test('a value that is none of the known ones is refused, with those and the near
   wrong('method.transfers=scratch', /unknown setting 'method\.transfers'; the nearest is 'method\.transfer'/);
   ok(withSet().method.transfer === 'encoder-decoder', 'the default is the whole method');
 });
+
+test('what no machine holds, and a seed that would wrap round, are refused', () => {
+  const wrong = (set: string, message: RegExp) => throws(() => withSet(set), message);
+  wrong('seed=4294967296', /'seed' is 4294967296: .*4294967295/);
+  wrong('segmentation.batch=100000', /'segmentation\.batch' is 100000: .*4096/);
+  wrong('depth.batch=5000', /'depth\.batch' is 5000/);
+  wrong('pixels=1e12', /'pixels' is 1000000000000: .*16777216/);
+  is(withSet('seed=4294967295').seed, 4294967295);
+});

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { decodeImage } from '../../src/data/codecs.ts';
 import { latestCheckpoint } from '../../src/train/checkpoint.ts';
 import { configDifferences } from '../../src/train/config.ts';
+import { makeFolder } from '../../src/train/durable.ts';
 import { RunFolder, readConfig } from '../../src/train/run-folder.ts';
 import { equal, is, ok, suite } from '../suite.ts';
 
@@ -143,4 +144,19 @@ test('settings that differ are listed by their names', () => {
     configDifferences(before, { seed: 2, depth: { lr: 0.1, sizes: [1, 3] }, gone: null, added: { a: 1 } }),
     ['seed', 'depth.sizes', 'added'],
   );
+});
+
+// Node's own mkdir never comes back from there.
+test('a folder where none can be made is refused, and so is one below a file', () => {
+  ok(/^\/proc.*: cannot be made/.test(thrown(() => makeFolder('/proc/none/run'))));
+  const file = join(root, 'file');
+  writeFileSync(file, '');
+  is(
+    thrown(() => makeFolder(join(file, 'run'))),
+    `${file}: is a file, expected a folder`,
+  );
+  const deep = join(root, 'a', 'b', 'c');
+  makeFolder(deep);
+  makeFolder(deep);
+  ok(existsSync(deep));
 });

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { type ArgsDef, defineCommand } from 'citty';
 import { checkDataset } from '../../data/check.ts';
@@ -8,7 +8,7 @@ import { SPLIT_NAMES, type SplitName } from '../../data/file-split.ts';
 import { openDataset, SPECS } from '../../data/open.ts';
 import { DataError, type Dataset, type Split } from '../../data/types.ts';
 import { writePack } from '../../data/write-pack.ts';
-import { writeWhole } from '../../train/durable.ts';
+import { expectFolder, makeFolder, writeWhole } from '../../train/durable.ts';
 import { breathe } from '../breathe.ts';
 import { endProgress, note, outColors, print, printJson, progress, table } from '../output.ts';
 import { UsageError, wholeNumber } from '../usage.ts';
@@ -60,6 +60,7 @@ const make = defineCommand({
   async run({ args }) {
     const dataset = await open(args);
     const out = resolve(args.out);
+    expectFolder(out);
     if (existsSync(out) && readdirSync(out).length > 0)
       throw new DataError(`${out}: exists and is not empty`);
     const making = `${out}.${process.pid}.tmp`;
@@ -71,7 +72,7 @@ const make = defineCommand({
         dataset,
         async (path, bytes) => {
           const file = join(making, path);
-          mkdirSync(dirname(file), { recursive: true });
+          makeFolder(dirname(file));
           writeFileSync(file, bytes);
           await breathe();
         },

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { type ArgsDef, defineCommand } from 'citty';
 import { noGrad } from '../../autograd/tape.ts';
@@ -9,11 +9,11 @@ import { workingSize } from '../../data/open.ts';
 import { resizeImage, resizeLabel } from '../../data/resize.ts';
 import { DataError, type RgbImage } from '../../data/types.ts';
 import { argmax } from '../../ops/reduce.ts';
-import { writeWhole } from '../../train/durable.ts';
+import { expectFolder, makeFolder, writeWhole } from '../../train/durable.ts';
 import { disparityPicture, overlayPicture } from '../../train/pictures.ts';
 import type { Plan } from '../../train/plan.ts';
 import { withGpu } from '../device.ts';
-import { print, printJson } from '../output.ts';
+import { note, print, printJson } from '../output.ts';
 import { openRun } from '../trained.ts';
 
 const args = {
@@ -43,6 +43,14 @@ function imagesAt(path: string): string[] {
   return files.map((name) => join(path, name));
 }
 
+/** What the results of each image are called: its name without the ending, where that tells it from the others. */
+function stemsOf(files: readonly string[]): string[] {
+  const stems = files.map((file) => basename(file, extname(file)));
+  return stems.map((stem, i) =>
+    stems.indexOf(stem) === stems.lastIndexOf(stem) ? stem : basename(files[i]),
+  );
+}
+
 interface Predicted {
   label?: Uint8Array;
   disparity?: Float32Array;
@@ -70,13 +78,24 @@ export const predict = defineCommand({
   run: ({ args }) =>
     withGpu(async (gpu) => {
       const files = imagesAt(args.input);
+      const stems = stemsOf(files);
+      expectFolder(args.out);
       const { plan } = await openRun(gpu, args.run);
-      mkdirSync(args.out, { recursive: true });
-      for (const file of files) {
-        const image = decodeImage(readFileSync(file), file);
+      const bad: string[] = [];
+      for (const [i, file] of files.entries()) {
+        let image: RgbImage;
+        try {
+          image = decodeImage(readFileSync(file), file);
+        } catch (error) {
+          if (files.length === 1) throw error;
+          bad.push(file);
+          note(`skipped: ${(error as Error).message}`);
+          continue;
+        }
+        makeFolder(args.out);
         const { width, height } = workingSize(image.width, image.height, plan.pixels);
         const { label, disparity } = await predictOne(plan, resizeImage(image, width, height));
-        const stem = join(args.out, basename(file, extname(file)));
+        const stem = join(args.out, stems[i]);
         const written: string[] = [];
         const write = (suffix: string, bytes: Uint8Array) => {
           writeWhole(`${stem}-${suffix}.png`, bytes);
@@ -94,5 +113,9 @@ export const predict = defineCommand({
         if (args.json) printJson({ input: file, written });
         else print(`${file}: ${written.join(', ')}`);
       }
+      if (bad.length > 0)
+        throw new DataError(
+          `--input ${args.input}: ${bad.length} of ${files.length} images could not be read`,
+        );
     }),
 });

@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ArgsDef, defineCommand } from 'citty';
 import { allFrames } from '../../data/batch.ts';
@@ -8,7 +7,7 @@ import { DataError, type RgbImage } from '../../data/types.ts';
 import { SELECTIONS, type SelectionMethod } from '../../methods/selection.ts';
 import { DepthModel } from '../../models/models.ts';
 import { Initializer } from '../../nn/module.ts';
-import { writeWhole } from '../../train/durable.ts';
+import { expectFolder, makeFolder, writeWhole } from '../../train/durable.ts';
 import { looksAtDepth, openAtWorkingSize } from '../../train/frames.ts';
 import { selectionGallery } from '../../train/galleries.ts';
 
@@ -104,6 +103,8 @@ export const select = defineCommand({
             'diversity, uncertainty and both work without.',
         );
       }
+      const out = args.out ?? join(args.run, `selection-${method}-${budget}`);
+      expectFolder(out);
       const depth = looksAtDepth(method) ? new DepthModel(new Initializer(config.seed), config.model) : null;
       if (depth) {
         if (!checkpoint.groups.depth) {
@@ -133,8 +134,7 @@ export const select = defineCommand({
         nearest: nearest === null ? null : name(nearest),
       }));
       const list = { data: dataset.spec, method, seed: config.seed, run: args.run, images };
-      const out = args.out ?? join(args.run, `selection-${method}-${budget}`);
-      mkdirSync(out, { recursive: true });
+      makeFolder(out);
       writeWhole(join(out, 'selection.json'), `${JSON.stringify(list, null, 2)}\n`);
       const gallery = await selectionGallery(selection, method, refs, depth);
       const about = `${budget} of ${refs.length} training images of ${dataset.title}.`;

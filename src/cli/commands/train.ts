@@ -17,7 +17,7 @@ import {
   printOutcome,
   runSession,
 } from '../session.ts';
-import { repeated, UsageError, wholeNumber } from '../usage.ts';
+import { repeated, shellWord, UsageError, wholeNumber } from '../usage.ts';
 import { startVariants } from '../variants.ts';
 
 const args = {
@@ -144,7 +144,7 @@ export const train = defineCommand({
     const stamp = new Date().toISOString().slice(0, 19).replace(/[-:]/g, '').replace('T', '-');
     const dir = args.out ?? join('runs', `${args.recipe}-${stamp}`);
     const compare = repeated(rawArgs, 'compare').map(readFinished);
-    const command = `npx warpmix train ${rawArgs.join(' ')}`;
+    const command = ['npx warpmix train', ...rawArgs.map(shellWord)].join(' ');
     const archive = file === undefined ? null : await readResumeFile(file, dir);
     if (archive) {
       const { variants } = archive.config;

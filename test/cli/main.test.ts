@@ -91,6 +91,7 @@ const refused: [string[], number, RegExp][] = [
     2,
     /--width 'wide': expected a whole number/,
   ],
+  [['data', 'info', 'street', '--seed', '4294967296'], 2, /--seed '4294967296': .* from 0 to 4294967295/],
   [['data', 'make', 'street'], 2, /make: Missing required argument: --out; see 'warpmix data make --help'/],
   [['data', 'info', 'stret'], 4, /did you mean street\?/],
   [['data', 'info', 'pack:/no/such/folder'], 4, /\/no\/such\/folder: no such folder/],

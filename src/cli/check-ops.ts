@@ -441,6 +441,7 @@ export const opCases: readonly OpCase[] = cases;
 export const notDifferentiable: Record<string, string> = {
   stridesOf: 'shape arithmetic',
   axisOf: 'shape arithmetic',
+  expectValues: 'shape arithmetic',
   reducedAxes: 'shape arithmetic',
   reducedShape: 'shape arithmetic',
   broadcastShape: 'shape arithmetic',

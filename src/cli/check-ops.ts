@@ -88,6 +88,11 @@ add('where', 'by a row of a mask', (a, b, mask) => elementwise.where(mask, a, b)
   draw([3, 5], 2),
   constant({ shape: [5], data: [0, 1, 1, 0, 1] }),
 ]);
+add('where', 'by one value of a mask for a pixel', (a, b, mask) => elementwise.where(mask, a, b), [
+  draw([3, 12], 1),
+  draw([12], 2),
+  constant({ shape: [3, 1], data: [0, 1, 1] }),
+]);
 
 // --- movement
 
@@ -437,6 +442,7 @@ export const opCases: readonly OpCase[] = cases;
 export const notDifferentiable: Record<string, string> = {
   stridesOf: 'shape arithmetic',
   axisOf: 'shape arithmetic',
+  expectValues: 'shape arithmetic',
   reducedAxes: 'shape arithmetic',
   reducedShape: 'shape arithmetic',
   broadcastShape: 'shape arithmetic',

@@ -16,8 +16,10 @@ import { endProgress, note, print, printJson, progress, table } from './output.t
 import { type Finished, reportOf } from './report.ts';
 import type { RunVariants } from './variants.ts';
 
-export const duration = (seconds: number): string =>
-  seconds < 90 ? `${Math.round(seconds)} s` : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+export function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  return whole < 90 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
 
 /** @param starts a phase begins here: its step has compiled the kernels, and tells nothing of those to come. */
 const stepLine = (report: StepReport, starts: boolean): string => {

@@ -64,6 +64,9 @@ export function repeated(rawArgs: readonly string[], name: string): string[] {
   });
 }
 
+/** A larger seed would wrap round to a smaller one. */
+export const MOST_SEED = 2 ** 32 - 1;
+
 /**
  * A whole number given as an option.
  * @throws UsageError naming the option and the value
@@ -72,11 +75,14 @@ export function wholeNumber<T extends string | undefined>(
   name: string,
   text: T,
   least = 0,
+  most = Number.MAX_SAFE_INTEGER,
 ): T extends string ? number : number | undefined {
   type Result = T extends string ? number : number | undefined;
   if (text === undefined) return undefined as Result;
   const value = Number(text);
-  if (text.trim() === '' || !Number.isSafeInteger(value) || value < least)
-    throw new UsageError(`--${name} '${text}': expected a whole number, at least ${least}`);
+  if (text.trim() === '' || !Number.isSafeInteger(value) || value < least || value > most) {
+    const range = most < Number.MAX_SAFE_INTEGER ? `from ${least} to ${most}` : `at least ${least}`;
+    throw new UsageError(`--${name} '${text}': expected a whole number, ${range}`);
+  }
   return value as Result;
 }

@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { duration } from '../../src/cli/session.ts';
 import { decodePng } from '../../src/data/codecs.ts';
 import { equal, is, ok, suite } from '../suite.ts';
 import { warpmix } from './spawn.ts';
@@ -53,6 +54,16 @@ test('no command: usage on stderr, exit 2', async () => {
   ok(stderr.includes('doctor'), stderr);
 });
 
+test('a duration has no sixtieth second', () => {
+  equal([0.2, 89.4, 89.6, 119.7, 131].map(duration), [
+    '0 s',
+    '89 s',
+    '1 min 30 s',
+    '2 min 0 s',
+    '2 min 11 s',
+  ]);
+});
+
 test('--version is that of package.json', async () => {
   const { code, stdout } = await warpmix(['--version']);
   is(code, 0);
@@ -80,11 +91,14 @@ const refused: [string[], number, RegExp][] = [
     2,
     /--width 'wide': expected a whole number/,
   ],
-  [['data', 'make', 'street'], 2, /Missing required argument: --out/],
+  [['data', 'info', 'street', '--seed', '4294967296'], 2, /--seed '4294967296': .* from 0 to 4294967295/],
+  [['data', 'make', 'street'], 2, /make: Missing required argument: --out; see 'warpmix data make --help'/],
   [['data', 'info', 'stret'], 4, /did you mean street\?/],
   [['data', 'info', 'pack:/no/such/folder'], 4, /\/no\/such\/folder: no such folder/],
   [['data', 'check', 'pack:test/golden'], 4, /1 problem/],
   [['data', 'make', 'street', '--out', 'test'], 4, /exists and is not empty/],
+  [['data', 'make', 'street', '--out', 'README.md'], 4, /README\.md: is a file; name a folder with --out/],
+  [['data', 'make', 'street', '--out', '/proc/none/street'], 4, /\/proc\S*: cannot be made/],
   [['data', 'info', 'street', '--picture', '/no/such/folder/a.png'], 4, /a\.png: cannot be written/],
   [['check', '--golden', '/no/such/folder'], 4, /\/no\/such\/folder: /],
 ];

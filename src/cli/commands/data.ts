@@ -11,7 +11,7 @@ import { writePack } from '../../data/write-pack.ts';
 import { expectFolder, makeFolder, writeWhole } from '../../train/durable.ts';
 import { breathe } from '../breathe.ts';
 import { endProgress, note, outColors, print, printJson, progress, table } from '../output.ts';
-import { UsageError, wholeNumber } from '../usage.ts';
+import { MOST_SEED, UsageError, wholeNumber } from '../usage.ts';
 
 const spec = {
   spec: { type: 'positional', description: SPECS, required: true },
@@ -30,7 +30,7 @@ function open(args: { spec: string; width?: string; height?: string; seed?: stri
   const height = wholeNumber('height', args.height, 1);
   if ((width === undefined) !== (height === undefined))
     throw new UsageError('--width and --height go together: give both or neither');
-  const seed = wholeNumber('seed', args.seed);
+  const seed = wholeNumber('seed', args.seed, 0, MOST_SEED);
   return openDataset(args.spec, {
     ...(width !== undefined && { width, height }),
     ...(seed !== undefined && { seed }),

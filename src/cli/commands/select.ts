@@ -18,7 +18,7 @@ import { selectionPage } from '../../train/selection-page.ts';
 import { withGpu } from '../device.ts';
 import { endProgress, note, print, printJson, progress, table } from '../output.ts';
 import { readRun } from '../trained.ts';
-import { didYouMean, UsageError, wholeNumber } from '../usage.ts';
+import { didYouMean, MOST_SEED, UsageError, wholeNumber } from '../usage.ts';
 
 const PER_ROW = 6;
 
@@ -84,7 +84,7 @@ export const select = defineCommand({
   async run({ args }) {
     const method = methodNamed(args.by);
     const budget = wholeNumber('budget', args.budget, 1);
-    const seed = wholeNumber('seed', args.seed);
+    const seed = wholeNumber('seed', args.seed, 0, MOST_SEED);
     const steps = wholeNumber('steps', args.steps, 1);
     await withGpu(async (gpu) => {
       const { config, checkpoint } = readRun(gpu, args.run);

@@ -25,7 +25,7 @@ export async function openAtWorkingSize(
 export function checkEvaluation({ spec, test }: Dataset, { evaluation }: Config): void {
   if (evaluation === 'test' && !test)
     throw new DataError(
-      `${spec}: has no test split to score (evaluation=test); leave evaluation=val, or see docs/data.md for what data have one`,
+      `${spec}: has no test split to score (evaluation=test). --set evaluation=val, and eval --split val, score its val split`,
     );
 }
 

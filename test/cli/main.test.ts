@@ -84,7 +84,8 @@ const refused: [string[], number, RegExp][] = [
   [['kernels', 'conv2'], 2, /no kernel 'conv2' \(did you mean conv2d\?\)/],
   [['kernels', 'rsqrt', '--variant', 'vec5'], 2, /no variant 'vec5'; it has vec4, scalar/],
   [['data', 'info'], 2, /Missing required positional argument: SPEC/],
-  [['data', 'info', 'street', '--split', 'test'], 2, /train, val, unlabelled/],
+  [['data', 'info', 'street', '--split', 'tset'], 2, /train, val, unlabelled, test/],
+  [['data', 'info', 'street', '--split', 'test'], 4, /street: has no test split/],
   [['data', 'info', 'street', '--width', '64'], 2, /--width and --height go together/],
   [
     ['data', 'info', 'street', '--width', 'wide', '--height', '32'],

@@ -125,7 +125,7 @@ test('the test split is scored on request, at the end of training and by eval; d
     const { code, stderr } = await warpmix(['eval', '--run', out]);
     is(code, 4, stderr);
     ok(
-      /folder:.*: has no test split to score \(evaluation=test\); leave evaluation=val/.test(stderr),
+      /folder:.*: has no test split to score \(evaluation=test\)\. --set evaluation=val/.test(stderr),
       stderr,
     );
   } finally {

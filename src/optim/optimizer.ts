@@ -37,10 +37,15 @@ abstract class Optimizer {
     this.params = groups.flatMap((group) => group.params);
     this.#hyper = keep(tensor(new Float32Array(extra + groups.length)));
     this.#unclipped = keep(tensor([1], []));
+    // One after the other: each list is made in the memory that the one before has moved out of.
+    colocate(this.params);
     this.#slots = Object.fromEntries(
-      slots.map((slot) => [slot, this.params.map((w) => keep(tensor(new Float32Array(w.size), w.shape)))]),
+      slots.map((slot) => {
+        const tensors = this.params.map((w) => keep(tensor(new Float32Array(w.size), w.shape)));
+        colocate(tensors);
+        return [slot, tensors];
+      }),
     );
-    for (const column of [this.params, ...Object.values(this.#slots)]) colocate(column);
   }
 
   /** The tensors a checkpoint needs beside the parameters and `steps`, as `slot.index`. Load them with `assign`. */

@@ -13,17 +13,6 @@ export async function testGpu(): Promise<Gpu> {
   return gpu;
 }
 
-/** Dawn's instance must outlive its devices. */
-let nothing: GPU | null = null;
-
-/** A device that has every feature and runs nothing: it compiles the WGSL that no adapter at hand can run. */
-export async function nullDevice(): Promise<GPUDevice> {
-  const { create } = await import('webgpu');
-  nothing ??= create(['backend=null']);
-  const adapter = (await nothing.requestAdapter())!;
-  return adapter.requestDevice({ requiredFeatures: ['subgroups', 'shader-f16'] });
-}
-
 /** `count` numbers in [low, high), the same for the same stream. */
 export const randoms = (count: number, stream: number, low = -1, high = 1): Float64Array =>
   Float64Array.from({ length: count }, (_, k) => Math.fround(low + (high - low) * uniform(20, stream, k)));

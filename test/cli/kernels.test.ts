@@ -15,7 +15,8 @@ import type { Inspection } from '../../src/cli/kernel-inspect.ts';
 import { kernelList } from '../../src/cli/kernel-list.ts';
 import { DataError } from '../../src/data/types.ts';
 import type { Feature } from '../../src/gpu/kernel.ts';
-import { nullDevice, testGpu } from '../device.ts';
+import { testGpu } from '../device.ts';
+import { nullDevice } from '../null-device.ts';
 import { equal, is, ok, suite } from '../suite.ts';
 import { warpmix } from './spawn.ts';
 

@@ -243,8 +243,8 @@ test('WARPMIX_VARIANTS pins a variant wherever it can run, and the run folder sa
   is(again.code, 4);
   ok(/cannot resume with other settings.*variants/.test(again.stderr), again.stderr);
 
-  const shown = await warpmix(['kernels', 'reluGrad'], {
-    env: { ...env, WARPMIX_VARIANTS: 'reluGrad=scalar' },
+  const shown = await warpmix(['kernels', 'sigmoidGrad'], {
+    env: { ...env, WARPMIX_VARIANTS: 'sigmoidGrad=scalar' },
   });
   ok(/scalar \*.*runs: pinned by WARPMIX_VARIANTS/.test(shown.stdout), shown.stdout);
   for (const [text, message] of [

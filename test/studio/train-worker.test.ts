@@ -146,7 +146,7 @@ test('what a page cannot do, and nonsense, is refused with what was expected', a
     [{ steps: 0 }, /^UsageError: --steps '0': expected a whole number, at least 1/],
     [{ labels: Number.NaN }, /^UsageError: --labels 'NaN'/],
     [{ labels: 1e9 }, /^ConfigError: 'labels' is 1000000000: in a page at most 100000/],
-    [{ set: ['pixels=1000000000'] }, /^ConfigError: 'pixels' is 1000000000: in a page at most 1048576/],
+    [{ set: ['pixels=16000000'] }, /^ConfigError: 'pixels' is 16000000: in a page at most 1048576/],
     [
       { set: ['model.encoder.widths=[4,4,8,8,9999]'] },
       /^ConfigError: 'model.encoder.widths' is \[4,4,8,8,9999\]/,

@@ -16,8 +16,8 @@ const RECIPES = ['supervised', 'depth', 'three-ways'] as const;
 type Recipe = (typeof RECIPES)[number];
 const PRESETS: Record<PresetName, string> = {
   tiny: 'tiny: any machine',
-  small: 'small: any GPU; without one minutes',
-  resnet18: 'resnet18: a large GPU; without one many minutes',
+  small: 'small: any GPU, else minutes',
+  resnet18: 'resnet18: a large GPU, else many minutes',
 };
 
 const presetNames = Object.keys(PRESETS) as PresetName[];

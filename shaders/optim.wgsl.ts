@@ -1,5 +1,5 @@
-// Optimiser steps in place, over one parameter or over many side by side; the padding between those is updated with them, to no harm. What changes from step to step (learning rate, bias
-// corrections, the clipping factor, the averaging rate) is read from buffers, so that a recorded step can be replayed.
+// Optimiser steps in place, over one parameter or over many side by side; the padding between those is updated with them, to no
+// harm. What changes from step to step (learning rate, bias corrections, the clipping factor, the averaging rate) is read from buffers, so that a recorded step can be replayed.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 
 const guard = (vector: boolean) => wgsl`

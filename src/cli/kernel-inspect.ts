@@ -33,7 +33,10 @@ export interface Measured {
   /** Median of single dispatches; null without timestamp queries, or without the feature that the variant needs. */
   ms: number | null;
   rate: ReturnType<typeof rated> | null;
-  /** Largest error over the largest value of the reference, at the sizes of `warpmix check`; null where none fits, or without that feature. */
+  /**
+   * Largest error over the largest value of the reference, at the sizes of `warpmix check`; null where none fits, or without that
+   * feature.
+   */
   maxRelErr: number | null;
 }
 

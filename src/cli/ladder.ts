@@ -3,6 +3,7 @@ import { rated, shortParams } from '../../bench/kernels.ts';
 import { measureLimits } from '../../bench/limits.ts';
 import { alone, type Row } from '../../bench/measure.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import { chooseVariant } from '../gpu/kernel.ts';
 import type { PresetName } from '../train/config.ts';
 import { noteLaunches } from './check-kernels.ts';
 import { lookAt } from './kernel-inspect.ts';
@@ -33,7 +34,7 @@ export async function ladderTable(
     release();
     if (!measured) continue;
     const rungs = Object.entries(measured.ms).reverse();
-    const rule = gpu.variant(kernel, params).name;
+    const rule = chooseVariant(kernel, params, gpu.adapter).name;
     for (const [variant, ms] of rungs) {
       rows.push(
         alone(`${kernel.name} ${shortParams(params)}`, {

@@ -13,12 +13,15 @@ import type { RunVariants } from './variants.ts';
 export interface Finished {
   /** Its folder. */
   dir: string;
-  /** What it was scored on. */
-  data: string;
+  /** By `scoredOn`. */
+  scoredOn: string;
   recipe: string;
   labels: number | null;
   metrics: Record<string, number | null>;
 }
+
+/** What makes the scores of two runs comparable: their data, and the split of it. */
+const scoredOn = ({ data, evaluation }: Partial<Config>): string => `${data}, ${evaluation}`;
 
 /** @throws DataError when the folder holds no finished run */
 export function readFinished(dir: string): Finished {
@@ -31,7 +34,7 @@ export function readFinished(dir: string): Finished {
   }
   return {
     dir,
-    data: String(config?.data),
+    scoredOn: scoredOn(config ?? {}),
     recipe: summary.recipe,
     labels: (config?.labels ?? null) as number | null,
     metrics: summary.metrics,
@@ -116,7 +119,7 @@ function comparisonOf(runs: readonly Finished[]): ReportData['comparison'] {
   const columns = COMPARED.filter(({ key }) => runs.some(({ metrics }) => typeof metrics[key] === 'number'));
   return {
     title: 'Beside other runs',
-    about: runs.every(({ data }) => data === runs[0].data)
+    about: runs.every((run) => run.scoredOn === runs[0].scoredOn)
       ? 'All scored on the same evaluation images.'
       : 'Scored on different data, each on its own: which run is better does not follow from these numbers.',
     columns,
@@ -175,7 +178,7 @@ export function reportOf(run: Reported): string {
     segmentation: outcome.segmentation,
     depth: rows.length > 0 ? { rows } : undefined,
     comparison: comparisonOf([
-      { dir, recipe, data: config.data, labels: config.labels, metrics: outcome.metrics },
+      { dir, recipe, scoredOn: scoredOn(config), labels: config.labels, metrics: outcome.metrics },
       ...compare,
     ]),
     pictures: galleries.map(({ title, panels }) => ({ title, figures: panels })),

@@ -42,7 +42,8 @@ export function readRun(
 /**
  * The models of a run, on the current device.
  * @param gpu that device, where it runs kernels.
- * @param data evaluates on another data set than the run's own. @param evaluation on another split.
+ * @param data evaluates on another data set than the run's own.
+ * @param evaluation evaluates on another split than the run's own.
  * @throws DataError when the folder holds no run or no checkpoint
  */
 export async function openRun(

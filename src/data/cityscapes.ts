@@ -1,9 +1,9 @@
 // Cityscapes (Cordts et al., CVPR 2016) in the layout of its archives:
-//   leftImg8bit/{train,val,train_extra}/CITY/CITY_SEQ_FRAME_leftImg8bit.png  (train_extra optional: more unlabelled images)
+//   leftImg8bit/{train,val,train_extra}/CITY/CITY_SEQ_FRAME_leftImg8bit.png      (train_extra optional: unlabelled)
 //   gtFine/{train,val}/CITY/CITY_SEQ_FRAME_gtFine_labelIds.png
-//   camera/{train,val,train_extra}/CITY/CITY_SEQ_FRAME_camera.json                       (optional: intrinsics)
+//   camera/{train,val,train_extra}/CITY/CITY_SEQ_FRAME_camera.json           (optional: intrinsics)
 //   leftImg8bit_sequence/{train,val}/CITY/CITY_SEQ_FRAME_leftImg8bit.png     (optional: the frames around each image)
-//   disparity/{train,val,train_extra}/CITY/CITY_SEQ_FRAME_disparity.png                  (optional: depth, with the camera files)
+//   disparity/{train,val,train_extra}/CITY/CITY_SEQ_FRAME_disparity.png      (optional: depth, with the camera files)
 import * as z from 'zod/mini';
 import { cityscapesClasses, cityscapesLabelIdToTrainId } from './classes.ts';
 import { decodeDepth16 } from './codecs.ts';
@@ -36,8 +36,8 @@ const cameraSchema = z.object({
 
 /**
  * Reads Cityscapes with its 19 classes (label ids mapped to train ids). Training and validation are its own splits of
- * finely labelled images; `train_extra` is the unlabelled split, without it the training frames are. With `leftImg8bit_sequence`, `neighbours`
- * gives the video frames at t - 1 and t + 1: context frames, whose indices lie past `length`. Intrinsics are those of
+ * finely labelled images; `train_extra` is the unlabelled split, without it the training frames are. With
+ * `leftImg8bit_sequence`, `neighbours` gives the video frames at t - 1 and t + 1: context frames, whose indices lie past `length`. Intrinsics are those of
  * the split's first camera file (cars and cities differ by up to about 3 %), null without one.
  * Depth comes from the disparity archive and each image's own camera file.
  */

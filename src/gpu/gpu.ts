@@ -1,5 +1,6 @@
 import { layOut, spanned } from './block.ts';
 import type { Device, MemoryUse, Storage } from './device.ts';
+import { type Command, encode } from './encode.ts';
 import { DeviceLostError, GpuError, ValidationError } from './errors.ts';
 import { type Block, bufferIn, type GpuStorage, offsetOf, rejectAliases, resourceOf } from './gpu-storage.ts';
 import {
@@ -25,13 +26,7 @@ import {
 } from './pipelines.ts';
 import { BufferPool } from './pool.ts';
 import { type DispatchTime, Profile } from './profile.ts';
-import { type Dispatch, Recorder, type Recording, type Words } from './recording.ts';
-
-/** What has been asked of the device and not been encoded yet, in order. */
-type Command =
-  | Dispatch
-  | { buffer: GPUBuffer; offset: number; words: Words }
-  | { from: GPUBuffer; fromOffset: number; to: GPUBuffer; toOffset: number; bytes: number };
+import { Recorder, type Recording, type Words } from './recording.ts';
 
 export interface AdapterInfo extends AdapterFacts {
   vendor: string;
@@ -392,60 +387,11 @@ export class Gpu implements Device {
     throw failed.reason;
   }
 
-  /** Encodes the recorded commands: dispatches in one pass, or one pass each while profiling. */
+  /** Everything recorded so far, encoded. */
   #encode(): GPUCommandEncoder {
-    let encoder = this.device.createCommandEncoder();
-    let pass: GPUComputePassEncoder | null = null;
-    let pipeline: GPUComputePipeline | null = null;
-    let encoded = false;
     const queue = this.#queue;
     this.#queue = [];
-    for (const command of queue) {
-      if ('words' in command) {
-        // Queue writes come before anything encoded but not submitted, which may use this (re-used) buffer.
-        if (encoded) {
-          pass?.end();
-          pass = null;
-          this.device.queue.submit([encoder.finish()]);
-          encoder = this.device.createCommandEncoder();
-          encoded = false;
-        }
-        this.device.queue.writeBuffer(command.buffer, command.offset, command.words);
-        continue;
-      }
-      encoded = true;
-      if ('from' in command) {
-        pass?.end();
-        pass = null;
-        const { from, fromOffset, to, toOffset, bytes } = command;
-        encoder.copyBufferToBuffer(from, fromOffset, to, toOffset, bytes);
-        continue;
-      }
-      const { launch, group } = command;
-      if (this.#profile) {
-        const { kernel, params, live } = command;
-        pass?.end();
-        pipeline = null;
-        const variant = launch.label.split('/')[1];
-        pass = encoder.beginComputePass({
-          timestampWrites: this.#profile.next({ kernel, variant, params, live }),
-        });
-      }
-      if (!pass) {
-        pass = encoder.beginComputePass();
-        pipeline = null;
-      }
-      if (launch.compiled.pipeline !== pipeline) {
-        pipeline = launch.compiled.pipeline!;
-        pass.setPipeline(pipeline);
-      }
-      pass.setBindGroup(0, group);
-      // An argument left out is a twentieth of the host's time for a dispatch under Node.
-      if (launch.grid[1] === 1) pass.dispatchWorkgroups(launch.grid[0]);
-      else pass.dispatchWorkgroups(launch.grid[0], launch.grid[1]);
-    }
-    pass?.end();
-    return encoder;
+    return encode(this.device, queue, this.#profile);
   }
 
   #launch<P extends Params>(kernel: Kernel<P>, params: P): Launch {

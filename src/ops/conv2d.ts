@@ -121,7 +121,8 @@ function forward(x: Tensor, w: Tensor, p: kernels.Conv2dParams): Tensor {
 /**
  * Transposed convolution: the input gradient of a convolution, run forward. x is [N,H,W,C]; weight [KH,KW,K/groups,C] is
  * that convolution's, from K to C channels; the result is [N,OH,OW,K] with
- * OH = (H - 1) stride - 2 padding + dilation (KH - 1) + outputPadding + 1 (PyTorch's `conv_transpose2d`, but that `outputPadding` must be less than the stride also where the dilation is larger).
+ * OH = (H - 1) stride - 2 padding + dilation (KH - 1) + outputPadding + 1.
+ * PyTorch's `conv_transpose2d`, but that `outputPadding` must be less than the stride also where the dilation is larger.
  * @throws ShapeError as `conv2d`.
  */
 export function convTranspose2d(

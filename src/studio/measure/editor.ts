@@ -9,7 +9,6 @@ import {
   keymap,
   lineNumbers,
 } from '@codemirror/view';
-
 import { tags } from '@lezer/highlight';
 import type { Message } from './protocol.ts';
 import { wgsl } from './wgsl-language.ts';

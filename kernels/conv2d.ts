@@ -8,6 +8,7 @@ import {
   ROWS_WORKGROUP,
   type RowsForm,
   rows,
+  sharers,
 } from '../shaders/conv2dRows.wgsl.ts';
 import { imageTiles, TILE_ROWS, tileColumns, weightTiles } from '../shaders/conv2dTiles.wgsl.ts';
 import {
@@ -141,19 +142,32 @@ function rowsForm(p: Conv2dParams, turned: boolean, bias: boolean): RowsForm | n
       if (traffic > ROWS_TRAFFIC || work / traffic < most * 1.25) continue;
       most = work / traffic;
       const whole = input === depth * inputs;
-      best = { y, x, lead, depth, width, inputs, outputs, whole, vectorIn, vectorOut, bias };
+      const quad = false;
+      best = { y, x, lead, depth, width, inputs, outputs, whole, vectorIn, vectorOut, bias, quad };
     }
   }
   return best;
 }
 
+/**
+ * `rows` with the same blocks of input channels, hence the same bits, and four output channels for each of the four invocations, or
+ * eight where the work is worth the time to compile them. Null where output channels do not come in sixteens.
+ */
+function quadForm(p: Conv2dParams, turned: boolean, bias: boolean): RowsForm | null {
+  const form = rowsForm(p, turned, bias);
+  const { output } = channels(p, turned);
+  if (!form?.vectorIn || output % 16 !== 0) return null;
+  const fits = output % 32 === 0 && p.kh * p.kw * form.inputs * 32 <= ROWS_WORK;
+  return { ...form, outputs: fits && flops(p) / 2 >= SMALL ? 2 : 1, quad: true };
+}
+
 /** Workgroups of `rows`: strips of the lines of the output times blocks of its channels. */
-function rowsGroups(p: Conv2dParams, turned: boolean): number {
-  const { y, outputs, width } = rowsForm(p, turned, false)!;
-  const lines = p.n * Math.ceil((turned ? p.h : p.oh) / y.phases);
-  const columns = (turned ? p.c : p.k) / outputs / width;
-  const perStrip = Math.max(1, Math.floor((lines * columns) / ROWS_INVOCATIONS));
-  return Math.ceil((Math.ceil(lines / perStrip) * columns) / ROWS_WORKGROUP);
+function rowsGroups(p: Conv2dParams, turned: boolean, form: RowsForm): number {
+  const lines = p.n * Math.ceil((turned ? p.h : p.oh) / form.y.phases);
+  const sharing = sharers(form);
+  const columns = (turned ? p.c : p.k) / form.outputs / form.width / sharing;
+  const perStrip = Math.max(1, Math.floor((lines * columns * sharing) / ROWS_INVOCATIONS));
+  return Math.ceil((Math.ceil(lines / perStrip) * columns * sharing) / ROWS_WORKGROUP);
 }
 
 /** Which of the two images a kernel sees four channels at a time, and how its variants are named for it. */
@@ -167,22 +181,36 @@ const FORMS = [
 /** Weights of one tap, at least, that are worth holding: fewer are soon loaded again. */
 const ROWS_HELD = 16;
 
-const rowsVariants = (turned: boolean, bias: boolean): Variant<Conv2dParams>[] =>
-  FORMS.map(({ form, vectorIn, vectorOut, what }) => ({
-    name: `rows${form}`,
-    summary: `weights held by the invocation, rows of pixels streamed past them, ${what}: for software adapters`,
-    applies: (p, adapter) => {
-      const rows = adapter.software ? rowsForm(p, turned, bias) : null;
-      if (rows?.vectorIn !== vectorIn || rows.vectorOut !== vectorOut) return false;
-      return p.kh * p.kw > 1 || rows.depth * rows.inputs * rows.width * rows.outputs >= ROWS_HELD;
-    },
-    vec4: [
-      ...(vectorIn ? [turned ? 'g' : 'x'] : []),
-      ...(vectorOut ? (turned ? ['wt', 'dx'] : ['w', 'b', 'y']) : []),
-    ],
-    code: (p) => rows(rowsForm(p, turned, bias)!, turned),
-    workgroups: (p) => rowsGroups(p, turned),
-  }));
+const rowsVariants = (turned: boolean, bias: boolean): Variant<Conv2dParams>[] => [
+  {
+    name: 'rows-quad',
+    summary:
+      'rows, four invocations sharing what they load of the image by quad operations: for software adapters',
+    needs: 'subgroups',
+    sameBits: true,
+    applies: (p, adapter) => adapter.software && quadForm(p, turned, bias) !== null,
+    vec4: turned ? ['wt', 'dx'] : ['w', 'b', 'y'],
+    code: (p) => rows(quadForm(p, turned, bias)!, turned),
+    workgroups: (p) => rowsGroups(p, turned, quadForm(p, turned, bias)!),
+  },
+  ...FORMS.map(
+    ({ form, vectorIn, vectorOut, what }): Variant<Conv2dParams> => ({
+      name: `rows${form}`,
+      summary: `weights held by the invocation, rows of pixels streamed past them, ${what}: for software adapters`,
+      applies: (p, adapter) => {
+        const rows = adapter.software ? rowsForm(p, turned, bias) : null;
+        if (rows?.vectorIn !== vectorIn || rows.vectorOut !== vectorOut) return false;
+        return p.kh * p.kw > 1 || rows.depth * rows.inputs * rows.width * rows.outputs >= ROWS_HELD;
+      },
+      vec4: [
+        ...(vectorIn ? [turned ? 'g' : 'x'] : []),
+        ...(vectorOut ? (turned ? ['wt', 'dx'] : ['w', 'b', 'y']) : []),
+      ],
+      code: (p) => rows(rowsForm(p, turned, bias)!, turned),
+      workgroups: (p) => rowsGroups(p, turned, rowsForm(p, turned, bias)!),
+    }),
+  ),
+];
 
 /** Vectors of four output channels per invocation of `tiles`. */
 const tileVectors = (outputs: number) => (outputs > 32 ? 2 : 1);
@@ -357,18 +385,26 @@ function trailingTurns(p: Conv2dParams, step: number, fresh: number): number {
   return turns;
 }
 
-// Weight gradient on SwiftShader, in multiply-adds. A vec4 loaded takes the time of 80 and the code of 120, a value carried
-// around the loop the time of 3 and the code of 2. Beyond this code the loop outgrows an instruction cache of 64 KiB.
+// Weight gradient on SwiftShader, in multiply-adds: a vec4 loaded, by one invocation or by a quad in halves, and a value carried
+// around the loop. Beyond this code the loop outgrows an instruction cache of 64 KiB.
+const LOADED = { time: 80, code: 120, compile: 30 };
+const LOADED_BY_QUAD = { time: 45, code: 60, compile: 25 };
+const CARRIED = { time: 3, code: 2, compile: 2.5 };
 const WEIGHT_CODE = 2200;
 /** Most single outputs that an invocation of `registers` sums for. */
 const WEIGHT_SINGLES = 20;
 
 /**
- * How `registers` divides the weight gradient: the form with the shortest time, of those that compile fast enough. To compile, a
- * load takes as long as 30 multiply-adds, a carried value as 2.5. What compiling may take grows with the square root of the work,
- * so that small convolutions, done in a few milliseconds, have small kernels.
+ * How `registers` divides the weight gradient: the form with the shortest time, of those that compile fast enough. What compiling may
+ * take grows with the square root of the work, so that small convolutions, done in a few milliseconds, have small kernels.
+ * `registers-quad` walks as `alike` does, hence has its bits, and divides the channels anew; null where they do not come in eights.
  */
-function weightForm(p: Conv2dParams): WeightForm {
+function weightForm(p: Conv2dParams, alike: WeightForm): WeightForm | null;
+function weightForm(p: Conv2dParams): WeightForm;
+function weightForm(p: Conv2dParams, alike?: WeightForm): WeightForm | null {
+  const quad = alike !== undefined;
+  const ways = quad ? 2 : 1;
+  const loaded = quad ? LOADED_BY_QUAD : LOADED;
   const [vectorIn, vectorOut] = [byFour(inputsPerGroup(p)), byFour(outputsPerGroup(p))];
   const [unit, unitOut] = [vectorIn ? 4 : 1, vectorOut ? 4 : 1];
   const [y, x] = [weightAxis(p.sy, p.dy), weightAxis(p.sx, p.dx)];
@@ -380,9 +416,10 @@ function weightForm(p: Conv2dParams): WeightForm {
       for (let rows = 1; rows <= 4; rows++) {
         for (let inputs = 1; inputs <= 4; inputs++) {
           for (let blocks = 1; blocks <= (vectorOut ? 4 : WEIGHT_SINGLES); blocks++) {
-            if ((inputsPerGroup(p) / unit) % inputs !== 0) continue;
-            if ((outputsPerGroup(p) / unitOut) % blocks !== 0) continue;
+            if ((inputsPerGroup(p) / unit) % (ways * inputs) !== 0) continue;
+            if ((outputsPerGroup(p) / unitOut) % (ways * blocks) !== 0) continue;
             const fresh = slides ? x.apart : p.kw;
+            if (alike && (rows !== alike.rows || fresh !== alike.fresh)) continue;
             const [stepX, stepY] = [slides ? x.step : 1, rows > 1 ? y.step : 1];
             const tail = slides ? trailingTurns(p, stepX, fresh) : 0;
             const shape = { tapRows, taps: p.kw, rows, stepY, stepX, apart: y.apart, fresh, tail };
@@ -392,23 +429,24 @@ function weightForm(p: Conv2dParams): WeightForm {
             const carried = held + (Math.ceil(p.kw / fresh) - 1) * rows * blocks * unitOut;
             const turns =
               Math.ceil(p.oh / stepY / rows) * Math.min(stepY, p.oh) * (p.ow + tail * Math.min(stepX, p.ow));
-            const time = ((held * rows + 80 * loads + 3 * carried) * turns) / held;
-            const compile = held * rows + 30 * loads + 2.5 * carried;
-            const code = Math.max(
-              (held * rows + 120 * loads + 2 * carried) / WEIGHT_CODE,
-              compile / patience,
-              1,
-            );
+            const cost = (of: 'time' | 'code' | 'compile') =>
+              held * rows + loaded[of] * loads + CARRIED[of] * carried;
+            const time = (cost('time') * turns) / held;
+            const code = Math.max(cost('code') / WEIGHT_CODE, cost('compile') / patience, 1);
             if (code > least.code || (code === least.code && time >= least.time)) continue;
             least = { code, time };
-            best = { ...shape, inputs, blocks, vectorIn, vectorOut };
+            best = { ...shape, inputs, blocks, vectorIn, vectorOut, quad };
           }
         }
       }
     }
   }
-  return best!;
+  return best;
 }
+
+/** The form of `registers-quad`; null where channels do not come in eights. */
+const weightQuad = (p: Conv2dParams) =>
+  inputsPerGroup(p) % 8 === 0 && outputsPerGroup(p) % 8 === 0 ? weightForm(p, weightForm(p)) : null;
 
 const WEIGHT_FORMS = [
   { name: 'registers', vectorIn: true, vectorOut: true, what: 'vec4 along both' },
@@ -458,6 +496,18 @@ export const conv2dWeightGrad: Kernel<WeightGradParams> = {
           tileGroups(p.kh * p.kw * inputsPerGroup(p), outputsPerGroup(p)) * p.groups * p.splits,
       }),
     ),
+    {
+      name: 'registers-quad',
+      summary: 'registers, four invocations sharing what they load by quad operations: for software adapters',
+      needs: 'subgroups',
+      sameBits: true,
+      applies: (p, adapter) => p.c > 0 && adapter.software && weightQuad(p) !== null,
+      code: (p) => weightGradRegisters(weightQuad(p)!),
+      workgroups: (p) => {
+        const { tapRows, inputs, blocks } = weightQuad(p)!;
+        return (p.kh / tapRows) * (inputsPerGroup(p) / 8 / inputs) * (p.k / 8 / blocks) * p.splits;
+      },
+    },
     ...WEIGHT_FORMS.map(
       ({ name, vectorIn, vectorOut, what }): Variant<WeightGradParams> => ({
         name,

@@ -22,6 +22,10 @@
 // The input gradient with stride 1 is the same walk over g with the kernel turned by 180 degrees. With stride 2 every second
 // row and column of dx meets the same taps: a turn computes the 2 x 2 pixels that lie between the same outputs.
 //
+// As `rows-quad`, the four invocations that SwiftShader runs at once walk along the same pixels and differ in their output channels.
+// Then each loads one component of every pixel's vector, and a quad operation hands it to the other three: a quarter of the loads
+// of the image, each of which is as dear as twenty multiply-adds there. The sums and their order stay the same.
+//
 // On SwiftShader each of the weights becomes a stack slot that a multiply-add uses as operand, which is as good as a register
 // there (its compiler keeps next to nothing in them). On a GPU it would be hundreds of registers per invocation: `tiles` is for
 // GPUs.
@@ -110,11 +114,16 @@ export interface RowsForm {
   vectorIn: boolean;
   vectorOut: boolean;
   bias: boolean;
+  /** Four invocations, for neighbouring output channels, share what they load of the image. */
+  quad: boolean;
 }
+
+/** Invocations that walk along the same pixels. */
+export const sharers = ({ quad }: Pick<RowsForm, 'quad'>): number => (quad ? 4 : 1);
 
 /** y from x and w, or with `turned` dx from g and wt. */
 export const rows = (form: RowsForm, turned: boolean) => {
-  const { y, x, lead, depth, width, inputs, outputs, whole, vectorIn, vectorOut, bias } = form;
+  const { y, x, lead, depth, width, inputs, outputs, whole, vectorIn, vectorOut, bias, quad } = form;
   const taps = y.taps.length * x.taps.length;
   const kept = x.positions.length - x.fresh;
   // A column is read once, and added to the outputs of this turn and of as many to come.
@@ -136,6 +145,7 @@ export const rows = (form: RowsForm, turned: boolean) => {
   // Channels to an element of a buffer, and elements that a vector of the input and of the output takes.
   const [unitIn, unitOut] = [vectorIn ? 4 : 1, vectorOut ? 4 : 1];
   const deep = depth / unitIn;
+  const sharing = sharers(form);
   const wide = width / unitOut;
   const read = (count: number, buffer: string, at: string) =>
     count === 1 ? `${buffer}[${at}]` : `vec${count}f(${list(count, (e) => `${buffer}[${at} + ${e}u]`)})`;
@@ -147,7 +157,8 @@ export const rows = (form: RowsForm, turned: boolean) => {
         let at${column} = u32(clamp(ix${column}, 0, iw - 1)) * ic + channel;
         ${each(y.positions.length, (row) =>
           each(inputs, (i) => {
-            const value = read(deep, source, `line${row} + at${column} + ${i * deep}u`);
+            const at = `line${row} + at${column} + ${i * deep}u`;
+            const value = quad ? `shared_vector(${at}, lane)` : read(deep, source, at);
             return `let v${row}_${column}_${i} = select(${input}(), ${value}, in${column} && in_y${row});`;
           }),
         )}`;
@@ -172,9 +183,25 @@ export const rows = (form: RowsForm, turned: boolean) => {
   return wgsl`
 var<private> held: array<${input}, ${taps * inputs * sums}>;
 
+#if ${quad}
+// The vector at one address, each component loaded by another of the four invocations.
+fn shared_vector(at: u32, lane: u32) -> vec4f {
+  let own = ${source}[at * 4u + lane];
+  return vec4f(${list(4, (lane) => `quadBroadcast(own, ${lane}u)`)});
+}
+
+@compute @workgroup_size(${ROWS_WORKGROUP})
+fn main(
+  @builtin(workgroup_id) wid: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(subgroup_invocation_id) lane: u32,
+) {
+  let index = wid.x + wid.y * groups.x;
+#else
 @compute @workgroup_size(${ROWS_WORKGROUP})
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let index = gid.x + gid.y * groups.x * ${ROWS_WORKGROUP}u;
+#endif
   // The image that is read (ih, iw, ic) and the one that is written (oh, ow, oc), channels in units of a vector.
 #if ${turned}
   let ih = i32(p.oh);
@@ -196,11 +223,11 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   let turns = i32((ow + ${x.phases - 1}u) / ${x.phases}u);
   let down = (oh + ${y.phases - 1}u) / ${y.phases}u;
   let lines = p.n * down;
-  let columns = oc / ${outputs * wide}u;
-  let perStrip = max(1u, lines * columns / ${ROWS_INVOCATIONS}u);
+  let columns = oc / ${sharing * outputs * wide}u;
+  let perStrip = max(1u, lines * columns / ${ROWS_INVOCATIONS / sharing}u);
   let strips = (lines + perStrip - 1u) / perStrip;
   if (index >= strips * columns) { return; }
-  let o = (index / strips) * ${outputs * wide}u;
+  let o = (index / strips${quad ? ' * 4u + lane' : ''}) * ${outputs * wide}u;
   let strip = index % strips;
   let end = min(lines, (strip + 1u) * perStrip);
   let perGroupIn = ic / p.groups;

@@ -15,12 +15,19 @@
 // With a dilation, neighbouring outputs meet different rows and columns of x. So the walk goes in steps: outputs `step` apart
 // meet neighbouring taps' pixels, and all the kernel does without dilation holds for each of the `step` phases.
 //
+// As `registers-quad`, the four invocations that SwiftShader runs at once hold 2 x 2 such blocks of channels. Two of them read the
+// same x and two the same g: each loads half of every vector, and the other half comes from its neighbour by a quad operation. An
+// invocation's own half comes first in its vectors, so its sums stand in an order of its own, and leave for the right places.
+//
 // Rows and columns outside the image, and those that a phase does not have, read some other value and replace it by zero.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { each, list } from './conv2d.wgsl.ts';
 
 /** Small, because an invocation here has much to do. */
 export const WEIGHT_WORKGROUP = 16;
+
+/** Invocations of `registers-quad` in a workgroup: those that share their loads. */
+export const WEIGHT_QUAD = 4;
 
 export interface WeightForm {
   /** Rows and columns of the kernel per invocation. */
@@ -41,6 +48,8 @@ export interface WeightForm {
   blocks: number;
   vectorIn: boolean;
   vectorOut: boolean;
+  /** Four invocations, for 2 x 2 blocks of channels, share what they load. */
+  quad: boolean;
 }
 
 /** Rows of x under the rows of a turn, in units of the dilation. */
@@ -53,9 +62,14 @@ export const linesOf = ({ rows, tapRows, apart }: Pick<WeightForm, 'rows' | 'tap
 
 /** One partial sum per split of the output rows; a second pass (reduceSum) adds them, in order. */
 export const weightGradRegisters = (form: WeightForm) => {
-  const { tapRows, taps, rows, stepY, stepX, apart, fresh, tail, inputs, blocks, vectorIn, vectorOut } = form;
+  const { tapRows, taps, rows, stepY, stepX, apart, fresh, tail, inputs, blocks, vectorIn, vectorOut, quad } =
+    form;
   const unit = vectorIn ? 4 : 1;
   const unitOut = vectorOut ? 4 : 1;
+  // Channels to an element of x, and of g and dw, and elements to one of the units that an invocation loads.
+  const [perX, perG] = quad ? [1, 1] : [unit, unitOut];
+  const [ofX, ofG] = [unit / perX, unitOut / perG];
+  const ways = quad ? 2 : 1;
   const channels = inputs * unit;
   const lines = linesOf(form);
   const window = Math.ceil(taps / fresh);
@@ -81,22 +95,45 @@ export const weightGradRegisters = (form: WeightForm) => {
 // The sums leave through an array, so that one loop stores them.
 var<private> out: array<${typeOut}, ${sums.length}>;
 
+#if ${quad}
+// Vectors whose first half starts at \`at\`, here and, for the second half, in the neighbour that reads the same vector.
+fn shared_x(at: u32) -> vec4f {
+  let own = vec2f(x[at], x[at + 1u]);
+  return vec4f(own, quadSwapX(own));
+}
+fn shared_g(at: u32) -> vec4f {
+  let own = vec2f(g[at], g[at + 1u]);
+  return vec4f(own, quadSwapY(own));
+}
+
+@compute @workgroup_size(${WEIGHT_QUAD})
+fn main(
+  @builtin(workgroup_id) wid: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(subgroup_invocation_id) lane: u32,
+) {
+  let index = wid.x + wid.y * groups.x;
+  // Twice the place among the two blocks of output channels, and of input channels.
+  let across = (lane & 1u) * 2u;
+  let down = lane & 2u;
+#else
 @compute @workgroup_size(${WEIGHT_WORKGROUP})
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let index = gid.x + gid.y * groups.x * ${WEIGHT_WORKGROUP}u;
-  // Input channels are counted in units of ${vectorIn ? 'four' : 'one'}, output channels of ${vectorOut ? 'four' : 'one'}.
-  let c = p.c / ${unit}u;
-  let k = p.k / ${unitOut}u;
+#endif
+  // Input channels are counted in units of ${perX}, output channels of ${perG}.
+  let c = p.c / ${perX}u;
+  let k = p.k / ${perG}u;
   let ci = c / p.groups;
-  let tiles = ci / ${inputs}u;
-  let columns = k / ${blocks}u;
+  let tiles = ci / ${ways * inputs * ofX}u;
+  let columns = k / ${ways * blocks * ofG}u;
   let tapRows = p.kh / ${tapRows}u;
   if (index >= tapRows * tiles * columns * p.splits) { return; }
-  let o = (index % columns) * ${blocks}u;
-  let i = ((index / columns) % tiles) * ${inputs}u;
+  let o = (index % columns${quad ? ' * 2u + across / 2u' : ''}) * ${blocks * ofG}u;
+  let i = ((index / columns) % tiles${quad ? ' * 2u + down / 2u' : ''}) * ${inputs * ofX}u;
   let ky = (index / (columns * tiles)) % tapRows;
   let split = index / (columns * tiles * tapRows);
-  let channel = o / (k / p.groups) * ci + i;
+  let channel = o / (k / p.groups) * ci + i${quad ? ' + across' : ''};
   // What the loop needs of the parameters: a uniform is loaded anew wherever it is named.
   let h = p.h;
   let w = p.w;
@@ -141,7 +178,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
       let y = next - n * oh;
       iy = i32(y * p.sy) + shift;
       at = (n * h + u32(iy)) * pitch + channel;
-      gi = next * outPitch + o;
+      gi = next * outPitch + o${quad ? ' + down' : ''};
 #if ${stepY > 1}
       // A block of rows is walked once for each phase.
       let length = min(${rows * stepY}u, min(last, (n + 1u) * oh) - block);
@@ -170,7 +207,8 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     let at${column} = at + ix${column} * c;
     ${each(lines.length, (l) =>
       each(inputs, (i) => {
-        const load = `x[at${column} + line${l}${plus(i && `${i}u`)}]`;
+        const at = `at${column} + line${l}${plus(i && `${i * ofX}u`)}`;
+        const load = quad ? `shared_x(${at})` : `x[${at}]`;
         return `let x${l}_${column}_${i} = select(${zero}, ${load}, in_x${column} && in_y${l});`;
       }),
     )}`,
@@ -179,7 +217,8 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     let inside = ox < ow;
     ${each(rows, (j) =>
       each(blocks, (b) => {
-        const load = `g[here + row${j}${plus(b && `${b}u`)}]`;
+        const at = `here + row${j}${plus(b && `${b * ofG}u`)}`;
+        const load = quad ? `shared_g(${at})` : `g[${at}]`;
         return `let g0_${j}_${b} = select(${zeroOut}, ${load}, inside${j === 0 ? '' : ` && ${j}u < used`});`;
       }),
     )}
@@ -209,10 +248,15 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     ox += ${stepX};
   }
   ${sums.map(({ sum }) => `out[${sum}] = ${typeOut}(${list(unitOut, (e) => `a${sum * unitOut + e}`)});`).join('\n')}
-  let to = ((split * p.kh + ky) * ${taps}u * ci + i) * ${unit}u * k + o;
+  let to = ((split * p.kh + ky) * ${taps}u * ci + i) * ${perX}u * k + o;
   for (var e = 0u; e < ${tapRows * taps * channels}u; e++) {
-    let row = to + (e / ${channels}u * ci * ${unit}u + e % ${channels}u) * k;
-    ${each(blocks, (b) => `dw[row + ${b}u] = out[e * ${blocks}u + ${b}u];`)}
+    let row = to + (e / ${channels}u * ci * ${perX}u + ${quad ? '(e ^ across)' : 'e'} % ${channels}u) * k;
+    ${each(blocks, (b) => {
+      const sum = `out[e * ${blocks}u + ${b}u]`;
+      return quad
+        ? each(4, (e) => `dw[row + (${b * 4 + e}u ^ down)] = ${sum}[${e}];`)
+        : `dw[row + ${b}u] = ${sum};`;
+    })}
   }
 }
 `;

@@ -156,6 +156,7 @@ for (const [what, a, b, options] of products) {
 const convolutions: [string, number[], number[], Parameters<typeof conv2d>[3]][] = [
   ['3x3 padding 1', [2, 5, 7, 3], [3, 3, 3, 5], { padding: 1 }],
   ['3x3 padding 1, vec4', [1, 5, 7, 4], [3, 3, 4, 8], { padding: 1 }],
+  ['3x3 padding 1, sixteens', [1, 5, 3, 16], [3, 3, 16, 16], { padding: 1 }],
   ['3x3 padding 1, image to vec4', [1, 5, 7, 3], [3, 3, 3, 8], { padding: 1 }],
   ['3x3 dilation 2, vec4 to a map', [1, 7, 9, 4], [3, 3, 4, 1], { padding: 2, dilation: 2 }],
   ['1x1', [2, 3, 5, 4], [1, 1, 4, 4], {}],

@@ -77,11 +77,9 @@ export function whyOf(
       : 'runs by the rule: the first that applies to these parameters here';
   }
   if (!canRun(variant, params)) return 'does not fit these parameters';
-  if (variant.needs) {
-    return available(variant, gpu.adapter)
-      ? `needs ${variant.needs}: runs where it is pinned or measured`
-      : `needs ${variant.needs}, which this adapter does not offer`;
-  }
+  if (!available(variant, gpu.adapter)) return `needs ${variant.needs}, which this adapter does not offer`;
+  if (variant.needs && !variant.sameBits)
+    return `needs ${variant.needs}: runs where it is pinned or measured`;
   if (!variant.applies(params, gpu.adapter)) return `meant for ${OTHER[here]}`;
   return gpu.pinned.get(kernel.name) === chosen
     ? 'applies, and another is pinned'

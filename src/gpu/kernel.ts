@@ -31,10 +31,15 @@ export interface Variant<P extends Params> {
   name: string;
   /** One line: how it works and where it wins. */
   summary: string;
-  /** False where the variant cannot run or should not be chosen. The first variant that applies and needs nothing is used. */
+  /** False where the variant cannot run or should not be chosen. The first variant that applies and may run by rule is used. */
   applies(params: P, adapter: AdapterFacts): boolean;
-  /** A feature beyond core WGSL. Such a variant may round differently; it runs where it is pinned or measured, never by rule. */
+  /**
+   * A feature beyond core WGSL. Such a variant may round differently; it runs where it is pinned or measured, and by rule only
+   * with `sameBits`.
+   */
   needs?: Feature;
+  /** To the bit the result of the variants without `needs` that apply where this one does. */
+  sameBits?: true;
   /**
    * Of a variant that rounds what it multiplies to fewer bits than f32 has: how far one product may be off, as a share of it. For
    * kernels whose results are sums of products of two inputs; `check` allows this share of the sum of the products' magnitudes.
@@ -123,8 +128,8 @@ export const available = <P extends Params>(variant: Variant<P>, adapter: Adapte
   !variant.needs || adapter[variant.needs];
 
 /**
- * The variant that the rule gives, the first that applies to these parameters on this adapter and needs no feature, or the
- * wanted one, wherever it can run.
+ * The variant that the rule gives, the first that applies to these parameters on this adapter and needs no feature (or one that the
+ * adapter has and that does not change bits), or the wanted one, wherever it can run.
  */
 export function chooseVariant<P extends Params>(
   kernel: Kernel<P>,
@@ -134,7 +139,8 @@ export function chooseVariant<P extends Params>(
 ): Variant<P> {
   const match = wanted && kernel.variants.find((v) => v.name === wanted);
   if (match && canRun(match, params) && available(match, adapter)) return match;
-  const chosen = kernel.variants.find((v) => !v.needs && v.applies(params, adapter));
+  const byRule = (v: Variant<P>) => !v.needs || (v.sameBits && available(v, adapter));
+  const chosen = kernel.variants.find((v) => byRule(v) && v.applies(params, adapter));
   if (!chosen) throw new Error(`${kernel.name}: no variant applies to ${JSON.stringify(params)}`);
   return chosen;
 }

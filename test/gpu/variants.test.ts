@@ -65,6 +65,18 @@ test('the rule gives the first that applies and needs no feature', () => {
   equal(names({ ...cpu, software: false }), ['even', 'tiles']);
 });
 
+test('the rule takes a variant that needs a feature only where the adapter has it, and if it keeps the bits', () => {
+  const shared = variant('shared', 4, { needs: 'subgroups', sameBits: true });
+  const chosen = (adapter: AdapterFacts) =>
+    chooseVariant(
+      { ...kernel, variants: [...kernel.variants.slice(0, 1), shared, variant('naive', 4)] },
+      { n: 4, a: 0 },
+      adapter,
+    );
+  is(chosen(cpu).name, 'shared');
+  is(chosen({ ...cpu, subgroups: false }).name, 'naive');
+});
+
 test('a wanted variant runs wherever it can, whatever adapter it is meant for; elsewhere the rule chooses', () => {
   equal(names(cpu, 'tiles'), ['tiles', 'tiles']);
   equal(names(cpu, 'even'), ['even', 'naive']);

@@ -9,7 +9,8 @@ import { gradcheck } from '../../src/autograd/gradcheck.ts';
 import { grad } from '../../src/autograd/tape.ts';
 import { type Tensor, tensor } from '../../src/autograd/tensor.ts';
 import { compareVariant, type Launch } from '../../src/cli/check-kernels.ts';
-import { available, canRun, type Kernel } from '../../src/gpu/kernel.ts';
+import type { GpuStorage } from '../../src/gpu/gpu-storage.ts';
+import { available, canRun, chooseVariant, type Kernel } from '../../src/gpu/kernel.ts';
 import { type Conv2dOptions, conv2d, convTranspose2d } from '../../src/ops/conv2d.ts';
 import { square } from '../../src/ops/elementwise.ts';
 import { sum } from '../../src/ops/sum.ts';
@@ -154,6 +155,9 @@ const larger: Case[] = [
   { x: [1, 9, 10, 4], kernel: [7, 7], k: 8, options: { stride: 2, padding: 3 } },
   { x: [1, 6, 7, 6], kernel: [3, 3], k: 12, options: { stride: 2, padding: 1 } },
   { x: [1, 6, 9, 12], kernel: [5, 5], k: 2, options: { padding: 2 } },
+  { x: [2, 7, 9, 32], kernel: [3, 3], k: 32, options: { padding: 1, groups: 2 } },
+  { x: [1, 9, 8, 16], kernel: [3, 2], k: 48, options: { stride: [2, 1], padding: [1, 0], dilation: [1, 2] } },
+  { x: [2, 5, 6, 64], kernel: [1, 1], k: 16, options: {} },
 ];
 
 test('every variant against plain loops, none beyond its buffers', async () => {
@@ -165,6 +169,43 @@ test('every variant against plain loops, none beyond its buffers', async () => {
       is(ran.has(name), available(variant, (await testGpu()).adapter), name);
     }
   }
+});
+
+test('variants by subgroups that run by rule have the bits of those that need none', async () => {
+  const device = await testGpu();
+  const facts = { software: true, subgroups: true, f16: false };
+  const compared = new Set<string>();
+  for (const one of [...cases, ...larger]) {
+    const { params, buffers, weights } = kernelCase(one);
+    const launch = { ...params, splits: Math.min(3, params.n * params.oh) };
+    const data: Record<string, Float64Array> = {
+      ...buffers,
+      y: new Float64Array(buffers.y.length),
+      dw: new Float64Array(launch.splits * weights),
+    };
+    for (const family of all as unknown as Kernel[]) {
+      const chosen = chooseVariant(family, launch, facts);
+      if (!chosen.sameBits || !available(chosen, device.adapter)) continue;
+      const plain = chooseVariant(family, launch, { ...facts, subgroups: false });
+      const results: Uint32Array[] = [];
+      for (const name of [chosen.name, plain.name]) {
+        const storages: Record<string, GpuStorage> = {};
+        for (const { name, type } of family.bindings) {
+          storages[name] = device.alloc(data[name].length, type);
+          device.write(storages[name], data[name]);
+        }
+        device.pins.set(family.name, name);
+        device.run(family, launch, storages);
+        device.pins.delete(family.name);
+        const values = await device.read(storages[family.bindings.at(-1)!.name]);
+        results.push(new Uint32Array(values.buffer, values.byteOffset, values.length));
+        for (const storage of Object.values(storages)) device.free(storage);
+      }
+      equal(results[0], results[1], `${family.name}: ${chosen.name} and ${plain.name}, ${label(one)}`);
+      compared.add(`${family.name}/${chosen.name}`);
+    }
+  }
+  is(compared.size, device.adapter.subgroups ? 4 : 0, [...compared].join());
 });
 
 // The forms of `registers` depend on how much work there is: what large layers get, which small cases never see.
@@ -182,18 +223,14 @@ for (const one of [
       params: { ...params, splits: 3 },
       buffers: { ...buffers, dw: new Float64Array(3 * weights) },
     };
-    const variant = conv2dWeightGrad.variants.find((v) =>
-      v.applies(launch.params, { software: true, subgroups: false, f16: false }),
-    )!;
-    ok(/dot\(m0_0/.test(variant.code(launch.params)), 'several rows in a turn');
     const family = conv2dWeightGrad as unknown as Kernel;
-    const { wrong } = await compareVariant(
-      device,
-      family,
-      variant as unknown as Kernel['variants'][number],
-      launch,
-    );
-    equal(wrong, [], `${variant.name}: ${wrong[0]}`);
+    for (const subgroups of [false, true]) {
+      const variant = chooseVariant(family, launch.params, { software: true, subgroups, f16: false });
+      if (!available(variant, device.adapter)) continue;
+      ok(/dot\(m0_0/.test(variant.code(launch.params)), 'several rows in a turn');
+      const { wrong } = await compareVariant(device, family, variant, launch);
+      equal(wrong, [], `${variant.name}: ${wrong[0]}`);
+    }
   });
 }
 

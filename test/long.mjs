@@ -67,6 +67,7 @@ for (const { name, env, parts: own = COMPUTING } of chosen) {
   });
   if (status !== 0) failed.push(name);
 }
+if (args.includes('--list')) process.exit(0);
 console.log(
   `\n${chosen.length - failed.length} runs passed, ${failed.length} failed${failed.map((name) => `\nfailed: ${name}`).join('')}`,
 );

@@ -142,8 +142,7 @@ function rowsForm(p: Conv2dParams, turned: boolean, bias: boolean): RowsForm | n
       if (traffic > ROWS_TRAFFIC || work / traffic < most * 1.25) continue;
       most = work / traffic;
       const whole = input === depth * inputs;
-      const quad = false;
-      best = { y, x, lead, depth, width, inputs, outputs, whole, vectorIn, vectorOut, bias, quad };
+      best = { y, x, lead, depth, width, inputs, outputs, whole, vectorIn, vectorOut, bias, quad: false };
     }
   }
   return best;
@@ -397,11 +396,9 @@ const WEIGHT_SINGLES = 20;
 /**
  * How `registers` divides the weight gradient: the form with the shortest time, of those that compile fast enough. What compiling may
  * take grows with the square root of the work, so that small convolutions, done in a few milliseconds, have small kernels.
- * `registers-quad` walks as `alike` does, hence has its bits, and divides the channels anew; null where they do not come in eights.
+ * `registers-quad` walks as `alike` does, hence has its bits, and divides the channels, which come in eights, anew.
  */
-function weightForm(p: Conv2dParams, alike: WeightForm): WeightForm | null;
-function weightForm(p: Conv2dParams): WeightForm;
-function weightForm(p: Conv2dParams, alike?: WeightForm): WeightForm | null {
+function weightForm(p: Conv2dParams, alike?: WeightForm): WeightForm {
   const quad = alike !== undefined;
   const ways = quad ? 2 : 1;
   const loaded = quad ? LOADED_BY_QUAD : LOADED;
@@ -441,7 +438,7 @@ function weightForm(p: Conv2dParams, alike?: WeightForm): WeightForm | null {
       }
     }
   }
-  return best;
+  return best!;
 }
 
 /** The form of `registers-quad`; null where channels do not come in eights. */

@@ -119,7 +119,7 @@ export interface RowsForm {
 }
 
 /** Invocations that walk along the same pixels. */
-export const sharers = ({ quad }: Pick<RowsForm, 'quad'>): number => (quad ? 4 : 1);
+export const sharers = ({ quad }: RowsForm): number => (quad ? 4 : 1);
 
 /** y from x and w, or with `turned` dx from g and wt. */
 export const rows = (form: RowsForm, turned: boolean) => {

@@ -37,8 +37,8 @@ const cameraSchema = z.object({
 /**
  * Reads Cityscapes with its 19 classes (label ids mapped to train ids). Training and validation are its own splits of
  * finely labelled images; `train_extra` is the unlabelled split, without it the training frames are. With
- * `leftImg8bit_sequence`, `neighbours` gives the video frames at t - 1 and t + 1: context frames, whose indices lie past `length`. Intrinsics are those of
- * the split's first camera file (cars and cities differ by up to about 3 %), null without one.
+ * `leftImg8bit_sequence`, `neighbours` gives the video frames at t - 1 and t + 1: context frames, whose indices lie past
+ * `length`. Intrinsics are those of the split's first camera file (cars and cities differ by up to about 3 %), null without one.
  * Depth comes from the disparity archive and each image's own camera file.
  */
 export async function readCityscapes(files: FileSource, options: ReadOptions = {}): Promise<Opened> {

@@ -166,8 +166,8 @@ interface Part {
  * `unlabelled/`, where there is one, to the unlabelled split; otherwise the training frames stand in for the missing
  * splits; `test/` gives the test split. Of stereo data the left image is used; a disparity becomes depth
  * (fx * baseline / d) where the baseline is known. Frames come out at the working size, by default the stored size (of
- * the first frame where they differ); the aspect is not kept. Where the manifest gives only an assumed camera, that is used and the title says so.
- * Everything wrong with a manifest is a problem that names file, key and value; so is an empty split.
+ * the first frame where they differ); the aspect is not kept. Where the manifest gives only an assumed camera, that is
+ * used and the title says so. Everything wrong with a manifest is a problem that names file, key and value; so is an empty split.
  */
 export async function readPack(files: FileSource, options: ReadOptions = {}): Promise<Opened> {
   const problems: string[] = [];

@@ -38,7 +38,7 @@ export interface Variant<P extends Params> {
    * with `sameBits`.
    */
   needs?: Feature;
-  /** To the bit the result of the variants without `needs` that apply where this one does. */
+  /** To the bit the result of the variant that the rule gives on an adapter like this one without the feature. */
   sameBits?: true;
   /**
    * Of a variant that rounds what it multiplies to fewer bits than f32 has: how far one product may be off, as a share of it. For

@@ -44,8 +44,12 @@ export interface Outcome {
   error?: string;
 }
 
-const describe = (error: unknown): string =>
-  error instanceof Error ? `${error.message}\n${error.stack ?? ''}` : `thrown value: ${String(error)}`;
+/** With the values that a comparison saw: uvu keeps them beside the message. */
+const describe = (error: unknown): string => {
+  if (!(error instanceof Error)) return `thrown value: ${String(error)}`;
+  const { details } = error as { details?: string | false };
+  return `${error.stack ?? error.message}\n${details || ''}`;
+};
 
 async function guarded(run: () => unknown, ms: number): Promise<string | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -23,6 +23,7 @@ import {
   type StateDict,
   stacked,
 } from './torch-nets.ts';
+import torchvisionMaps from './torchvision-maps.json';
 
 const test = suite('weights of PyTorch networks');
 
@@ -48,7 +49,7 @@ for (const [name, net, tensors] of [
   ['ResNet-18', RESNET18, 100],
   ['ResNet-50', RESNET50, 265],
 ] as const) {
-  test(`torchvision's ${name}: all five maps are those of plain loops over PyTorch's layouts`, async () => {
+  test(`torchvision's ${name}: all five maps are its own, and those of plain loops over PyTorch's layouts`, async () => {
     await testGpu();
     const state = resnetState(net, 1000);
     const encoder = encoderOf(net);
@@ -67,6 +68,20 @@ for (const [name, net, tensors] of [
     for (const [i, one] of maps.entries()) {
       equal(one.shape, [1, expected[i].h, expected[i].w, expected[i].c]);
       await isClose(one, channelsLast(expected[i]), `map ${i}`);
+    }
+    // And those of torchvision itself, which torchvision-maps.py asked.
+    for (const [i, { largest, values }] of torchvisionMaps[name].entries()) {
+      const { h, w, c } = expected[i];
+      const got = await maps[i].data();
+      is(values.length, Math.ceil((c * h * w) / torchvisionMaps.every));
+      values.forEach((value, at) => {
+        const place = at * torchvisionMaps.every;
+        const found = got[(place % (h * w)) * c + Math.floor(place / (h * w))];
+        ok(
+          Math.abs(found - value) < TOLERANCE * largest,
+          `map ${i}, value ${place}: ${found}, torchvision says ${value}`,
+        );
+      });
     }
   });
 }

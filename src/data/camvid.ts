@@ -8,6 +8,7 @@ import { camvidClasses, VOID } from './classes.ts';
 import { decodePng } from './codecs.ts';
 import type { Opened, ReadOptions } from './file-split.ts';
 import { type FileSource, fileName } from './files.ts';
+import { noting } from './problems.ts';
 import { openSplits, pairedFrames, type SplitFiles } from './splits.ts';
 import { DataError, type LabelMap } from './types.ts';
 
@@ -69,14 +70,15 @@ const idOfColour = new Map(
  */
 export async function readCamvid(files: FileSource, options: ReadOptions = {}): Promise<Opened> {
   if (await files.exists(STILLS)) {
-    let all: Promise<SplitFiles> | undefined;
+    const labelName = (stem: string) => `${stem}_L.png`;
+    const all = await pairedFrames(files, STILLS, 'LabeledApproved_full', labelName);
     const list = async (split: string): Promise<SplitFiles> => {
-      all ??= pairedFrames(files, STILLS, 'LabeledApproved_full', (stem) => `${stem}_L.png`);
-      const { frames, unpaired } = await all;
-      const own = frames.filter(({ id }) => camvidSplit(id) === split);
-      if (own.length === 0 && split !== 'test')
-        throw new DataError(`${fileName(files, STILLS)}: no images of SegNet's ${split} split`);
-      return { frames: own, unpaired: split === 'train' ? unpaired : [] };
+      const frames = all.frames.filter(({ id }) => camvidSplit(id) === split);
+      const { unpaired, problems } = split === 'train' ? all : { unpaired: [], problems: [] };
+      if (frames.length > 0 || all.frames.length === 0 || split === 'test')
+        return { frames, unpaired, problems };
+      const none = `${fileName(files, STILLS)}: no images of SegNet's ${split} split`;
+      return { frames, unpaired, problems: [...problems, none] };
     };
     return openSplits(
       files,
@@ -91,6 +93,8 @@ export async function readCamvid(files: FileSource, options: ReadOptions = {}): 
     );
   }
   const table = [...camvidClasses.map(({ id }) => id), VOID];
+  const problems: string[] = [];
+  const tested = await noting(problems, () => files.exists('test'));
   return openSplits(
     files,
     options,
@@ -99,8 +103,9 @@ export async function readCamvid(files: FileSource, options: ReadOptions = {}): 
     {
       train: () => pairedFrames(files, 'train', 'trainannot'),
       val: () => pairedFrames(files, 'val', 'valannot'),
-      ...((await files.exists('test')) && { test: () => pairedFrames(files, 'test', 'testannot') }),
+      ...(tested && { test: () => pairedFrames(files, 'test', 'testannot') }),
     },
+    problems,
   );
 }
 

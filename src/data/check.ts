@@ -18,7 +18,7 @@ export async function checkDataset(spec: string): Promise<string[]> {
     }
     const files = await openFolder(rest);
     const opened = await READERS[reader](files);
-    problems.push(...opened.problems, ...opened.unpaired);
+    for (const message of [...opened.problems, ...opened.unpaired]) problems.push(message);
 
     const trained = new Map<string, string>();
     const evaluated: { digest: string; frame: string }[] = [];

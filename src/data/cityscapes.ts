@@ -11,8 +11,8 @@ import type { DepthFile, FrameFiles, Opened, ReadOptions } from './file-split.ts
 import { type FileSource, fileName } from './files.ts';
 import { readJson } from './json.ts';
 import { noting } from './problems.ts';
-import { openSplits, type SplitFiles, unpairedLabel } from './splits.ts';
-import { DataError, type Intrinsics } from './types.ts';
+import { namesIn, openSplits, type SplitFiles, unpairedLabel } from './splits.ts';
+import type { Intrinsics } from './types.ts';
 
 /** Size that the camera files are for, whatever size the images have been scaled to. */
 const FULL = { width: 2048, height: 1024 };
@@ -43,11 +43,20 @@ const cameraSchema = z.object({
  */
 export async function readCityscapes(files: FileSource, options: ReadOptions = {}): Promise<Opened> {
   const labels = { classes: cityscapesClasses, table: cityscapesLabelIdToTrainId };
-  return openSplits(files, options, 'Cityscapes', labels, {
-    train: () => listSplit(files, 'train'),
-    val: () => listSplit(files, 'val'),
-    ...((await files.exists(`leftImg8bit/${EXTRA}`)) && { unlabelled: () => listSplit(files, EXTRA) }),
-  });
+  const problems: string[] = [];
+  const extra = await noting(problems, () => files.exists(`leftImg8bit/${EXTRA}`));
+  return openSplits(
+    files,
+    options,
+    'Cityscapes',
+    labels,
+    {
+      train: () => listSplit(files, 'train'),
+      val: () => listSplit(files, 'val'),
+      ...(extra && { unlabelled: () => listSplit(files, EXTRA) }),
+    },
+    problems,
+  );
 }
 
 async function listSplit(files: FileSource, split: string): Promise<SplitFiles> {
@@ -55,13 +64,13 @@ async function listSplit(files: FileSource, split: string): Promise<SplitFiles> 
   const frames: FrameFiles[] = [];
   const unpaired: string[] = [];
   const problems: string[] = [];
-  const measured = await files.exists(`disparity/${split}`);
+  const measured = await noting(problems, () => files.exists(`disparity/${split}`));
   const around: { frame: FrameFiles; before: FrameFiles; after: FrameFiles }[] = [];
-  for (const city of (await files.exists(folder)) ? await files.list(folder) : []) {
+  for (const city of await namesIn(files, folder, problems)) {
     if (!CITY.test(city)) continue;
     const sequence = `leftImg8bit_sequence/${split}/${city}`;
-    const inSequence = new Set((await files.exists(sequence)) ? await files.list(sequence) : []);
-    for (const name of await files.list(`${folder}/${city}`)) {
+    const inSequence = await namesIn(files, sequence, problems);
+    for (const name of await namesIn(files, `${folder}/${city}`, problems)) {
       const match = IMAGE_NAME.exec(name);
       if (!match) continue;
       const [, run, number] = match;
@@ -74,10 +83,11 @@ async function listSplit(files: FileSource, split: string): Promise<SplitFiles> 
       };
       frames.push(frame);
       const camera = measured ? await noting(problems, () => readCamera(files, split, frame)) : null;
-      if (camera)
+      // A damaged camera file must not hide a damaged disparity.
+      if (camera !== null)
         frame.depth = {
           path: `disparity/${split}/${city}/${id}_disparity.png`,
-          decode: disparityDecoder(camera.focalBaseline),
+          decode: disparityDecoder(camera?.focalBaseline ?? 0),
         };
       const [before, after] = [-1, 1].map((step): FrameFiles => {
         const other = `${run}_${String(Number(number) + step).padStart(number.length, '0')}`;
@@ -86,14 +96,19 @@ async function listSplit(files: FileSource, split: string): Promise<SplitFiles> 
       if ([before, after].every((one) => inSequence.has(`${one.id}_leftImg8bit.png`)))
         around.push({ frame, before, after });
     }
-    const labels = `gtFine/${split}/${city}`;
-    const wanted = new Set(frames.map((frame) => frame.label));
-    for (const name of (await files.exists(labels)) ? await files.list(labels) : [])
-      if (name.endsWith('_labelIds.png') && !wanted.has(`${labels}/${name}`))
-        unpaired.push(unpairedLabel(files, `${labels}/${name}`, `${folder}/${city}`));
   }
-  if (frames.length === 0)
-    throw new DataError(`${fileName(files, folder)}: no frames: looked for CITY/*_leftImg8bit.png`);
+  if (frames.length === 0) {
+    problems.push(`${fileName(files, folder)}: no frames: looked for CITY/*_leftImg8bit.png`);
+    return { frames, problems };
+  }
+  const labels = `gtFine/${split}`;
+  const wanted = new Set(frames.map((frame) => frame.label));
+  for (const city of await namesIn(files, labels, unpaired)) {
+    if (!CITY.test(city)) continue;
+    for (const name of await namesIn(files, `${labels}/${city}`, unpaired))
+      if (name.endsWith('_labelIds.png') && !wanted.has(`${labels}/${city}/${name}`))
+        unpaired.push(unpairedLabel(files, `${labels}/${city}/${name}`, `${folder}/${city}`));
+  }
   around.forEach(({ frame }, i) => {
     frame.neighbours = [frames.length + 2 * i, frames.length + 2 * i + 1];
   });

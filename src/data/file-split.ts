@@ -1,7 +1,8 @@
 // Frames kept as files, shared by the readers: decode, check, resize. A reader only says which files belong together.
-import { decodeImage, decodeLabel } from './codecs.ts';
+import { decodeImage, decodeLabel, imageSize } from './codecs.ts';
 import { type FileSource, fileName } from './files.ts';
 import { MAX_SIDE } from './image-limits.ts';
+import { noting } from './problems.ts';
 import { resizeDepth, resizeImage, resizeLabel, scaleIntrinsics } from './resize.ts';
 import {
   type ClassInfo,
@@ -37,8 +38,8 @@ export interface FrameFiles {
 
 export interface DepthFile {
   path: string;
-  /** Depth in metres at the size of the image. */
-  decode: (bytes: Uint8Array, name: string) => DepthMap;
+  /** Depth in metres at the size of the image; undefined where the file is sound and its calibration is not. */
+  decode: (bytes: Uint8Array, name: string) => DepthMap | undefined;
 }
 
 /** What label files hold. */
@@ -50,6 +51,9 @@ export interface LabelFiles {
   decode?: (bytes: Uint8Array, name: string) => LabelMap;
 }
 
+/** `LabelFiles.table` for want of a sound list of classes: no value is out of range. */
+export const ANY_ID: readonly number[] = Array.from({ length: 255 }, (_, id) => id);
+
 interface FileSplitInit {
   files: FileSource;
   /** Samples in order. */
@@ -59,6 +63,7 @@ interface FileSplitInit {
   labels: LabelFiles;
   /** Camera at any size; it is scaled to the working size. */
   intrinsics: Intrinsics | null;
+  /** Working size; 0 where no image tells it: frames can be inspected then, and not loaded. */
   width: number;
   height: number;
 }
@@ -105,17 +110,25 @@ export class FileSplit implements Split {
    *   class id that is neither in the list nor 255 (with the first such pixel)
    */
   async load(index: number): Promise<Frame> {
-    const frame = await this.read(index, (message) => {
+    const { image, label, depth } = await this.read(index, (message) => {
       throw new DataError(message);
     });
-    return frame!;
+    const { width, height } = this.init;
+    const { id, pose } = this.frame(index);
+    return {
+      id,
+      image: resizeImage(image!, width, height),
+      label: label && resizeLabel(label, width, height),
+      depth: depth && resizeDepth(depth, width, height),
+      pose,
+    };
   }
 
-  /** Everything wrong with one frame, in place of the first thing, and the image at the working size where there is one. */
+  /** Everything wrong with one frame, in place of the first thing, and the image as stored where there is one. */
   async inspect(index: number): Promise<{ problems: string[]; image?: RgbImage }> {
     const problems: string[] = [];
-    const frame = await this.read(index, (message) => problems.push(message));
-    return { problems, image: frame?.image };
+    const { image } = await this.read(index, (message) => problems.push(message));
+    return { problems, image };
   }
 
   private frame(index: number): FrameFiles {
@@ -124,9 +137,12 @@ export class FileSplit implements Split {
     return frame;
   }
 
-  private async read(index: number, report: Report): Promise<Frame | undefined> {
+  private async read(
+    index: number,
+    report: Report,
+  ): Promise<{ image?: RgbImage; label?: LabelMap; depth?: DepthMap }> {
     const entry = this.frame(index);
-    const { files, labels, width, height } = this.init;
+    const { files, labels } = this.init;
     const { stored } = entry;
     const open = async <T>(
       path: string,
@@ -145,28 +161,23 @@ export class FileSplit implements Split {
       entry.label === undefined ? undefined : await open(entry.label, labels.decode ?? decodeLabel);
     const depth = entry.depth === undefined ? undefined : await open(entry.depth.path, entry.depth.decode);
 
-    if (image && stored && (image.width !== stored.width || image.height !== stored.height))
+    // A truncated image still tells its size.
+    const size = image ?? (await noting([], async () => imageSize(await files.read(entry.image), '')));
+    if (size && stored && (size.width !== stored.width || size.height !== stored.height))
       report(
-        `${fileName(files, entry.image)}: ${image.width}x${image.height} pixels, the intrinsics are for ${stored.width}x${stored.height}`,
+        `${fileName(files, entry.image)}: ${size.width}x${size.height} pixels, the intrinsics are for ${stored.width}x${stored.height}`,
       );
     for (const [map, path, what] of [
       [label, entry.label, 'label'],
       [depth, entry.depth?.path, 'depth'],
     ] as const) {
-      if (image && map && path !== undefined && (map.width !== image.width || map.height !== image.height))
+      if (size && map && path !== undefined && (map.width !== size.width || map.height !== size.height))
         report(
-          `${fileName(files, path)}: ${what} of ${map.width}x${map.height} pixels, its image ${entry.image} has ${image.width}x${image.height}`,
+          `${fileName(files, path)}: ${what} of ${map.width}x${map.height} pixels, its image ${entry.image} has ${size.width}x${size.height}`,
         );
     }
     if (label) this.toClasses(label, fileName(files, entry.label!), report);
-    if (!image) return undefined;
-    return {
-      id: entry.id,
-      image: resizeImage(image, width, height),
-      label: label && resizeLabel(label, width, height),
-      depth: depth && resizeDepth(depth, width, height),
-      pose: entry.pose,
-    };
+    return { image, label, depth };
   }
 
   /** Maps stored values to class ids in place; reports the first value that has none. */
@@ -210,7 +221,7 @@ export interface Opened {
 export function assemble(spec: string, opened: Opened): Dataset {
   const { title, classes, width, height, splits, problems } = opened;
   const { train, test } = splits;
-  if (problems.length > 0 || !train) throw new DataError(problems.join('\n'));
+  if (problems.length > 0 || !train) throw new DataError([...new Set(problems)].join('\n'));
   const val = splits.val ?? train;
   const unlabelled = splits.unlabelled ?? train;
   return { spec, title, classes, width, height, train, val, unlabelled, ...(test && { test }) };

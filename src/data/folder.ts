@@ -4,9 +4,9 @@
 //   classes.txt                   (with labels: the name of a class a line, in the order of the ids)
 // or train/, val/, unlabelled/ and test/, each with images and labels like that, and one classes.txt beside them.
 import { pascalColour, VOID } from './classes.ts';
-import { type Opened, type ReadOptions, SPLIT_NAMES, type SplitName } from './file-split.ts';
+import { ANY_ID, type Opened, type ReadOptions, SPLIT_NAMES, type SplitName } from './file-split.ts';
 import { type FileSource, fileName } from './files.ts';
-import { noting } from './problems.ts';
+import { MAX_PROBLEMS, noting } from './problems.ts';
 import { imageFrames, openSplits, pairedFrames, type SplitFiles } from './splits.ts';
 import { type ClassInfo, DataError } from './types.ts';
 
@@ -14,19 +14,20 @@ const CLASSES = 'classes.txt';
 
 /** Reads a plain folder. All but `train/` may be missing; the colours are PASCAL VOC's. */
 export async function readFolder(files: FileSource, options: ReadOptions = {}): Promise<Opened> {
+  const problems: string[] = [];
   const names: [SplitName, string][] = [];
   if (await files.exists('train')) {
-    for (const name of SPLIT_NAMES) if (await files.exists(name)) names.push([name, `${name}/`]);
+    for (const name of SPLIT_NAMES)
+      if (await noting(problems, () => files.exists(name))) names.push([name, `${name}/`]);
   } else names.push(['train', '']);
 
-  const problems: string[] = [];
-  const labelled = await Promise.all(names.map(([, folder]) => files.exists(`${folder}labels`)));
+  const labelled = await Promise.all(
+    names.map(([, folder]) => noting(problems, () => files.exists(`${folder}labels`))),
+  );
   const classes = labelled.includes(true) ? await noting(problems, () => readClasses(files)) : [];
-  // Without a list of classes no id can be out of range.
-  const table = classes ? undefined : Array.from({ length: VOID }, (_, id) => id);
+  const labels = { classes: classes ?? [], table: classes ? undefined : ANY_ID };
   const lists = Object.fromEntries(names.map(([name, folder]) => [name, () => listPart(files, folder)]));
-  const opened = await openSplits(files, options, files.root, { classes: classes ?? [], table }, lists);
-  return { ...opened, problems: [...problems, ...opened.problems] };
+  return openSplits(files, options, files.root, labels, lists, problems);
 }
 
 async function readClasses(files: FileSource): Promise<ClassInfo[]> {
@@ -35,11 +36,14 @@ async function readClasses(files: FileSource): Promise<ClassInfo[]> {
     .trim()
     .split('\n')
     .map((line) => line.trim());
-  const wrong = names.findIndex((name, i) => name === '' || names.indexOf(name) < i);
-  if (wrong >= 0 || names.length > VOID)
-    throw new DataError(
-      `${fileName(files, CLASSES)}:${wrong + 1}: expected 1 to ${VOID} different names, one a line; found ${JSON.stringify(names[wrong] ?? names.length)}`,
-    );
+  const complaint = (line: number, found: string | number) =>
+    `${fileName(files, CLASSES)}:${line}: expected 1 to ${VOID} different names, one a line; found ${JSON.stringify(found)}`;
+  const wrong = names
+    .slice(0, VOID)
+    .flatMap((name, i) => (name === '' || names.indexOf(name) < i ? [complaint(i + 1, name)] : []))
+    .slice(0, MAX_PROBLEMS);
+  if (names.length > VOID) wrong.push(complaint(VOID + 1, names.length));
+  if (wrong.length > 0) throw new DataError(wrong.join('\n'));
   return names.map((name, id) => ({ id, name, color: pascalColour(id) }));
 }
 
@@ -47,6 +51,7 @@ async function listPart(files: FileSource, folder: string): Promise<SplitFiles> 
   const images = (await files.exists(`${folder}images`))
     ? `${folder}images`
     : folder.replace(/\/$/, '') || '.';
-  if (!(await files.exists(`${folder}labels`))) return { frames: await imageFrames(files, images) };
-  return pairedFrames(files, images, `${folder}labels`);
+  if (await files.exists(`${folder}labels`)) return pairedFrames(files, images, `${folder}labels`);
+  const problems: string[] = [];
+  return { frames: await imageFrames(files, images, problems), problems };
 }

@@ -1,5 +1,6 @@
 import type * as z from 'zod/mini';
 import { type FileSource, fileName } from './files.ts';
+import { MAX_PROBLEMS } from './problems.ts';
 import { DataError } from './types.ts';
 import './zod-english.ts';
 
@@ -22,14 +23,16 @@ export function parseJson(bytes: Uint8Array, file: string): unknown {
 
 /**
  * What a JSON file holds, by a schema.
- * @throws DataError when the file is missing, is no JSON, or does not fit: with the first key that does not
+ * @throws DataError when the file is missing, is no JSON, or does not fit: with the keys that do not, one a line
  */
 export async function readJson<T>(files: FileSource, path: string, schema: z.ZodMiniType<T>): Promise<T> {
   const file = fileName(files, path);
   const parsed = schema.safeParse(parseJson(await files.read(path), file));
   if (parsed.success) return parsed.data;
-  const { path: key, message } = parsed.error.issues[0];
-  throw new DataError(`${file}: ${key.join('.') || '(all)'}: ${message}`);
+  const lines = parsed.error.issues
+    .slice(0, MAX_PROBLEMS)
+    .map(({ path: key, message }) => `${file}: ${key.join('.') || '(all)'}: ${message}`);
+  throw new DataError(lines.join('\n'));
 }
 
 /** A value of a JSON file for an error message. Not written out whole: it may be deeper than the stack. */

@@ -5,10 +5,10 @@
 //   poses/NN.txt                            (optional; given for 00 to 10)
 import type { Opened, ReadOptions } from './file-split.ts';
 import { type FileSource, fileName } from './files.ts';
-import { cameraOf, type Moment, projectLidar, readCalibration, times, videoOf } from './kitti.ts';
+import { cameraOf, frameNumber, type Moment, readCalibration, scanDecoder, times, videoOf } from './kitti.ts';
 import { readPoses } from './poses.ts';
 import { noting } from './problems.ts';
-import { firstSize, imageFrames, openSplits, type SplitFiles } from './splits.ts';
+import { firstSize, imageFrames, namesIn, openSplits, type SplitFiles } from './splits.ts';
 import { DataError, type Intrinsics } from './types.ts';
 
 // The split of Zhou et al. (CVPR 2017), among the sequences whose poses are public.
@@ -49,11 +49,10 @@ async function listSequences(files: FileSource, sequences: readonly string[]): P
   const problems: string[] = [];
   let intrinsics: Intrinsics | null = null;
   for (const name of sequences) {
-    const sequence = await noting(problems, () => readSequence(files, name));
-    if (!sequence) continue;
+    const sequence = await readSequence(files, name, problems);
     moments.push(...sequence.moments);
     if (sequence.moments.some(({ frame }) => frame.depth)) scanned.add(name);
-    intrinsics ??= sequence.camera;
+    intrinsics ??= sequence.camera ?? null;
   }
   return { ...videoOf(files, moments, scanned), intrinsics, problems };
 }
@@ -61,33 +60,44 @@ async function listSequences(files: FileSource, sequences: readonly string[]): P
 async function readSequence(
   files: FileSource,
   name: string,
-): Promise<{ moments: Moment[]; camera: Intrinsics }> {
+  problems: string[],
+): Promise<{ moments: Moment[]; camera?: Intrinsics }> {
   const folder = `sequences/${name}`;
-  const colour = await files.exists(`${folder}/image_2`);
-  const images = await imageFrames(files, `${folder}/${colour ? 'image_2' : 'image_0'}`);
+  const colour = (await noting(problems, () => files.exists(`${folder}/image_2`))) ?? true;
+  const images = await imageFrames(files, `${folder}/${colour ? 'image_2' : 'image_0'}`, problems);
   // The calibration does not say for which size it is.
-  const { width, height } = await firstSize(files, images);
-  const calibration = await readCalibration(files, `${folder}/calib.txt`);
-  const projection = calibration(colour ? 'P2' : 'P0', 12);
-  const camera = cameraOf(projection, width, height, fileName(files, `${folder}/calib.txt`));
+  const size = await firstSize(files, images, problems);
+  const calib = `${folder}/calib.txt`;
+  const calibration = await readCalibration(files, calib, problems);
+  const projection = await calibration(colour ? 'P2' : 'P0', 12);
+  const camera =
+    size && projection
+      ? await noting(problems, () => cameraOf(projection, size.width, size.height, fileName(files, calib)))
+      : undefined;
 
   const velodyne = `${folder}/velodyne`;
-  const scans = new Set((await files.exists(velodyne)) ? await files.list(velodyne) : []);
-  const toPixels = scans.size > 0 ? times(projection, calibration('Tr', 12)) : [];
-  const decode = (bytes: Uint8Array, file: string) => projectLidar(bytes, file, toPixels, width, height);
+  const scans = await namesIn(files, velodyne, problems);
+  const toCamera = scans.size > 0 ? await calibration('Tr', 12) : undefined;
+  const decode = scanDecoder(projection && toCamera && times(projection, toCamera), camera);
 
   const path = `poses/${name}.txt`;
-  const poses = (await files.exists(path)) ? await readPoses(files, path) : undefined;
-  const moments = images.map(({ id, image }): Moment => {
-    const number = Number(id);
-    if (!/^\d+$/.test(id))
-      throw new DataError(`${fileName(files, image)}: expected a number for a name, such as 000000.png`);
-    if (poses && number >= poses.length)
-      throw new DataError(`${fileName(files, path)}: ${poses.length} poses, and an image ${id}`);
-    const depth = scans.has(`${id}.bin`) ? { path: `${velodyne}/${id}.bin`, decode } : undefined;
-    const pose = poses && moved(poses[number], projection);
-    return { frame: { id: `${name}_${id}`, image, depth, pose, stored: camera }, drive: name, number };
+  const posed = await noting(problems, () => files.exists(path));
+  const poses = posed ? await readPoses(files, path, problems) : undefined;
+  const moments = images.map((found): Moment => {
+    const number = frameNumber(files, found, '000000.png', problems);
+    const scan = `${found.id}.bin`;
+    const depth = scans.has(scan) ? { path: `${velodyne}/${scan}`, decode } : undefined;
+    const stated = poses?.[number];
+    const pose = stated && projection && moved(stated, projection);
+    return {
+      frame: { ...found, id: `${name}_${found.id}`, depth, pose, stored: camera },
+      drive: name,
+      number,
+    };
   });
+  const beyond = moments.findIndex(({ number }) => poses && number >= poses.length);
+  if (beyond >= 0)
+    problems.push(`${fileName(files, path)}: ${poses!.length} poses, and an image ${images[beyond].id}`);
   return { moments, camera };
 }
 

@@ -4,10 +4,19 @@
 //   DATE/DATE_drive_NNNN_sync/velodyne_points/data/NNNNNNNNNN.bin           (optional: depth)
 import type { DepthFile, Opened, ReadOptions } from './file-split.ts';
 import { type FileSource, fileName } from './files.ts';
-import { cameraOf, type Moment, projectLidar, readCalibration, rigid, times, videoOf } from './kitti.ts';
+import {
+  cameraOf,
+  frameNumber,
+  type Moment,
+  readCalibration,
+  rigid,
+  scanDecoder,
+  times,
+  videoOf,
+} from './kitti.ts';
 import { EIGEN_TEST } from './kitti-eigen.ts';
 import { noting } from './problems.ts';
-import { imageFrames, openSplits, type SplitFiles } from './splits.ts';
+import { imageFrames, namesIn, openSplits, type SplitFiles } from './splits.ts';
 import { DataError, type Intrinsics } from './types.ts';
 
 const DATE = /^\d{4}_\d\d_\d\d$/;
@@ -20,8 +29,9 @@ const DRIVE = /^\d{4}_\d\d_\d\d_drive_\d{4}_sync$/;
  */
 export async function readKittiRaw(files: FileSource, options: ReadOptions = {}): Promise<Opened> {
   const drives: string[] = [];
+  const problems: string[] = [];
   for (const date of (await files.list('.')).filter((name) => DATE.test(name)))
-    drives.push(...(await files.list(date)).filter((name) => DRIVE.test(name)));
+    drives.push(...[...(await namesIn(files, date, problems))].filter((name) => DRIVE.test(name)));
   const held = drives.filter((drive) => EIGEN_TEST.has(drive));
   const train = drives.filter((drive) => !EIGEN_TEST.has(drive));
   return openSplits(
@@ -33,6 +43,7 @@ export async function readKittiRaw(files: FileSource, options: ReadOptions = {})
       train: () => listDrives(files, train),
       ...(held.length > 0 && { val: () => listDrives(files, held), test: () => listTest(files, held) }),
     },
+    problems,
   );
 }
 
@@ -46,23 +57,18 @@ async function listDrives(files: FileSource, drives: readonly string[]): Promise
   const problems: string[] = [];
   let intrinsics: Intrinsics | null = null;
   for (const drive of drives) {
-    await noting(problems, async () => {
-      const { camera, decode } = await readDay(files, drive.slice(0, 10));
-      intrinsics ??= camera;
-      const folder = `${drive.slice(0, 10)}/${drive}`;
-      const scans = `${folder}/velodyne_points/data`;
-      const present = new Set((await files.exists(scans)) ? await files.list(scans) : []);
-      if (present.size > 0) scanned.add(drive);
-      for (const { id, image } of await imageFrames(files, `${folder}/image_02/data`)) {
-        if (!/^\d+$/.test(id))
-          throw new DataError(
-            `${fileName(files, image)}: expected a number for a name, such as 0000000000.png`,
-          );
-        const depth = present.has(`${id}.bin`) ? { path: `${scans}/${id}.bin`, decode } : undefined;
-        const frame = { id: `${drive}_${id}`, image, depth, stored: camera };
-        moments.push({ frame, drive, number: Number(id) });
-      }
-    });
+    const { camera, decode } = await readDay(files, drive.slice(0, 10), problems);
+    intrinsics ??= camera ?? null;
+    const folder = `${drive.slice(0, 10)}/${drive}`;
+    const scans = `${folder}/velodyne_points/data`;
+    const present = await namesIn(files, scans, problems);
+    if (present.size > 0) scanned.add(drive);
+    for (const found of await imageFrames(files, `${folder}/image_02/data`, problems)) {
+      const number = frameNumber(files, found, '0000000000.png', problems);
+      const scan = `${found.id}.bin`;
+      const depth = present.has(scan) ? { path: `${scans}/${scan}`, decode } : undefined;
+      moments.push({ frame: { ...found, id: `${drive}_${found.id}`, depth, stored: camera }, drive, number });
+    }
   }
   return { ...videoOf(files, moments, scanned), intrinsics, problems };
 }
@@ -72,7 +78,7 @@ async function listTest(files: FileSource, drives: readonly string[]): Promise<S
   const { frames, intrinsics } = await listDrives(files, drives);
   const scored = frames.filter(({ id }) => {
     const end = id.lastIndexOf('_');
-    return EIGEN_TEST.get(id.slice(0, end))!.has(Number(id.slice(end + 1)));
+    return EIGEN_TEST.get(id.slice(0, end))?.has(Number(id.slice(end + 1)));
   });
   return { frames: scored.map(({ neighbours: _, ...frame }) => frame), intrinsics };
 }
@@ -81,15 +87,22 @@ async function listTest(files: FileSource, drives: readonly string[]): Promise<S
 async function readDay(
   files: FileSource,
   date: string,
-): Promise<{ camera: Intrinsics; decode: DepthFile['decode'] }> {
-  const cameras = await readCalibration(files, `${date}/calib_cam_to_cam.txt`);
-  const scanner = await readCalibration(files, `${date}/calib_velo_to_cam.txt`);
-  const [width, height] = cameras('S_rect_02', 2);
-  const projection = cameras('P_rect_02', 12);
-  const toCamera = times(rigid(cameras('R_rect_00', 9)), rigid(scanner('R', 9), scanner('T', 3)));
-  const toPixels = times(projection, toCamera);
-  return {
-    camera: cameraOf(projection, width, height, fileName(files, `${date}/calib_cam_to_cam.txt`)),
-    decode: (bytes, name) => projectLidar(bytes, name, toPixels, width, height),
-  };
+  problems: string[],
+): Promise<{ camera?: Intrinsics; decode: DepthFile['decode'] }> {
+  const path = `${date}/calib_cam_to_cam.txt`;
+  const cameras = await readCalibration(files, path, problems);
+  const scanner = await readCalibration(files, `${date}/calib_velo_to_cam.txt`, problems);
+  const size = await cameras('S_rect_02', 2);
+  const projection = await cameras('P_rect_02', 12);
+  const rectification = await cameras('R_rect_00', 9);
+  const [rotation, translation] = [await scanner('R', 9), await scanner('T', 3)];
+  const camera =
+    size && projection
+      ? await noting(problems, () => cameraOf(projection, size[0], size[1], fileName(files, path)))
+      : undefined;
+  const toPixels =
+    projection && rectification && rotation && translation
+      ? times(projection, times(rigid(rectification), rigid(rotation, translation)))
+      : undefined;
+  return { camera, decode: scanDecoder(toPixels, camera) };
 }

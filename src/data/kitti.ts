@@ -1,35 +1,43 @@
 // What KITTI's raw recordings and its odometry benchmark share (Geiger et al., IJRR 2013): calibration files, lidar
 // scans, and drives whose frames are numbered.
 
-import type { FrameFiles } from './file-split.ts';
+import type { DepthFile, FrameFiles } from './file-split.ts';
 import { type FileSource, fileName } from './files.ts';
 import { MAX_SIDE } from './image-limits.ts';
+import { noting } from './problems.ts';
 import { DataError, type DepthMap, type Intrinsics } from './types.ts';
 
-/** Numbers of one line of a calibration file, such as the 12 of `P_rect_02`. */
-export type Calibration = (key: string, count: number) => number[];
+/** Numbers of one line of a calibration file, such as the 12 of `P_rect_02`; undefined when they are not there. */
+export type Calibration = (key: string, count: number) => Promise<number[] | undefined>;
 
 /**
- * Reads a file with a `NAME: number number ...` on each line. Only lines that are asked for need to hold numbers.
- * @throws DataError when the file is missing; the result throws one when a line is, or has other numbers than asked for
+ * Reads a file with a `NAME: number number ...` on each line. Only lines that are asked for need to hold numbers. A
+ * missing file is a problem; so is a line that is asked for and is missing, or has another number of numbers.
  */
-export async function readCalibration(files: FileSource, path: string): Promise<Calibration> {
+export async function readCalibration(
+  files: FileSource,
+  path: string,
+  problems: string[],
+): Promise<Calibration> {
   const file = fileName(files, path);
+  const bytes = await noting(problems, () => files.read(path));
+  if (!bytes) return async () => undefined;
   const lines = new Map<string, string>();
-  for (const line of new TextDecoder().decode(await files.read(path)).split('\n')) {
+  for (const line of new TextDecoder().decode(bytes).split('\n')) {
     const colon = line.indexOf(':');
     if (colon > 0) lines.set(line.slice(0, colon).trim(), line.slice(colon + 1).trim());
   }
-  return (key, count) => {
-    const text = lines.get(key);
-    if (text === undefined) throw new DataError(`${file}: ${key}: missing; expected ${count} numbers`);
-    const numbers = text.split(/\s+/).map(Number);
-    if (numbers.length !== count || !numbers.every(Number.isFinite))
-      throw new DataError(
-        `${file}: ${key}: expected ${count} numbers; found ${JSON.stringify(text.slice(0, 80))}`,
-      );
-    return numbers;
-  };
+  return (key, count) =>
+    noting(problems, () => {
+      const text = lines.get(key);
+      if (text === undefined) throw new DataError(`${file}: ${key}: missing; expected ${count} numbers`);
+      const numbers = text.split(/\s+/).map(Number);
+      if (numbers.length !== count || !numbers.every(Number.isFinite))
+        throw new DataError(
+          `${file}: ${key}: expected ${count} numbers; found ${JSON.stringify(text.slice(0, 80))}`,
+        );
+      return numbers;
+    });
 }
 
 /**
@@ -116,11 +124,39 @@ export function projectLidar(
   return { width, height, data };
 }
 
+/** Puts every point at a depth of 0, where no camera sees it. */
+const NOWHERE: readonly number[] = new Array(12).fill(0);
+
+/** Decoder of the scans of a drive. Without the projection or the camera they are read all the same, and give no depth. */
+export const scanDecoder =
+  (projection: readonly number[] | undefined, camera: Intrinsics | undefined): DepthFile['decode'] =>
+  (bytes, name) => {
+    if (projection && camera) return projectLidar(bytes, name, projection, camera.width, camera.height);
+    projectLidar(bytes, name, NOWHERE, 1, 1);
+    return undefined;
+  };
+
 /** A frame of a drive. */
 export interface Moment {
   frame: FrameFiles;
   drive: string;
+  /** NaN when the image has no number for a name. */
   number: number;
+}
+
+/**
+ * The number that the image of a frame has for a name; any other name is a problem.
+ * @param like a name as it should be
+ */
+export function frameNumber(
+  files: FileSource,
+  { id, image }: FrameFiles,
+  like: string,
+  problems: string[],
+): number {
+  if (/^\d+$/.test(id)) return Number(id);
+  problems.push(`${fileName(files, image)}: expected a number for a name, such as ${like}`);
+  return Number.NaN;
 }
 
 /**

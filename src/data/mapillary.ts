@@ -5,9 +5,10 @@
 // Release 2.0 holds the same under v1.2/labels and config_v1.2.json; its own finer classes are not read.
 import * as z from 'zod/mini';
 import { cityscapesClasses, VOID } from './classes.ts';
-import type { Opened, ReadOptions } from './file-split.ts';
+import { ANY_ID, type Opened, type ReadOptions } from './file-split.ts';
 import type { FileSource } from './files.ts';
 import { readJson } from './json.ts';
+import { noting } from './problems.ts';
 import { openSplits, pairedFrames } from './splits.ts';
 
 /** The Cityscapes class of each Vistas class that has one, as work that trains on both has it; all others are void. */
@@ -58,8 +59,10 @@ const configSchema = z.object({
 
 /** Reads Mapillary Vistas with Cityscapes' 19 classes. Images differ in size; all come at the working size. */
 export async function readMapillary(files: FileSource, options: ReadOptions = {}): Promise<Opened> {
-  const release2 = await files.exists('config_v1.2.json');
-  const table = await readTable(files, release2 ? 'config_v1.2.json' : 'config.json');
+  const problems: string[] = [];
+  const release2 = await noting(problems, () => files.exists('config_v1.2.json'));
+  const config = release2 ? 'config_v1.2.json' : 'config.json';
+  const table = (await noting(problems, () => readTable(files, config))) ?? ANY_ID;
   const list = (split: string) => () =>
     pairedFrames(files, `${split}/images`, release2 ? `${split}/v1.2/labels` : `${split}/labels`);
   return openSplits(
@@ -71,6 +74,7 @@ export async function readMapillary(files: FileSource, options: ReadOptions = {}
       train: list('training'),
       val: list('validation'),
     },
+    problems,
   );
 }
 

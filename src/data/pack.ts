@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import { pascalColour, VOID } from './classes.ts';
 import { decodeDepth16 } from './codecs.ts';
 import {
+  ANY_ID,
   type DepthFile,
   FileSplit,
   type FrameFiles,
@@ -16,14 +17,13 @@ import { checkSize, MAX_SIDE } from './image-limits.ts';
 import { parseJson, shown } from './json.ts';
 import { readDepthArray } from './npy.ts';
 import { readPoses } from './poses.ts';
-import { noting } from './problems.ts';
+import { MAX_PROBLEMS, noting } from './problems.ts';
 import { firstSize } from './splits.ts';
 import { type ClassInfo, DataError, type DepthMap, type Intrinsics } from './types.ts';
 
 const MAX_FRAMES = 1_000_000;
 /** A manifest of some bytes may state a million frames; where more than this have no file they are not listed one by one. */
 const MAX_MISSING = 1000;
-const MAX_PROBLEMS = 20;
 /** Frames further apart than this are no neighbours: view synthesis needs nearly the same view. */
 const MAX_GAP_SECONDS = 0.2;
 
@@ -155,7 +155,8 @@ interface Entry {
 interface Part {
   manifest: Manifest;
   frames: FrameFiles[];
-  classes: readonly ClassInfo[];
+  /** Null when the manifest has no sound list. */
+  classes: readonly ClassInfo[] | null;
   labelled: boolean;
   camera: Intrinsics | null;
   cameraAssumed: boolean;
@@ -174,35 +175,35 @@ export async function readPack(files: FileSource, options: ReadOptions = {}): Pr
   const parts: Partial<Record<SplitName, Part>> = {};
   const folders: [SplitName, string][] = [];
   if (await files.exists('train')) {
-    for (const name of SPLIT_NAMES) if (await files.exists(name)) folders.push([name, `${name}/`]);
+    for (const name of SPLIT_NAMES)
+      if (await noting(problems, () => files.exists(name))) folders.push([name, `${name}/`]);
   } else folders.push(['train', '']);
 
   for (const [name, folder] of folders) {
-    const part = await noting(problems, () => readPart(files, folder));
+    const part = await noting(problems, () => readPart(files, folder, problems));
     if (part) parts[name] = part;
   }
 
   const { train } = parts;
   for (const name of ['val', 'test'] as const) {
     const part = parts[name];
-    if (train?.labelled && part?.labelled && names(train) !== names(part))
-      problems.push(
-        `${files.root}: train and ${name} list other classes: ${names(train)} and ${names(part)}`,
-      );
+    if (!train?.labelled || !part?.labelled || !train.classes || !part.classes) continue;
+    const [trained, evaluated] = [names(train.classes), names(part.classes)];
+    if (trained !== evaluated)
+      problems.push(`${files.root}: train and ${name} list other classes: ${trained} and ${evaluated}`);
   }
   const found = Object.values(parts);
-  const classes = found.find((part) => part.labelled)?.classes ?? [];
+  const classes = found.find((part) => part.labelled && part.classes)?.classes ?? [];
   let size = { width: options.width ?? 0, height: options.height ?? 0 };
   if (options.width === undefined && found.length > 0)
-    size = (await noting(problems, () => storedSize(files, found[0]))) ?? size;
+    size = (await noting(problems, () => storedSize(files, found[0], problems))) ?? size;
 
   const opened: Opened = { title: title(parts), classes, ...size, splits: {}, problems, unpaired: [] };
-  if (size.width === 0) return opened;
   for (const [name, part] of Object.entries(parts) as [SplitName, Part][]) {
     opened.splits[name] = new FileSplit({
       files,
       frames: part.frames,
-      labels: { classes },
+      labels: { classes, table: part.classes ? undefined : ANY_ID },
       intrinsics: part.camera,
       ...size,
     });
@@ -210,7 +211,7 @@ export async function readPack(files: FileSource, options: ReadOptions = {}): Pr
   return opened;
 }
 
-const names = (part: Part) => part.classes.map((one) => one.name).join(', ');
+const names = (classes: readonly ClassInfo[]) => classes.map((one) => one.name).join(', ');
 
 function title(parts: Partial<Record<SplitName, Part>>): string {
   const { train, val } = parts;
@@ -221,17 +222,21 @@ function title(parts: Partial<Record<SplitName, Part>>): string {
   return (train?.manifest.name ?? '') + (notes.length > 0 ? ` (${notes.join('; ')})` : '');
 }
 
-async function storedSize(files: FileSource, part: Part): Promise<{ width: number; height: number }> {
+async function storedSize(
+  files: FileSource,
+  part: Part,
+  problems: string[],
+): Promise<{ width: number; height: number } | undefined> {
   const { width, height } = part.manifest;
   if (width !== undefined && height !== undefined) {
     checkSize(width, height, files.root);
     return { width, height };
   }
   if (part.camera) return { width: part.camera.width, height: part.camera.height };
-  return firstSize(files, part.frames);
+  return firstSize(files, part.frames, problems);
 }
 
-async function readPart(files: FileSource, folder: string): Promise<Part> {
+async function readPart(files: FileSource, folder: string, problems: string[]): Promise<Part | undefined> {
   let path = `${folder}manifest.json`;
   if (!(await files.exists(path))) path = `${folder}intrinsics.json`;
   if (!(await files.exists(path))) {
@@ -241,25 +246,39 @@ async function readPart(files: FileSource, folder: string): Promise<Part> {
     );
   }
   const file = fileName(files, path);
-  const manifest = parseManifest(await files.read(path), file);
+  const parsed = parseManifest(await files.read(path), file, problems);
+  if (!parsed) return undefined;
+  const { manifest, wrong } = parsed;
 
   const labelled = manifest.kind === 'semantic-segmentation';
-  if (labelled && !manifest.label)
-    throw new DataError(`${file}: label: missing; expected a path such as label/<id>.png`);
-  const classes = (manifest.classes ?? []).map((one, i): ClassInfo => {
-    if (one.id !== i)
-      throw new DataError(`${file}: classes.${i}.id: ${one.id}; expected ${i}, its place in the list`);
-    return { id: i, name: one.name, color: one.color ?? pascalColour(i) };
-  });
-  if (labelled && classes.length === 0)
-    throw new DataError(`${file}: classes: missing or empty, with labels given`);
+  if (labelled && !manifest.label && !wrong.has('label'))
+    problems.push(`${file}: label: missing; expected a path such as label/<id>.png`);
+  const classes = wrong.has('classes') ? null : readClasses(manifest, labelled, file, problems);
 
   const assumed =
     manifest.intrinsics && 'assumed' in manifest.intrinsics ? manifest.intrinsics.assumed : null;
   const known = manifest.intrinsics && 'fx' in manifest.intrinsics ? manifest.intrinsics : null;
   const camera = known ?? assumed;
-  const frames = await listFrames(files, folder, file, manifest, labelled, camera);
+  // Without one of these it is not known which files belong to the pack.
+  const unknown = ['kind', 'image', 'frames'].some((key) => wrong.has(key));
+  const frames = unknown ? [] : await listFrames(files, folder, file, manifest, camera, problems);
   return { manifest, frames, classes, labelled, camera, cameraAssumed: assumed !== null };
+}
+
+function readClasses(
+  manifest: Manifest,
+  labelled: boolean,
+  file: string,
+  problems: string[],
+): ClassInfo[] | null {
+  const { classes = [] } = manifest;
+  const wrong = classes.flatMap(({ id }, i) =>
+    id === i ? [] : [`${file}: classes.${i}.id: ${id}; expected ${i}, its place in the list`],
+  );
+  if (labelled && classes.length === 0) wrong.push(`${file}: classes: missing or empty, with labels given`);
+  problems.push(...wrong.slice(0, MAX_PROBLEMS));
+  if (wrong.length > 0) return null;
+  return classes.map(({ name, color }, id) => ({ id, name, color: color ?? pascalColour(id) }));
 }
 
 async function listFrames(
@@ -267,36 +286,37 @@ async function listFrames(
   folder: string,
   file: string,
   manifest: Manifest,
-  labelled: boolean,
   camera: Intrinsics | null,
+  problems: string[],
 ): Promise<FrameFiles[]> {
   const pair = manifest.kind === 'stereo-pair';
   const image = pair ? 'left.jpg' : (manifest.image ?? 'image/<id>.jpg');
   const listed = pair ? ['left'] : (manifest.frames ?? []);
+  const count = typeof listed === 'number' ? listed : listed.length;
+  if (count === 0) {
+    problems.push(`${file}: frames: empty; expected at least one frame`);
+    return [];
+  }
   const entries: Entry[] =
     typeof listed === 'number'
-      ? await numberedFrames(files, folder + image, listed)
+      ? ((await noting(problems, () => numberedFrames(files, folder + image, listed))) ?? [])
       : listed.map((one) => (typeof one === 'string' ? { id: one } : one));
-  if (entries.length === 0) throw new DataError(`${file}: frames: empty; expected at least one frame`);
   const ids = new Set(entries.map((one) => one.id));
-  if (entries.length > 1 && !/<id>|%0\dd/.test(image))
-    throw new DataError(
-      `${file}: image: ${JSON.stringify(image)} names one file for ${entries.length} frames`,
-    );
-  if (ids.size < entries.length) throw new DataError(`${file}: frames: an id is listed twice`);
+  if (count > 1 && !/<id>|%0\dd/.test(image))
+    problems.push(`${file}: image: ${JSON.stringify(image)} names one file for ${count} frames`);
+  if (ids.size < entries.length) problems.push(`${file}: frames: an id is listed twice`);
 
+  const label = manifest.kind === 'semantic-segmentation' ? manifest.label : null;
   const depthOf = depthFiles(manifest, folder, camera);
   const poses = manifest.poses?.startsWith('poses.txt')
-    ? await readPoses(files, `${folder}poses.txt`, entries.length)
+    ? await readPoses(files, `${folder}poses.txt`, problems, count)
     : undefined;
-  if (poses && poses.length !== entries.length)
-    throw new DataError(
-      `${fileName(files, `${folder}poses.txt`)}: ${poses.length} poses for ${entries.length} frames`,
-    );
+  if (poses && poses.length !== count)
+    problems.push(`${fileName(files, `${folder}poses.txt`)}: ${poses.length} poses for ${count} frames`);
   return entries.map((entry, i) => ({
     id: entry.id,
     image: folder + fill(image, entry.id),
-    label: labelled ? folder + fill(manifest.label!, entry.id) : undefined,
+    label: label ? folder + fill(label, entry.id) : undefined,
     depth: entry.depth ? depthFile(folder + entry.depth) : depthOf?.(entry.id),
     pose: poses?.[i],
     stored: camera ?? undefined,
@@ -357,16 +377,29 @@ async function numberedFrames(files: FileSource, path: string, count: number): P
   return Array.from({ length: count }, (_, i) => ({ id: String(from + i).padStart(Number(digits), '0') }));
 }
 
-function parseManifest(bytes: Uint8Array, file: string): Manifest {
+/**
+ * A manifest, and the fields that are wrong and were left out of it. Undefined when it is no object at all.
+ * @throws DataError when the file is no JSON
+ */
+function parseManifest(
+  bytes: Uint8Array,
+  file: string,
+  problems: string[],
+): { manifest: Manifest; wrong: ReadonlySet<PropertyKey> } | undefined {
   const json = parseJson(bytes, file);
   const parsed = manifestSchema.safeParse(json);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return { manifest: parsed.data, wrong: new Set() };
   const lines = parsed.error.issues.slice(0, MAX_PROBLEMS).map((issue) => {
     const { path, message } = deepest(issue);
     const value = path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], json);
     return `${file}: ${path.join('.') || '(all)'}: ${message}; found ${shown(value)}`;
   });
-  throw new DataError(lines.join('\n'));
+  problems.push(...lines);
+  if (parsed.error.issues.some(({ path }) => path.length === 0)) return undefined;
+  const wrong = new Set(parsed.error.issues.map(({ path }) => path[0]));
+  const right = Object.entries(json as object).filter(([key]) => !wrong.has(key));
+  const rest = { name: '', kind: 'unlabelled-images', ...Object.fromEntries(right) };
+  return { manifest: manifestSchema.parse(rest), wrong };
 }
 
 /** Of a value that fits none of several forms, the complaint of the form that got furthest. */

@@ -6,6 +6,7 @@ import { synthia16Classes, VOID } from './classes.ts';
 import { decodePng } from './codecs.ts';
 import type { Opened, ReadOptions } from './file-split.ts';
 import type { FileSource } from './files.ts';
+import { noting } from './problems.ts';
 import { openSplits, pairedFrames } from './splits.ts';
 import { DataError, type DepthMap, type LabelMap } from './types.ts';
 
@@ -48,10 +49,11 @@ export async function readSynthia(files: FileSource, options: ReadOptions = {}):
     { classes: synthia16Classes, table, decode: decodeClass },
     {
       train: async () => {
-        const { frames, unpaired } = await pairedFrames(files, 'RGB', 'GT/LABELS');
-        if (!(await files.exists('Depth/Depth'))) return { frames, unpaired };
+        const paired = await pairedFrames(files, 'RGB', 'GT/LABELS');
+        const measured = await noting(paired.problems, () => files.exists('Depth/Depth'));
+        if (!measured) return paired;
         const depth = (id: string) => ({ path: `Depth/Depth/${id}.png`, decode: decodeCentimetres });
-        return { frames: frames.map((frame) => ({ ...frame, depth: depth(frame.id) })), unpaired };
+        return { ...paired, frames: paired.frames.map((frame) => ({ ...frame, depth: depth(frame.id) })) };
       },
     },
   );

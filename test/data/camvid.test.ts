@@ -4,6 +4,7 @@ import { camvidClasses } from '../../src/data/classes.ts';
 import { encodePng } from '../../src/data/codecs.ts';
 import { openDataset } from '../../src/data/open.ts';
 import { equal, is, ok, suite } from '../suite.ts';
+import { quadrantJpeg } from './fixtures.ts';
 import { check, opened, rgb, type Tree } from './reading.ts';
 
 const test = suite('camvid');
@@ -155,7 +156,56 @@ test('data check lists what is wrong file by file', async () => {
       'ROOT: train frame 0001TP_006690 and val frame 0016E5_07959 hold the same image',
     ],
   );
-  equal(await check('camvid', { 'readme.txt': 'x' }), ['train: no such folder', 'val: no such folder']);
+  equal(
+    await check('camvid', { 'readme.txt': 'x' }),
+    ['train', 'trainannot', 'val', 'valannot'].map((folder) => `${folder}: no such folder`),
+  );
+});
+
+test('faults of different kinds at once are all told', async () => {
+  const { 'LabeledApproved_full/0006R0_f00930_L.png': _label, ...rest } = Object.fromEntries(
+    Object.entries(original()).filter(([path]) => !path.includes('0016E5')),
+  );
+  const stills = '701_StillsRaw_full';
+  equal(
+    await check('camvid', {
+      ...rest,
+      [`${stills}/0001TP_006690.jpg`]: quadrantJpeg(WIDTH, HEIGHT),
+      [`${stills}/0001TP_008550.png`]: image(4).subarray(0, 30),
+      'LabeledApproved_full/0001TP_006690_L.png': colours([[26, 26, 26]]),
+      'LabeledApproved_full/0001TP_006720_L.png': colours([]),
+      'LabeledApproved_full/0001TP_008550_L.png': ids(3),
+    }),
+    [
+      `${stills}/0001TP_006690.png: a second image with the name 0001TP_006690; keep one of the two`,
+      `${stills}: no images of SegNet's val split`,
+      `LabeledApproved_full/0001TP_006720_L.png: a label without an image: none of ${stills} has its name`,
+      "LabeledApproved_full/0001TP_006690_L.png: pixel (x 0, y 0) has the colour 26, 26, 26; expected one of CamVid's 32 label colours",
+      'LabeledApproved_full/0006R0_f00930_L.png: no such file',
+      `${stills}/0001TP_008550.png: PNG truncated: 30 bytes`,
+      'LabeledApproved_full/0001TP_008550_L.png: label PNG of 1 channel(s) and 8 bits; expected 8-bit RGB colours',
+    ],
+  );
+  const { 'valannot/0016E5_07959.png': _val, 'testannot/0001TP_008550.png': _test, ...folders } = segnet();
+  equal(
+    await check('camvid', {
+      ...folders,
+      'train/0001TP_006690.jpg': quadrantJpeg(WIDTH, HEIGHT),
+      'trainannot/0001TP_006690.png': ids(12),
+      'trainannot/0001TP_006720.png': ids(),
+      'val/0016E5_07959.png': image(3).subarray(0, 30),
+      'testannot/0001TP_008580.png': ids(),
+    }),
+    [
+      'train/0001TP_006690.png: a second image with the name 0001TP_006690; keep one of the two',
+      'valannot: no such folder',
+      'trainannot/0001TP_006720.png: a label without an image: none of train has its name',
+      'testannot/0001TP_008580.png: a label without an image: none of test has its name',
+      'trainannot/0001TP_006690.png: pixel (x 0, y 0) holds label id 12; expected 0 to 11, or 255 for void',
+      'val/0016E5_07959.png: PNG truncated: 30 bytes',
+      'testannot/0001TP_008550.png: no such file',
+    ],
+  );
 });
 
 const PACK = '../shared/data/camvid';

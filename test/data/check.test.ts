@@ -66,6 +66,56 @@ test('everything wrong is listed at once', async () => {
   ]);
 });
 
+test('what is wrong with a manifest hides no file of its pack', async () => {
+  const found = await check({
+    'train/manifest.json': {
+      ...manifest('good', 'lone', 'cut', 'good'),
+      width: '16',
+      classes: [{ id: 1, name: 'a' }],
+      poses: 'poses.txt',
+    },
+    'train/poses.txt': '1 2 3\nx\n',
+    'train/image/good.jpg': quadrantJpeg(16, 8),
+    'train/label/good.png': label(0, 8),
+    'train/image/lone.jpg': quadrantJpeg(16, 8),
+    'train/image/cut.jpg': quadrantJpeg(16, 8).subarray(0, 300),
+    'train/label/cut.png': quadrantJpeg(16, 8),
+    'val/manifest.json': { ...manifest('v'), classes: ['a', 'b'], label: undefined },
+    'val/image/v.jpg': 'x',
+    // What the frames are is not known; the rest of the manifest is checked.
+    'test/manifest.json': { ...manifest('..'), label: null, classes: [] },
+  });
+  equal(found, [
+    'train/manifest.json: width: Invalid input: expected number, received string; found "16"',
+    'train/manifest.json: classes.0.id: 1; expected 0, its place in the list',
+    'train/manifest.json: frames: an id is listed twice',
+    'train/poses.txt:1: expected 12 numbers, a 3x4 matrix; found "1 2 3"',
+    'train/poses.txt:2: expected 12 numbers, a 3x4 matrix; found "x"',
+    'train/poses.txt: 2 poses for 4 frames',
+    'val/manifest.json: classes.0: Invalid input: expected object, received string; found "a"',
+    'val/manifest.json: classes.1: Invalid input: expected object, received string; found "b"',
+    'val/manifest.json: label: missing; expected a path such as label/<id>.png',
+    'test/manifest.json: frames.0: expected letters, digits, _ + - and single dots; found ".."',
+    'test/manifest.json: label: missing; expected a path such as label/<id>.png',
+    'test/manifest.json: classes: missing or empty, with labels given',
+    'train/label/good.png: label of 8x8 pixels, its image train/image/good.jpg has 16x8',
+    'train/label/lone.png: no such file',
+    'train/image/cut.jpg: JPEG truncated: 300 bytes and no end marker',
+    'train/label/cut.png: label is a JPEG, which changes class ids; expected 8-bit grey or a palette PNG',
+    'val/image/v.jpg: neither PNG nor JPEG',
+  ]);
+});
+
+test('of a pack without a readable image the labels are told all the same', async () => {
+  const files = { 'manifest.json': manifest('a', 'b'), 'image/a.jpg': 'x', 'label/b.png': label(2) };
+  equal(await check(files), [
+    'image/a.jpg: neither PNG nor JPEG',
+    'image/b.jpg: no such file',
+    'label/a.png: no such file',
+    'label/b.png: pixel (x 0, y 0) holds label id 2; expected 0 to 1, or 255 for void',
+  ]);
+});
+
 test('an image in both training and evaluation is told', async () => {
   const found = await check({
     'train/manifest.json': manifest('a'),

@@ -3,6 +3,7 @@ import { openDataset } from '../../src/data/open.ts';
 import type { Dataset } from '../../src/data/types.ts';
 import { equal, is, ok, suite } from '../suite.ts';
 import { folderOf, messageOf } from './fixtures.ts';
+import { check } from './reading.ts';
 
 const test = suite('cityscapes');
 const [WIDTH, HEIGHT] = [32, 16];
@@ -165,4 +166,52 @@ test('an empty split, a missing label, an unknown label id and a bad camera file
     opened({ ...tree(), [path]: { intrinsic: { fx: -1, fy: 1, u0: 1, v0: 1 } } }, load),
   );
   ok(bad.includes(`${path}: intrinsic.fx: `), bad);
+});
+
+test('faults of different kinds at once are all told', async () => {
+  const { 'gtFine/train/bochum/bochum_000003_006634_gtFine_labelIds.png': _label, ...rest } = tree();
+  const [aachen, bochum] = ['aachen/aachen_000000_000019', 'bochum/bochum_000003_006634'];
+  const before = 'leftImg8bit_sequence/train/bochum/bochum_000003_006633_leftImg8bit.png';
+  const files = Object.entries(rest).filter(([path]) => !path.startsWith('leftImg8bit/val'));
+  equal(
+    await check('cityscapes', {
+      ...Object.fromEntries(files),
+      [`camera/train/${aachen}_camera.json`]: { intrinsic: { fx: -1, fy: 1, u0: 1, v0: 1 }, extrinsic: {} },
+      [`camera/train/${bochum}_camera.json`]: camera(2000),
+      [`disparity/train/${aachen}_disparity.png`]: rgb(1),
+      [`gtFine/train/${aachen}_gtFine_labelIds.png`]: ids(7, 34),
+      'gtFine/train/ulm/ulm_000000_000019_gtFine_labelIds.png': ids(),
+      [`leftImg8bit/train/${bochum}_leftImg8bit.png`]: rgb(20).subarray(0, 30),
+      [before]: 'x',
+    }),
+    [
+      `camera/train/${aachen}_camera.json: intrinsic.fx: Too small: expected number to be >0`,
+      `camera/train/${aachen}_camera.json: extrinsic.baseline: Invalid input: expected number, received undefined`,
+      'leftImg8bit/val: no frames: looked for CITY/*_leftImg8bit.png',
+      'gtFine/train/ulm/ulm_000000_000019_gtFine_labelIds.png: a label without an image: none of leftImg8bit/train/ulm has its name',
+      `disparity/train/${aachen}_disparity.png: depth is a 8-bit RGB PNG; expected 16-bit grey`,
+      `gtFine/train/${aachen}_gtFine_labelIds.png: pixel (x 1, y 0) holds label id 34; expected 0 to 33, or 255 for void`,
+      `leftImg8bit/train/${bochum}_leftImg8bit.png: PNG truncated: 30 bytes`,
+      `gtFine/train/${bochum}_gtFine_labelIds.png: no such file`,
+      `disparity/train/${bochum}_disparity.png: no such file`,
+      `${before}: neither PNG nor JPEG`,
+    ],
+  );
+});
+
+test('a first split of which only the video frames open is checked in full', async () => {
+  const { 'gtFine/train/bochum/bochum_000003_006634_gtFine_labelIds.png': _label, ...rest } = tree();
+  const [aachen, bochum] = ['aachen/aachen_000000_000019', 'bochum/bochum_000003_006634'];
+  equal(
+    await check('cityscapes', {
+      ...rest,
+      [`leftImg8bit/train/${aachen}_leftImg8bit.png`]: 'x',
+      [`leftImg8bit/train/${bochum}_leftImg8bit.png`]: 'x',
+    }),
+    [
+      `leftImg8bit/train/${aachen}_leftImg8bit.png: neither PNG nor JPEG`,
+      `leftImg8bit/train/${bochum}_leftImg8bit.png: neither PNG nor JPEG`,
+      `gtFine/train/${bochum}_gtFine_labelIds.png: no such file`,
+    ],
+  );
 });

@@ -69,6 +69,58 @@ test('train, val and unlabelled beside one list of classes', () =>
     is((await val.load(0)).label!.data[0], 1);
   }));
 
+test('faults of different kinds at once are all told', async () => {
+  const { 'train/labels/b.png': _label, ...rest } = splits();
+  equal(
+    await check('folder', {
+      ...rest,
+      'classes.txt': 'road\n\nroad\ncar\n',
+      // The second images of two names, the one not beside the first in the sorted folder.
+      'train/images/a.left.png': image(6),
+      'train/images/a.png': image(7),
+      'train/images/b.jpg': quadrantJpeg(8, 4).subarray(0, 100),
+      'train/labels/a.left.png': encodePng({ width: 4, height: 4, data: new Uint8Array(16) }),
+      'train/labels/x.png': ids(),
+      'val/images/c.png': image(3).subarray(0, 40),
+      'val/labels/c.png': encodePng({ width: 8, height: 2, data: new Uint8Array(16) }),
+      'unlabelled/d.png': 'x',
+      'test/labels/t.png': ids(),
+    }),
+    [
+      'classes.txt:2: expected 1 to 255 different names, one a line; found ""',
+      'classes.txt:3: expected 1 to 255 different names, one a line; found "road"',
+      'train/images/a.png: a second image with the name a; keep one of the two',
+      'train/images/b.png: a second image with the name b; keep one of the two',
+      'test: no images: looked for *.png, *.jpg and *.jpeg',
+      'train/labels/x.png: a label without an image: none of train/images has its name',
+      'train/labels/a.left.png: label of 4x4 pixels, its image train/images/a.left.png has 8x4',
+      'train/images/b.jpg: JPEG truncated: 100 bytes and no end marker',
+      'train/labels/b.png: no such file',
+      'val/images/c.png: PNG truncated: 40 bytes and no end chunk',
+      'val/labels/c.png: label of 8x2 pixels, its image val/images/c.png has 8x4',
+      'unlabelled/d.png: neither PNG nor JPEG',
+    ],
+  );
+});
+
+test('of a first split without a readable image the labels are told all the same', async () => {
+  const { 'train/labels/b.png': _label, ...rest } = splits();
+  equal(
+    await check('folder', {
+      ...rest,
+      'train/images/a.jpg': 'x',
+      'train/images/b.png': 'x',
+      'train/labels/a.png': ids(0, 2),
+    }),
+    [
+      'train/images/a.jpg: neither PNG nor JPEG',
+      'train/images/b.png: neither PNG nor JPEG',
+      'train/labels/a.png: pixel (x 1, y 0) holds label id 2; expected 0 to 1, or 255 for void',
+      'train/labels/b.png: no such file',
+    ],
+  );
+});
+
 test('data check lists what is wrong file by file', async () => {
   equal(await check('folder', splits()), []);
   const { 'train/labels/a.png': _gone, ...rest } = splits();

@@ -1,10 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { checkDataset } from '../../src/data/check.ts';
 import { encodePng } from '../../src/data/codecs.ts';
 import { EIGEN_TEST } from '../../src/data/kitti-eigen.ts';
 import { openDataset } from '../../src/data/open.ts';
 import type { DepthMap } from '../../src/data/types.ts';
 import { equal, is, ok, suite } from '../suite.ts';
-import { messageOf } from './fixtures.ts';
+import { folderOf, messageOf, quadrantJpeg } from './fixtures.ts';
 import { check as checkTree, rgb as colour, opened as openTree } from './reading.ts';
 
 type Files = Record<string, Uint8Array | string>;
@@ -247,13 +249,57 @@ test('a missing or wrong calibration, an empty drive and a folder without drives
     [`${day}/${day}_drive_0001_sync/image_02/data/0000000000.png`]: rgb(7),
     '2011_09_26/2011_09_26_drive_0001_sync/image_02/data/0000000000.png': rgb(7).subarray(0, 40),
   });
-  is(two[0], `${day}/calib_cam_to_cam.txt: no such file`);
+  equal(two.slice(0, 2), [
+    `${day}/calib_cam_to_cam.txt: no such file`,
+    `${day}/calib_velo_to_cam.txt: no such file`,
+  ]);
   ok(
-    two[1].startsWith('2011_09_26/2011_09_26_drive_0001_sync/image_02/data/0000000000.png: PNG truncated: '),
-    two[1],
+    two[2].startsWith('2011_09_26/2011_09_26_drive_0001_sync/image_02/data/0000000000.png: PNG truncated: '),
+    two[2],
   );
   const nothing = await messageOf(() => opened({ 'a.txt': 'x' }, () => {}));
   ok(/: nothing to train on: looked for DATE\/DATE_drive_NNNN_sync .*sequences\//.test(nothing), nothing);
+});
+
+test('faults of different kinds at once are all told', async () => {
+  const {
+    '2011_09_26/calib_velo_to_cam.txt': _velo,
+    '2011_09_26/calib_cam_to_cam.txt': _cam,
+    ...rest
+  } = raw();
+  const [drive, held] = ['0001', '0002'].map((number) => `2011_09_26/2011_09_26_drive_${number}_sync`);
+  const day = '2011_09_28';
+  equal(
+    await check({
+      ...rest,
+      [`${drive}/image_02/data/0000000000.jpg`]: quadrantJpeg(WIDTH, HEIGHT),
+      [`${drive}/image_02/data/0000000001.png`]: rgb(1).subarray(0, 30),
+      [`${drive}/velodyne_points/data/0000000002.bin`]: scan([1, 2, 3]).subarray(0, 15),
+      [`${drive}/velodyne_points/data/0000000003.bin`]: scan([1, Number.NaN, 3]),
+      [`${day}/calib_cam_to_cam.txt`]: 'S_rect_02: 12 six\nP_rect_02: 1\n',
+      [`${day}/calib_velo_to_cam.txt`]: line('R', SIMPLE.r),
+      [`${day}/${day}_drive_0001_sync/image_02/data/0000000000.png`]: 'x',
+      [`${day}/${day}_drive_0001_sync/velodyne_points/data/0000000000.bin`]: '',
+      [`${held}/image_02/data/a_b.png`]: rgb(9),
+      [`${held}/image_02/data/0000000003.png`]: rgb(9).subarray(0, 30),
+    }),
+    [
+      '2011_09_26/calib_cam_to_cam.txt: no such file',
+      '2011_09_26/calib_velo_to_cam.txt: no such file',
+      `${drive}/image_02/data/0000000000.png: a second image with the name 0000000000; keep one of the two`,
+      `${day}/calib_cam_to_cam.txt: S_rect_02: expected 2 numbers; found "12 six"`,
+      `${day}/calib_cam_to_cam.txt: P_rect_02: expected 12 numbers; found "1"`,
+      `${day}/calib_cam_to_cam.txt: R_rect_00: missing; expected 9 numbers`,
+      `${day}/calib_velo_to_cam.txt: T: missing; expected 3 numbers`,
+      `${held}/image_02/data/a_b.png: expected a number for a name, such as 0000000000.png`,
+      `${drive}/image_02/data/0000000001.png: PNG truncated: 30 bytes`,
+      `${drive}/velodyne_points/data/0000000002.bin: lidar scan of 15 bytes; expected 16 for each point: x, y, z, reflectance`,
+      `${drive}/velodyne_points/data/0000000003.bin: lidar point 0 is at (1, NaN, 3); expected metres`,
+      `${day}/${day}_drive_0001_sync/image_02/data/0000000000.png: neither PNG nor JPEG`,
+      `${day}/${day}_drive_0001_sync/velodyne_points/data/0000000000.bin: lidar scan of 0 bytes; expected 16 for each point: x, y, z, reflectance`,
+      `${held}/image_02/data/0000000003.png: PNG truncated: 30 bytes`,
+    ],
+  );
 });
 
 const odometry = suite('kitti odometry');
@@ -352,7 +398,77 @@ odometry('data check lists what is wrong', async () => {
   ]);
   equal(await check({ ...benchmark(), 'sequences/00/image_2/left.png': rgb(1) }), [
     'sequences/00/image_2/left.png: expected a number for a name, such as 000000.png',
+    'sequences/00/image_2/left.png: an image without a lidar scan, in a drive that has them; used as a neighbour only',
   ]);
+});
+
+odometry('faults of different kinds at once are all told', async () => {
+  const {
+    'sequences/00/calib.txt': _calib,
+    'sequences/09/image_2/000000.png': _image,
+    ...rest
+  } = benchmark();
+  const files: Files = {
+    ...rest,
+    'sequences/00/image_2/000000.jpg': quadrantJpeg(WIDTH, HEIGHT),
+    'sequences/00/image_2/000001.png': rgb(1).subarray(0, 30),
+    'sequences/00/image_2/left.png': rgb(1),
+    'sequences/00/velodyne/000001.bin': scan([1, 2, 3]).subarray(0, 15),
+    'sequences/00/velodyne/000002.bin': scan([1, Number.NaN, 3]),
+    'poses/00.txt': `1 2 3\nx\n`,
+    'sequences/09/image_2/readme.txt': 'x',
+    'sequences/09/calib.txt': 'P2: 1 x\n',
+    'poses/09.txt': '1 2\n',
+    'sequences/11/image_2/000000.png': 'x',
+    'sequences/11/calib.txt': line('Tr', SIMPLE.p),
+  };
+  const problems = [
+    'sequences/00/image_2/000000.png: a second image with the name 000000; keep one of the two',
+    'sequences/00/calib.txt: no such file',
+    'poses/00.txt:1: expected 12 numbers, a 3x4 matrix; found "1 2 3"',
+    'poses/00.txt:2: expected 12 numbers, a 3x4 matrix; found "x"',
+    'sequences/00/image_2/left.png: expected a number for a name, such as 000000.png',
+    'poses/00.txt: 2 poses, and an image 000002',
+    'sequences/09/image_2: no images: looked for *.png, *.jpg and *.jpeg',
+    'sequences/09/calib.txt: P2: expected 12 numbers; found "1 x"',
+    'poses/09.txt:1: expected 12 numbers, a 3x4 matrix; found "1 2"',
+    'sequences/11/image_2/000000.png: neither PNG nor JPEG',
+    'sequences/11/calib.txt: P2: missing; expected 12 numbers',
+  ];
+  equal(await check(files), [
+    ...problems,
+    'sequences/00/image_2/left.png: an image without a lidar scan, in a drive that has them; used as a neighbour only',
+    'sequences/00/image_2/000001.png: PNG truncated: 30 bytes',
+    'sequences/00/velodyne/000001.bin: lidar scan of 15 bytes; expected 16 for each point: x, y, z, reflectance',
+    'sequences/00/velodyne/000002.bin: lidar point 0 is at (1, NaN, 3); expected metres',
+  ]);
+  const message = await messageOf(() => opened(files, () => {}));
+  equal(
+    message.split('\n').map((text) => text.replace(/^.*?(?=sequences|poses)/, '')),
+    problems,
+  );
+});
+
+odometry('a link that leads out of the folder hides nothing else', async () => {
+  const folder = folderOf({
+    'data/poses/00.txt': '1 2 3\n',
+    'data/sequences/00/calib.txt': 'x',
+    'images/x': 'x',
+  });
+  try {
+    symlinkSync('../../../images', join(folder.root, 'data/sequences/00/image_2'));
+    const found = await checkDataset(`kitti:${folder.root}/data`);
+    ok(/image_2: the link leads out of the folder, to .*images$/.test(found[0]), found[0]);
+    equal(
+      found.slice(1).map((text) => text.slice(folder.root.length)),
+      [
+        '/data/sequences/00/calib.txt: P2: missing; expected 12 numbers',
+        '/data/poses/00.txt:1: expected 12 numbers, a 3x4 matrix; found "1 2 3"',
+      ],
+    );
+  } finally {
+    folder.remove();
+  }
 });
 
 const VIDEO = '../shared/data/video';

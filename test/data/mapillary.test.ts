@@ -2,7 +2,7 @@ import { cityscapesClasses } from '../../src/data/classes.ts';
 import { vistasToCityscapes } from '../../src/data/mapillary.ts';
 import { equal, is, ok, suite } from '../suite.ts';
 import { quadrantJpeg, rawPng } from './fixtures.ts';
-import { check, opened, type Tree } from './reading.ts';
+import { check, opened, rgb, type Tree } from './reading.ts';
 
 const test = suite('mapillary');
 const label = (...first: number[]) =>
@@ -92,6 +92,32 @@ test('38 of the classes of Vistas have one in Cityscapes, and every class of Cit
   is(vistasToCityscapes['object--vehicle--on-rails'], 'train');
   is(vistasToCityscapes['marking--general'], 'road');
   is(vistasToCityscapes['object--traffic-sign--back'], undefined);
+});
+
+test('faults of different kinds at once are all told', async () => {
+  const { 'validation/labels/q.png': _val, 'training/labels/Zz0.png': _train, ...rest } = tree();
+  equal(
+    await check('mapillary', {
+      ...rest,
+      'config.json': { labels: [{ readable: 'Bird' }, { name: 7 }] },
+      'training/images/Zz0.png': rgb(1, 8, 12),
+      'training/images/aB-3_x.png': rgb(2, 8, 4),
+      'training/images/bad.jpg': quadrantJpeg(8, 4).subarray(0, 100),
+      'training/labels/bad.png': quadrantJpeg(8, 4),
+      'training/labels/lone.png': label(),
+    }),
+    [
+      'config.json: labels.0.name: Invalid input: expected string, received undefined',
+      'config.json: labels.1.name: Invalid input: expected string, received number',
+      'training/images/Zz0.png: a second image with the name Zz0; keep one of the two',
+      'training/images/aB-3_x.png: a second image with the name aB-3_x; keep one of the two',
+      'validation/labels: no such folder',
+      'training/labels/lone.png: a label without an image: none of training/images has its name',
+      'training/labels/Zz0.png: no such file',
+      'training/images/bad.jpg: JPEG truncated: 100 bytes and no end marker',
+      'training/labels/bad.png: label is a JPEG, which changes class ids; expected 8-bit grey or a palette PNG',
+    ],
+  );
 });
 
 test('data check lists what is wrong file by file', async () => {

@@ -10,7 +10,7 @@ import { gta5ToTrainId } from '../../src/data/gta5.ts';
 import { classMap } from '../../src/data/relabel.ts';
 import { synthiaLabels } from '../../src/data/synthia.ts';
 import { equal, is, ok, suite } from '../suite.ts';
-import { rawPng } from './fixtures.ts';
+import { quadrantJpeg, rawPng } from './fixtures.ts';
 import { check, opened, rgb, type Tree } from './reading.ts';
 
 const [WIDTH, HEIGHT] = [8, 4];
@@ -88,6 +88,35 @@ gta('data check lists what is wrong file by file', async () => {
     ['images/1.png: a second image with the name 1; keep one of the two'],
   );
   equal(await check('gta5', { 'images/1.png': rgb(1, 8, 4) }), ['labels: no such folder']);
+});
+
+gta('faults of different kinds at once are all told', async () => {
+  const { 'labels/00010.png': _label, ...rest } = gtaTree();
+  equal(
+    await check('gta5', {
+      ...rest,
+      'images/00001.jpg': quadrantJpeg(WIDTH, HEIGHT),
+      'images/00002.jpg': quadrantJpeg(WIDTH, HEIGHT),
+      'images/00003.png': rgb(4, WIDTH, HEIGHT).subarray(0, 30),
+      'labels/00001.png': indexed([7, 35]),
+      'labels/00003.png': quadrantJpeg(WIDTH, HEIGHT),
+      'labels/00004.png': indexed([]),
+    }),
+    [
+      'images/00001.png: a second image with the name 00001; keep one of the two',
+      'images/00002.png: a second image with the name 00002; keep one of the two',
+      'labels/00004.png: a label without an image: none of images has its name',
+      'labels/00001.png: pixel (x 1, y 0) holds label id 35; expected 0 to 34, or 255 for void',
+      'images/00003.png: PNG truncated: 30 bytes',
+      'labels/00003.png: label is a JPEG, which changes class ids; expected 8-bit grey or a palette PNG',
+      'labels/00010.png: no such file',
+    ],
+  );
+  equal(await check('gta5', { 'images/1.png': rgb(1, WIDTH, HEIGHT).subarray(0, 30), 'images/2.png': 'x' }), [
+    'labels: no such folder',
+    'images/1.png: PNG truncated: 30 bytes',
+    'images/2.png: neither PNG nor JPEG',
+  ]);
 });
 
 const synthia = suite('synthia');
@@ -221,6 +250,29 @@ synthia('data check lists what is wrong file by file', async () => {
       'GT/LABELS/0000000.png: pixel (x 1, y 0) holds label id 300; expected 0 to 22',
       "Depth/Depth/0000000.png: depth PNG of 8 bits; expected 16 bits a channel, as SYNTHIA's archive has them",
       "GT/LABELS/0000001.png: label PNG of 8 bits; expected 16 bits a channel, as SYNTHIA's archive has them",
+      'Depth/Depth/0000001.png: no such file',
+    ],
+  );
+});
+
+synthia('faults of different kinds at once are all told', async () => {
+  const { 'GT/LABELS/0000001.png': _label, ...rest } = synthiaTree();
+  equal(
+    await check('synthia', {
+      ...rest,
+      'RGB/0000000.jpg': quadrantJpeg(WIDTH, HEIGHT),
+      'RGB/0000001.png': rgb(2, WIDTH, HEIGHT).subarray(0, 30),
+      'GT/LABELS/0000000.png': classes16([3, 300]),
+      'GT/LABELS/0000002.png': classes16([]),
+      'Depth/Depth/0000000.png': rgb(1, WIDTH, HEIGHT),
+    }),
+    [
+      'RGB/0000000.png: a second image with the name 0000000; keep one of the two',
+      'GT/LABELS/0000002.png: a label without an image: none of RGB has its name',
+      'GT/LABELS/0000000.png: pixel (x 1, y 0) holds label id 300; expected 0 to 22',
+      "Depth/Depth/0000000.png: depth PNG of 8 bits; expected 16 bits a channel, as SYNTHIA's archive has them",
+      'RGB/0000001.png: PNG truncated: 30 bytes',
+      'GT/LABELS/0000001.png: no such file',
       'Depth/Depth/0000001.png: no such file',
     ],
   );

@@ -91,6 +91,32 @@ test('data check lists what is wrong file by file', async () => {
   ]);
 });
 
+test('faults of different kinds at once are all told', async () => {
+  const { 'SegmentationClass/2007_000032.png': _label, ...rest } = tree();
+  const lists = 'ImageSets/Segmentation';
+  equal(
+    await check('voc', {
+      ...rest,
+      // No image of the training list opens.
+      'JPEGImages/2007_000032.jpg': 'x',
+      'JPEGImages/2007_000039.jpg': quadrantJpeg(8, 12).subarray(0, 20),
+      'SegmentationClass/2007_000039.png': label(8, 12, 0, 21),
+      'SegmentationClass/2007_000033.png': label(8, 8),
+      [`${lists}/val.txt`]: '2007_000033\n../x\n2007_000001\n',
+    }),
+    [
+      'JPEGImages/2007_000032.jpg: neither PNG nor JPEG',
+      'JPEGImages/2007_000039.jpg: JPEG truncated: 20 bytes and no end marker',
+      `${lists}/val.txt:2: expected the name of an image, such as 2007_000032; found "../x"`,
+      'SegmentationClass/2007_000032.png: no such file',
+      'SegmentationClass/2007_000039.png: pixel (x 1, y 0) holds label id 21; expected 0 to 20, or 255 for void',
+      'SegmentationClass/2007_000033.png: label of 8x8 pixels, its image JPEGImages/2007_000033.jpg has 16x16',
+      'JPEGImages/2007_000001.jpg: no such file',
+      'SegmentationClass/2007_000001.png: no such file',
+    ],
+  );
+});
+
 const PACK = '../shared/data/voc_samples';
 const pack = suite('voc pack');
 if (!existsSync(PACK)) {

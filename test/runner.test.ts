@@ -3,17 +3,26 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { NO_ADAPTER } from './cli/spawn.ts';
 import { is, ok, suite } from './suite.ts';
 
 const test = suite('runner');
 
-function run(files: Record<string, string>): { code: number | null; output: string } {
+/** @param env beside that of this process */
+function run(files: Record<string, string>, env = {}): { code: number | null; output: string } {
   const root = mkdtempSync(join(tmpdir(), 'warpmix-runner-'));
   try {
     const head = `import { ok, suite } from ${JSON.stringify(resolve('test/suite.ts'))};\n`;
     for (const [name, text] of Object.entries(files)) writeFileSync(join(root, name), head + text);
-    const child = spawnSync(process.execPath, ['test/run.mjs', '--root', root], { encoding: 'utf8' });
-    return { code: child.status, output: child.stdout + child.stderr };
+    const child = spawnSync(process.execPath, ['test/run.mjs', '--root', root], {
+      encoding: 'utf8',
+      env: { ...process.env, ...env },
+      timeout: 120_000, // only a runner that hangs is ended by it
+      killSignal: 'SIGKILL',
+    });
+    const output = child.stdout + child.stderr;
+    is(child.signal, null, `${child.error ?? 'ended by a signal'}\n${output}`);
+    return { code: child.status, output };
   } finally {
     rmSync(root, { recursive: true, force: true });
   }
@@ -32,7 +41,7 @@ const failing: [string, Record<string, string>, RegExp][] = [
     {
       'a.test.ts': `const t = suite('a'); t.before(() => { throw new Error('no set-up'); }); t('x', () => {});`,
     },
-    /before: no set-up/,
+    /before: .*no set-up/,
   ],
   [
     'a throwing after',
@@ -66,3 +75,12 @@ for (const [what, files, pattern] of failing) {
     is(code, 1);
   });
 }
+
+test('exit code 1 after a test that asks for a device where there is none', () => {
+  const text = `import { testGpu } from ${JSON.stringify(resolve('test/device.ts'))};
+    suite('a')('x', async () => { await testGpu(); });`;
+  const { code, output } = run({ 'a.test.ts': text }, NO_ADAPTER);
+  ok(/FAILED a: x\n.*no WebGPU adapter\. Tried:\n {2}\S/.test(output), output);
+  ok(output.includes('0 passed, 1 failed'), output);
+  is(code, 1);
+});

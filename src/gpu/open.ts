@@ -12,6 +12,14 @@ const inBrowser = () =>
 const inWorker = () =>
   typeof navigator !== 'undefined' && 'gpu' in navigator && 'importScripts' in globalThis;
 
+/** @param tried what was tried, in order, and why it was not taken */
+export const noAdapter = (tried: readonly string[]): NoAdapterError =>
+  new NoAdapterError(
+    `no WebGPU adapter. Tried:\n${tried.map((line) => `  ${line}\n`).join('')}` +
+      'Install a Vulkan driver for the GPU, or run on Linux x64 with the packages of package-lock.json installed (`npm ci`), ' +
+      'which bring a software adapter.',
+  );
+
 /**
  * Opens the machine's GPU, or the software adapter where there is none; `gpu.adapter.software` says which.
  * @throws NoAdapterError with everything that was tried.
@@ -28,12 +36,7 @@ export async function openGpu(): Promise<OpenedGpu> {
     pinned = node.pinnedVariants();
     ({ adapter, tried } = await node.findAdapter());
   }
-  if (!adapter) {
-    throw new NoAdapterError(
-      `no WebGPU adapter. Tried: ${tried.join('; ')}. Install a Vulkan driver for the GPU, or run on Linux x64 with ` +
-        'the packages of package-lock.json installed (`npm ci`), which bring a software adapter.',
-    );
-  }
+  if (!adapter) throw noAdapter(tried);
   const { info, limits } = adapter;
   const wanted: GPUFeatureName[] = ['timestamp-query', 'subgroups', 'shader-f16'];
   const device = await adapter.requestDevice({

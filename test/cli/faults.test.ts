@@ -4,11 +4,10 @@ import type { ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { latestCheckpoint } from '../../src/train/checkpoint.ts';
 import { equal, is, ok, suite } from '../suite.ts';
 import { label, NAMES, pack, SMALL } from './halves.ts';
-import { type Ended, warpmix } from './spawn.ts';
-import { left, trainToy } from './toy.ts';
+import { type Ended, preloaded, warpmix } from './spawn.ts';
+import { left, startToy, trainToy } from './toy.ts';
 
 const test = suite('faults in training');
 
@@ -17,11 +16,6 @@ const data = pack();
 test.after(() => {
   rmSync(home, { recursive: true, force: true });
   data.remove();
-});
-
-/** Runs `code` in the process before the command starts. */
-const preloaded = (code: string) => ({
-  NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(code)}`,
 });
 
 const checkpoints = (dir: string) =>
@@ -80,11 +74,26 @@ test('SIGTERM, a full disk, a damaged checkpoint, one after the other: the run e
   equal(left(dir), left(whole));
 });
 
-test('a second Ctrl-C ends at once, with 130', async () => {
+test('a second Ctrl-C ends at once, with 130: the step that the first one waits for does not end, nothing is saved', async () => {
   const dir = join(home, 'twice');
-  const { code, stderr } = await trainToy(dir, { steps: 100_000, every: 100, signals: ['SIGINT', 'SIGINT'] });
-  is(code, 130, stderr);
-  equal(latestCheckpoint(dir).skipped, []);
+  const child = await startToy(dir, { steps: 100, every: 2, stallAt: 4 });
+  const said = { stdout: '', stderr: '' };
+  const sent = new Set<string>();
+  /** One signal, when the process has said `words`. */
+  const interruptAfter = (stream: 'stdout' | 'stderr', words: string) =>
+    child[stream]!.on('data', (bytes) => {
+      said[stream] += bytes;
+      if (!said[stream].includes(words) || sent.has(words)) return;
+      sent.add(words);
+      child.kill('SIGINT');
+    });
+  interruptAfter('stdout', '"step":3');
+  interruptAfter('stderr', 'finishing this step and saving; press again to end at once');
+  const code = await new Promise((resolve) => child.on('close', resolve));
+  is(code, 130, said.stderr);
+  is(sent.size, 2, said.stderr);
+  ok(!said.stderr.includes('interrupted after step'), said.stderr);
+  equal(checkpoints(dir), [2]);
 });
 
 test('other classes under the same settings: the run does not go on, and both lists are shown', async () => {
@@ -116,6 +125,45 @@ const train = (out: string, root: string, more: readonly string[] = [], options 
     ['train', 'supervised', '--data', `pack:${root}`, '--out', out, ...SMALL, '--steps', '3', ...more],
     options,
   );
+
+/** A device that compiles elementwise kernels of this name with a name in them that nothing declares, as long as the right one. */
+const misspelt = (kernel: string) =>
+  preloaded(`
+    import { createRequire } from 'node:module';
+    import { pathToFileURL } from 'node:url';
+    const { globals } = await import(pathToFileURL(createRequire(process.cwd() + '/').resolve('webgpu')));
+    const { prototype } = globals.GPUDevice;
+    const make = prototype.createShaderModule;
+    prototype.createShaderModule = function ({ label, code }) {
+      const spoilt = label.startsWith('${kernel}/') ? code.replace('f(x[i])', 'f(Y[i])') : code;
+      return make.call(this, { label, code: spoilt });
+    };
+  `);
+
+/** What is said of such a kernel: kernel, variant, line, column; the line; a caret under the name. */
+function saysWhere(said: string, kernel: string): void {
+  const lines = said.split('\n');
+  const head = new RegExp(`\\b${kernel}/(vec4|scalar):\\d+:(\\d+): unresolved value 'Y'$`);
+  const at = lines.findIndex((line) => head.test(line));
+  ok(at >= 0, said);
+  const column = Number(head.exec(lines[at])![2]);
+  const [source, mark] = lines.slice(at + 1);
+  ok(/^ +y\[i\] = f\(x\[i\]\);$/.test(source), said);
+  // Source and caret are shown two characters in.
+  equal([mark.indexOf('^'), source.indexOf('x[i]')], [column + 1, column + 1], said);
+}
+
+test('WGSL that does not compile: train and check exit 1 with kernel, line, column and a caret', async () => {
+  const trained = await train(join(home, 'wgsl'), data.root, [], { env: misspelt('relu') });
+  is(trained.code, 1, trained.stderr);
+  is(trained.stderr.split('error: ').length, 2, trained.stderr);
+  saysWhere(trained.stderr.slice(trained.stderr.indexOf('error: ')), 'relu');
+  ok(!/^ +at /m.test(trained.stderr), 'a stack nobody asked for');
+  const checked = await warpmix(['check', 'rsqrt/scalar'], { env: misspelt('rsqrt') });
+  is(checked.code, 1, checked.stderr);
+  saysWhere(checked.stdout, 'rsqrt');
+  ok(/0 passed, 1 failed/.test(checked.stdout), checked.stdout);
+});
 
 test('nothing is labelled: the loss is 0, the scores are n/a', async () => {
   const empty = label(() => 255);

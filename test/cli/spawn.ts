@@ -1,5 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 
+/** No driver, and no place to unpack the packaged one. */
+export const NO_ADAPTER = { VK_ICD_FILENAMES: '/no/such/icd.json', TMPDIR: '/no/such/folder' };
+
+/** Runs code in a process before its program starts. */
+export const preloaded = (code: string): { NODE_OPTIONS: string } => ({
+  NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(code)}`,
+});
+
 export interface Ended {
   code: number | null;
   stdout: string;

@@ -19,6 +19,8 @@ export async function startToy(
     every: number;
     losses?: readonly Loss[];
     classes?: readonly string[];
+    /** A step whose batch takes a minute. */
+    stallAt?: number;
     env?: Record<string, string>;
   },
 ): Promise<ChildProcess> {
@@ -32,9 +34,9 @@ export async function startToy(
     logLevel: 'warning',
   });
   await built;
-  const { steps, every, losses = [], classes = [], env } = options;
+  const { steps, every, losses = [], classes = [], stallAt = 0, env } = options;
   const lists = [losses, classes].map((list) => JSON.stringify(list));
-  return spawn(process.execPath, [program, dir, `${steps}`, `${every}`, ...lists], {
+  return spawn(process.execPath, [program, dir, `${steps}`, `${every}`, ...lists, `${stallAt}`], {
     env: { ...process.env, ...env },
   });
 }

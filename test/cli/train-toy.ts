@@ -1,8 +1,8 @@
 // Trains two weights as `warpmix train` trains a network: the same run folder, checkpoints, resume and exit codes. A second for the
 // device, then a millisecond a step, so that a test can end it many times.
-//   node train-toy.mjs DIR STEPS EVERY LOSSES CLASSES
+//   node train-toy.mjs DIR STEPS EVERY LOSSES CLASSES STALL
 // Resumes where DIR holds a run; a checkpoint every EVERY steps. LOSSES is a JSON list: where the first device is lost, where the
-// second, and so on; CLASSES one of the names of the classes.
+// second, and so on; CLASSES one of the names of the classes. STALL is a step whose batch takes a minute, or 0.
 import { existsSync } from 'node:fs';
 import { openRunFolder, outlivingLoss, runSession } from '../../src/cli/session.ts';
 import { DataError } from '../../src/data/types.ts';
@@ -17,7 +17,7 @@ import { toyPlan } from '../train/toy.ts';
 /** `step`: while that step is on the device. `save`: after the first tensor of the checkpoint of that step has been read. */
 export type Loss = { step: number } | { save: number } | 'evaluation' | 'afterwards';
 
-const [dir, steps, every, losses, classes] = process.argv.slice(2);
+const [dir, steps, every, losses, classes, stall] = process.argv.slice(2);
 const config = { ...presets.tiny, checkpointEvery: Number(every) };
 const pending: Loss[] = JSON.parse(losses);
 
@@ -64,6 +64,12 @@ try {
     const plan = toyPlan((x, w) => square(affine(mul(x, w), 1, -1)), batches);
     plan.classes = JSON.parse(classes).map((name: string, id: number) => ({ id, name, color: [0, 0, 0] }));
     plan.evaluate = async () => ({ metrics: { first: (await plan.weights.data())[0] } });
+    const [phase] = plan.phases;
+    const load = phase.load.bind(phase);
+    phase.load = async (k) => {
+      if (k + 1 === Number(stall)) await new Promise((later) => setTimeout(later, 60_000));
+      return load(k);
+    };
     const opened = openRunFolder(dir, 'toy', config, plan, undefined, before, resume);
     const loss = pending.shift();
     if (loss) sabotage(plan, gpu, loss, opened.start);

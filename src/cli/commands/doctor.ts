@@ -3,8 +3,8 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { defineCommand } from 'citty';
 import { dependencies, version } from '../../../package.json';
-import { NoAdapterError } from '../../gpu/errors.ts';
 import { findAdapter } from '../../gpu/node-adapter.ts';
+import { noAdapter } from '../../gpu/open.ts';
 import { withGpu } from '../device.ts';
 import { outColors, print, printJson, table } from '../output.ts';
 import { selfTest } from '../self-test.ts';
@@ -42,7 +42,7 @@ export const doctor = defineCommand({
     if (!adapter) {
       const found = { adapter: null, features: [], limits: {}, selfTest: { ok: false }, tried };
       if (args.json) printJson({ ...found, ...system, packages });
-      throw new NoAdapterError(`no WebGPU adapter. Tried:\n${tried.map((line) => `  ${line}`).join('\n')}`);
+      throw noAdapter(tried);
     }
     const features = [...adapter.features].sort();
     const limits = limitsOf(adapter.limits);

@@ -10,6 +10,7 @@ import type { DispatchTime } from '../../src/gpu/profile.ts';
 import { findClock, quantumOf, type Timed, time } from '../../src/studio/measure/clock.ts';
 import { changedLines } from '../../src/studio/measure/editor.ts';
 import { countLoops } from '../../src/studio/measure/guard.ts';
+import { tooLong } from '../../src/studio/measure/long.ts';
 import { wgsl } from '../../src/studio/measure/wgsl-language.ts';
 import { testGpu } from '../device.ts';
 import { equal, is, match, ok, suite } from '../suite.ts';
@@ -102,6 +103,21 @@ test('loops of every kernel can be counted: the text compiles, barriers and all,
   equal(faults, []);
   const body = 'for (;;) { /* loop { */ while a < b { } } // for (';
   is(countLoops(body, 3).match(/> 65536u/g)?.length, 2);
+});
+
+test('a dispatch is too long from 250 ms on, at a twentieth of the limit that bounds it', () => {
+  const limits = { gflops: 2, gbps: 10 };
+  // At the limits 12.5 ms.
+  const [flops, bytes] = [25e6, 125e6];
+  equal(
+    [
+      tooLong({ flops, bytes: 1 }, limits),
+      tooLong({ flops: 1, bytes }, limits),
+      tooLong({ flops: 1.04 * flops, bytes: 1 }, limits),
+      tooLong({ flops: 1, bytes: 1.04 * bytes }, limits),
+    ].map((ms) => ms && Math.round(ms)),
+    [null, null, 260, 260],
+  );
 });
 
 test('changed lines', () => {
@@ -337,6 +353,71 @@ test('without timestamps batches are timed by the wall, and it says so; a lost d
   await page.getByText('It did not come back').waitFor();
   match(await page.locator('#notices').innerText(), 'The GPU device was lost while the edited code ran.');
   match(await page.getByRole('textbox', { name: 'WGSL of sigmoid' }).innerText(), '// mine');
+  await page.close();
+});
+
+/** Put before the worker's code: what it tells of the adapter's limits is a millionth of what it measured. */
+const SLOW_ADAPTER = `
+const post = globalThis.postMessage.bind(globalThis);
+globalThis.postMessage = (message, ...rest) => {
+  const { value } = message;
+  const slow = value?.gflops && value.clock && { ...value, gflops: value.gflops / 1e6, gbps: value.gbps / 1e6 };
+  post(slow ? { ...message, value: slow } : message, ...rest);
+};`;
+
+test('a dispatch that is estimated to take long is skipped, and says so; the box runs it too', async () => {
+  const page = await studio.browser.newPage({ viewport: { width: 1280, height: 720 } });
+  page.setDefaultTimeout(240_000);
+  await page.route('**/measure-worker.js', async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: SLOW_ADAPTER + (await response.text()) });
+  });
+  await page.goto(`${studio.url}#tab=measure&kernel=sigmoid`);
+  const scalar = page
+    .getByRole('row')
+    .filter({ has: page.getByRole('button', { name: 'scalar', exact: true }) });
+  const SKIPPED = /skipped, about [\d.,]+ (ms|s)/;
+  await scalar.getByText(SKIPPED).waitFor();
+  const result = page.getByRole('status', { name: 'Result of the run' });
+  /** Runs the text. @returns what the page says of it */
+  const run = async (): Promise<string> => {
+    await page.getByRole('button', { name: 'Run', exact: true, disabled: false }).click();
+    await result.getByText('against the reference').waitFor();
+    return result.innerText();
+  };
+  const skipped = await run();
+  match(
+    skipped,
+    /At this launch it did not run: about [\d.,]+ (ms|s) in one dispatch, modelled\s+and a GPU watchdog may end it\. The box 'run it too' allows it\./,
+  );
+  match(skipped, /✓ error against the reference [\d.]+e-\d+, at \d sizes? of warpmix check/);
+  ok(!skipped.includes('ratio') && !skipped.includes('unedited'), skipped);
+
+  const box = page.getByRole('checkbox', { name: 'run it too' });
+  is(await box.isChecked(), false);
+  await box.check();
+  const ran = await run();
+  ok(!ran.includes('did not run'), ran);
+  match(ran, /✓ difference from the unedited kernel .*, at this launch/);
+  match(ran, /as it was: ratio [\d.]+ measured/);
+
+  // The table skips by the same rule.
+  await box.uncheck();
+  await page.getByRole('button', { name: '← All kernels' }).click();
+  await page.getByLabel('Filter').fill('sigmoid');
+  await page.getByLabel('Family').selectOption('elementwise');
+  const row = page
+    .getByRole('row')
+    .filter({ has: page.getByRole('button', { name: 'sigmoid', exact: true }) });
+  const timed = async () => {
+    await page.getByRole('button', { name: 'Start' }).click();
+    await page.getByRole('button', { name: 'Stop' }).waitFor();
+    await page.getByRole('button', { name: 'Start' }).waitFor();
+    return (await row.getByRole('cell').allInnerTexts())[3];
+  };
+  match(await timed(), SKIPPED);
+  await box.check();
+  match(await timed(), /^[\d.]+ (µs|ms|s)$/);
   await page.close();
 });
 

@@ -6,18 +6,15 @@ import { bound, checkError, type Looked, lookAt, whyOf } from '../../cli/kernel-
 import { casesByKernel, TrainingSteps } from '../../cli/kernel-launches.ts';
 import { kernelList } from '../../cli/kernel-list.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
-import { available, canRun, foldGroups, header, type Kernel, type Params } from '../../gpu/kernel.ts';
+import { available, canRun, foldGroups, header, type Kernel } from '../../gpu/kernel.ts';
 import { openGpu } from '../../gpu/open.ts';
 import { type PresetName, presets } from '../../train/config.ts';
 import { serve } from '../rpc.ts';
 import { findClock, time } from './clock.ts';
 import { runEdited } from './edited.ts';
+import { tooLong } from './long.ts';
 import type { AdapterLimits, MeasureApi, Place } from './protocol.ts';
 
-/** A dispatch that is estimated to take longer than this many milliseconds does not run unasked. */
-const LONG_MS = 250;
-/** For that estimate: the share of the limit that a slow kernel reaches. */
-const SLOW_SHARE = 0.05;
 /** Turns of the multiply-add loops: few enough for a slow GPU, samples repeat them. */
 const TURNS = 2000;
 
@@ -99,13 +96,6 @@ async function measureLimits(): Promise<AdapterLimits> {
   return { ...best, clock, emptyMs: all };
 }
 
-/** Milliseconds of one dispatch by the cost model, where they are too many to run it unasked; else null. */
-function tooLong(kernel: Kernel, params: Params, { gflops, gbps }: AdapterLimits): number | null {
-  const { flops, bytes } = kernel.cost(params);
-  const ms = Math.max(flops / gflops, bytes / gbps) / 1e6 / SLOW_SHARE;
-  return ms > LONG_MS ? ms : null;
-}
-
 const api: MeasureApi = {
   kernels: () =>
     kernelList.map(({ family, kernel: { name, summary, formula, source, params, variants } }) => ({
@@ -167,7 +157,7 @@ const api: MeasureApi = {
     const error = await checkError(gpu, kernel, variant, await checksOf(kernel));
     if (!canRun(variant, params) || !available(variant, gpu.adapter))
       return { timing: null, rate: null, long: null, error };
-    const skipped = long ? null : tooLong(kernel, params, limits);
+    const skipped = long ? null : tooLong(kernel.cost(params), limits);
     if (skipped !== null) return { timing: null, rate: null, long: skipped, error };
     const [timing] = await time(gpu, limits.clock, [
       () => {
@@ -190,7 +180,7 @@ const api: MeasureApi = {
     return runEdited(name, wgsl, limits.clock, async () => {
       const gpu = await device();
       const { kernel, looked } = await lookedAt(gpu, place);
-      const skipped = long ? null : tooLong(kernel, looked.params, limits);
+      const skipped = long ? null : tooLong(kernel.cost(looked.params), limits);
       return { gpu, kernel, looked, skipped, checks: await checksOf(kernel) };
     });
   },

@@ -22,6 +22,7 @@ test.after(() => rmSync(folder, { recursive: true, force: true }));
 interface Printed {
   table: string;
   adapter: string;
+  software: boolean;
   date: string;
   command: string;
   rows: Row[];
@@ -31,9 +32,11 @@ async function rowsOf(...args: string[]): Promise<Row[]> {
   const { code, stdout, stderr } = await warpmix(['bench', ...args, '--json']);
   is(code, 0, stderr);
   is(stdout.trim().split('\n').length, 1, 'one JSON object');
-  const { table, adapter, date, command, rows } = JSON.parse(stdout) as Printed;
+  const { table, adapter, software, date, command, rows } = JSON.parse(stdout) as Printed;
   is(table, args[0]);
-  ok(adapter.length > 0);
+  const { vendor, architecture, software: wanted } = (await testGpu()).adapter;
+  ok(adapter.startsWith(`${vendor} ${architecture}`), adapter);
+  is(software, wanted);
   ok(Math.abs(Date.parse(date) - Date.now()) < 600_000, date);
   is(command, `npx warpmix bench ${args.join(' ')} --json`);
   for (const row of rows) ok(row.case.length > 0 && row.ours.ms >= 0, JSON.stringify(row));
@@ -133,7 +136,11 @@ test('without the other frameworks: peers says what to install, exit 1; the rest
     /error: bench peers: not installed: @jax-js\/jax, @tensorflow\/tfjs-core, .*'npm ci'/.test(stderr),
     stderr,
   );
-  is((await warpmix(['bench', 'limits'], { bin })).code, 0);
+  const limits = await warpmix(['bench', 'limits'], { bin });
+  is(limits.code, 0, limits.stderr);
+  const { software } = (await testGpu()).adapter;
+  const [head] = limits.stdout.split('\n');
+  ok(head.includes(software ? '(software adapter), ' : '(GPU), '), head);
 });
 
 test('the bytes that must live: from the first use of a tensor to its last', async () => {

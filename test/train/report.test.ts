@@ -106,6 +106,13 @@ test('scores: percent for shares, n/a for absent classes, the best of a column i
   ok(better.includes('<b>92.0</b></td>') && better.includes('<td class="number">90.0</td>'));
 });
 
+test('a software adapter is marked as one, a GPU is not', () => {
+  const page = (software: boolean) =>
+    renderReport({ ...data, adapter: { description: 'adapter X', software } });
+  ok(/adapter X\s*<span class="badge">software<\/span>/.test(page(true)));
+  ok(page(false).includes('adapter X') && !page(false).includes('class="badge"'));
+});
+
 test('a section without data is left out', () => {
   const bare = renderReport({
     title: 't',
@@ -123,7 +130,6 @@ test('a section without data is left out', () => {
   for (const id of ['training', 'segmentation', 'depth', 'comparison', 'pictures', 'speed'])
     ok(!bare.includes(`"${id}"`) && !bare.includes(`#${id}`), id);
   ok(bare.includes('id="reproduce"'));
-  ok(!bare.includes('class="badge"'));
 });
 
 const chartOf = (points: [number, number][]) =>

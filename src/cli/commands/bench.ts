@@ -59,18 +59,20 @@ export const bench = defineCommand({
     const chosen = (name: string) => name.toLowerCase().includes(text);
     for (const table of args.table === undefined ? names : [args.table]) {
       const rows = await withGpu(async (gpu) => {
-        const { vendor, architecture, description } = gpu.adapter;
+        const { vendor, architecture, description, software } = gpu.adapter;
         const found = await tables[table](gpu, preset, chosen);
         const head = {
           table,
           adapter: [vendor, architecture, description].filter(Boolean).join(' '),
+          software,
           date: new Date().toISOString(),
           command: `npx warpmix bench ${rawArgs.join(' ')}`.trim(),
           ...(table === 'peers' ? { versions: peerVersions } : {}),
         };
         if (args.json) printJson({ ...head, rows: found });
         else {
-          print(outColors.bold(`${table}, ${head.adapter}, ${head.date}`));
+          const kind = software ? 'software adapter' : 'GPU';
+          print(outColors.bold(`${table}, ${head.adapter} (${kind}), ${head.date}`));
           if ('versions' in head)
             print(
               outColors.dim(

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { latestCheckpoint, readCheckpoint } from '../../src/train/checkpoint.ts';
 import { type Config, presets } from '../../src/train/config.ts';
-import { InterruptedError, restore, trainPlan } from '../../src/train/loop.ts';
+import { InterruptedError, readGroups, restore, trainPlan } from '../../src/train/loop.ts';
 import type { Plan } from '../../src/train/plan.ts';
 import {
   depthRecipe,
@@ -14,7 +14,7 @@ import {
 import { RunFolder } from '../../src/train/run-folder.ts';
 import { streetPack } from '../data/fixtures.ts';
 import { testGpu } from '../device.ts';
-import { equal, not, ok, suite } from '../suite.ts';
+import { equal, is, not, ok, suite } from '../suite.ts';
 
 const test = suite('reruns');
 
@@ -196,6 +196,37 @@ test('from the depth network of an earlier run: the bits of one run; that folder
   } finally {
     rmSync(home, { recursive: true, force: true });
   }
+});
+
+test('a checkpoint of another shape, or without a tensor, is refused: the tensor and both shapes are named', async () => {
+  await testGpu();
+  const plan = await supervisedRecipe(config);
+  const groups = await readGroups(plan);
+  const wider = structuredClone(config);
+  wider.model.encoder.widths[0] = 8;
+  const other = await supervisedRecipe(wider);
+  const refusal = (...args: Parameters<typeof restore>) => {
+    try {
+      restore(...args);
+    } catch (error) {
+      return `${(error as Error).name}: ${(error as Error).message}`;
+    }
+    return 'it was taken';
+  };
+  const checkpoint = { step: 7, groups, meta: {} };
+  is(refusal(plan, checkpoint), 'it was taken');
+  is(
+    refusal(other, checkpoint),
+    "DataError: checkpoint of step 7: 'segmentation/encoder.conv1.weight' is F32 [3,3,3,4], this configuration needs F32 [3,3,3,8]",
+  );
+  const moments = refusal(other, checkpoint, ['optimizer']);
+  ok(/^DataError: .*: 'optimizer\/\S+' is F32 \[3,3,3,4\], .* needs F32 \[3,3,3,8\]$/.test(moments), moments);
+  const { 'encoder.conv1.weight': gone, ...rest } = groups.segmentation;
+  const without = { ...checkpoint, groups: { ...groups, segmentation: rest } };
+  is(
+    refusal(plan, without),
+    `DataError: checkpoint of step 7: 'segmentation/encoder.conv1.weight' is missing, this configuration needs F32 [${gone.shape}]`,
+  );
 });
 
 /** Trained by replays and op by op: what both leave. */

@@ -4,6 +4,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 
 const [BEGIN, END] = ['<!-- from scripts/ladder-tables.mjs -->', '<!-- end -->'];
+/** At the size of training. The cases of `warpmix check` are too small to say anything about time. */
+const SIZED = /^(step of|photometric term of single kernels)/;
 /** Families without a page of their own. */
 const PAGES = { smoothness: 'ssim' };
 
@@ -19,7 +21,7 @@ const digits = (value) =>
 const pages = new Map();
 for (const { case: name, ours } of rows) {
   // The cases of `warpmix check` are too small to say anything about time.
-  if (!ours.from.startsWith('step of')) continue;
+  if (!SIZED.test(ours.from)) continue;
   const page = PAGES[ours.family] ?? ours.family;
   const kernels = pages.get(page) ?? pages.set(page, new Map()).get(page);
   const rungs = kernels.get(name) ?? kernels.set(name, []).get(name);
@@ -37,8 +39,10 @@ for (const [page, kernels] of pages) {
       return variant.endsWith('*') ? `**${text}**` : text;
     });
     const run = rungs.find(({ variant }) => variant.endsWith('*')) ?? rungs.at(-1);
-    return `| \`${kernel}\` ${params.join(' ')} | ${times.join(', ')} | ${(100 * run.share).toFixed(0)} % of ${run.bound === 'memory' ? 'copying' : 'multiply-adds'} |`;
+    const mark = run.from.startsWith('step of') ? '' : '†';
+    return `| \`${kernel}\`${mark} ${params.join(' ')} | ${times.join(', ')} | ${(100 * run.share).toFixed(0)} % of ${run.bound === 'memory' ? 'copying' : 'multiply-adds'} |`;
   });
+  const marked = lines.some((line) => line.includes('†'));
   const section = [
     BEGIN,
     '',
@@ -51,6 +55,12 @@ for (const [page, kernels] of pages) {
     '| --- | --- | --- |',
     ...lines,
     '',
+    ...(marked
+      ? [
+          '† In the photometric term of a training step, made of single kernels; training has it [fused](reprojection.md).',
+          '',
+        ]
+      : []),
     END,
   ].join('\n');
   const text = readFileSync(path, 'utf8');

@@ -140,7 +140,7 @@ export interface Looked {
 
 /**
  * The launch on which training steps spend most, with what its buffers hold when a step arrives at it; where no step has the
- * kernel, the largest of `warpmix check`.
+ * kernel, that of their photometric term made of single kernels, and where that has none, the largest of `warpmix check`.
  * @param checks the launches of `warpmix check`, which take seconds to note.
  * @param wanted only parameters that this variant can run.
  */
@@ -153,12 +153,15 @@ export async function lookAt(
 ): Promise<Looked> {
   const fitting = kernel.variants.filter(({ name }) => wanted === undefined || name === wanted);
   const fits = (params: Params) => fitting.some((variant) => canRun(variant, params));
-  const trained = dearest(steps.launches.filter((launch) => launch.kernel === kernel && fits(launch.params)));
-  if (trained) {
-    const { found, release } = await steps.hold(gpu, [trained]);
-    const { params, from, times } = trained;
-    const buffers = found.get(trained)!;
-    return { params, from: `${from}, preset ${steps.preset}`, perStep: times, buffers, release };
+  const own = (launches: readonly KernelLaunch[]) =>
+    dearest(launches.filter((launch) => launch.kernel === kernel && fits(launch.params)));
+  const trained = own(steps.launches);
+  const sized = trained ?? own(steps.single);
+  if (sized) {
+    const { found, release } = await steps.hold(gpu, [sized]);
+    const { params, from, times } = sized;
+    const buffers = found.get(sized)!;
+    return { params, from: `${from}, preset ${steps.preset}`, perStep: trained && times, buffers, release };
   }
   const from = 'warpmix check; no training step has this';
   const noted = await checks();

@@ -1,5 +1,8 @@
-// With which parameters, and on what, a kernel is launched: in training steps of a preset, and in `warpmix check`.
+// With which parameters, and on what, a kernel is launched: in training steps of a preset, in their photometric term made of single
+// kernels, and in `warpmix check`.
+import { photometricTerm } from '../../bench/photometricTerm.ts';
 import { upload } from '../autograd/program.ts';
+import { valueAndGrad } from '../autograd/tape.ts';
 import {
   keep,
   onDevice,
@@ -13,6 +16,8 @@ import { layOut, spanned } from '../gpu/block.ts';
 import type { Device, MemoryUse, Storage } from '../gpu/device.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { type Element, type Kernel, launchKey, type Numbers, type Params } from '../gpu/kernel.ts';
+import { mean } from '../ops/reduce.ts';
+import { ssimError } from '../ops/ssim.ts';
 import { type PresetName, presets } from '../train/config.ts';
 import type { Plan } from '../train/plan.ts';
 import { exerciseKernels, forwardAndBackward } from './check-kernels.ts';
@@ -24,7 +29,7 @@ import { recipes } from './recipes.ts';
 export interface KernelLaunch {
   kernel: Kernel;
   params: Params;
-  /** `step of depth` or `warpmix check`. */
+  /** `step of depth`, `photometric term of single kernels` or `warpmix check`. */
   from: string;
   /** Launches like this one, in a step. */
   times: number;
@@ -75,10 +80,27 @@ class ListingDevice implements Device {
 /** The recipe with a step of every kind: depth, then labelled and mixed images under a teacher. */
 const RECIPE = 'three-ways';
 
+const SINGLE = 'photometric term of single kernels';
+
+/**
+ * What a depth step of a preset launches in fused kernels, in single ones, for images of its size and twice as wide as high; and
+ * SSIM and a warp whose image has a gradient, by themselves.
+ */
+function singleKernels(preset: PresetName): void {
+  const { pixels, depth } = presets[preset];
+  const height = Math.round(Math.sqrt(pixels / 2));
+  const { single, source, frame, warp } = photometricTerm(depth.batch, height, 2 * height);
+  valueAndGrad(single.loss, single.wrt);
+  valueAndGrad(() => mean(ssimError(source, frame)), [source]);
+  valueAndGrad(() => mean(warp(source)), [source]);
+}
+
 /** The steps of training at a preset, on the street world, each with one batch. */
 export class TrainingSteps {
   readonly preset: PresetName;
   readonly launches: readonly KernelLaunch[];
+  /** Of `singleKernels`: no step makes them. */
+  readonly single: readonly KernelLaunch[];
   readonly #batches: ReadonlyMap<string, unknown>;
   /** On the device of `hold`. */
   #plan: Plan | null = null;
@@ -89,7 +111,8 @@ export class TrainingSteps {
     batches: ReadonlyMap<string, unknown>,
   ) {
     this.preset = preset;
-    this.launches = launches;
+    this.launches = launches.filter(({ from }) => from !== SINGLE);
+    this.single = launches.filter(({ from }) => from === SINGLE);
     this.#batches = batches;
   }
 
@@ -109,12 +132,14 @@ export class TrainingSteps {
         phase.train(upload(phase.inputs(batches.get(device.from), 0)));
       });
     }
+    device.from = SINGLE;
+    step(() => singleKernels(preset));
     return new TrainingSteps(preset, [...device.launches.values()], batches);
   }
 
   /**
-   * What the buffers of some of `launches` hold when a step of training, from its start values, arrives at them. The step ends
-   * at the last. All of them are of one kernel and one kind of step; `release` lets go of the buffers.
+   * What the buffers of some of `launches`, or of `single`, hold when a step of training, from its start values, arrives at them. The
+   * step ends at the last. All of them are of one kernel and one kind of step; `release` lets go of the buffers.
    */
   async hold(
     gpu: Gpu,
@@ -127,6 +152,9 @@ export class TrainingSteps {
     useDevice(gpu);
     this.#plan ??= await TrainingSteps.#planOf(this.preset);
     const phase = this.#plan.phases.find(({ name }) => from === `step of ${name}`);
+    const work = phase
+      ? () => phase.train(upload(phase.inputs(this.#batches.get(from), 0)))
+      : () => singleKernels(this.preset);
     const arrived = new Error('arrived');
     const watch: Watcher = (launched, params, tensors, done) => {
       const launch = !done && launched === kernel && missing.get(launchKey(launched, params));
@@ -143,9 +171,7 @@ export class TrainingSteps {
       if (missing.size === 0) throw arrived;
     };
     try {
-      if (phase) {
-        watchLaunches(watch, () => step(() => phase.train(upload(phase.inputs(this.#batches.get(from), 0)))));
-      }
+      if (kernel) watchLaunches(watch, () => step(() => void work()));
     } catch (error) {
       if (error !== arrived) throw error;
     }

@@ -13,8 +13,7 @@ import { note } from './output.ts';
 import { measureLaunch } from './tune.ts';
 
 /**
- * The variants of each kernel that has more than one where it is looked at (`lookAt`), the last in its list first, which is the naive
- * one. They take turns. `gain`: the naive variant's time over this one's; `*` marks the one that the rule gives.
+ * The variants of each kernel where it is looked at (`lookAt`), the last in its list first, which is the naive one. They take turns. `gain`: the naive variant's time over this one's; `*` marks the one that the rule gives.
  */
 export async function ladderTable(
   gpu: Gpu,
@@ -25,7 +24,7 @@ export async function ladderTable(
   const steps = await TrainingSteps.list(preset);
   const rows: Row[] = [];
   for (const { family, kernel } of kernelList) {
-    if (kernel.variants.length < 2 || !chosen(kernel.name)) continue;
+    if (!chosen(kernel.name)) continue;
     const checks = async () => (await noteLaunches([kernel])).get(kernel) ?? [];
     const { params, from, buffers, release } = await lookAt(gpu, kernel, steps, checks);
     const measured = await measureLaunch(gpu, kernel, params, buffers, (variant, reason) =>

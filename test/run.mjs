@@ -1,13 +1,12 @@
 // Bundles every test file, runs what each declares, prints one line per failure and a last line
-// `N passed, N failed`. Exits 1 when anything failed or when nothing ran.
+// `N passed, N failed`. Exits 1 when anything failed or when nothing ran. Files run in two processes, which take the next one when they
+// are done; those that open a browser come last and one at a time, because a page has a software adapter of its own.
 //   node test/run.mjs [--grep TEXT] [--root DIR] [FILE-PART ...]
+import { fork } from 'node:child_process';
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { buildCli } from '../scripts/build.mjs';
-
-globalThis.UVU_DEFER = 1;
 
 // A test that ends the process must not end it as a success.
 let finished = false;
@@ -48,25 +47,56 @@ await build({
   logLevel: 'warning',
 });
 
-const { runDeclared } = await import(pathToFileURL(join(out, 'suite.mjs')).href);
 let passed = 0;
 const failures = [];
 const slow = [];
-const report = (outcome) => {
-  if (outcome.ok) passed += 1;
-  else failures.push(outcome);
-  slow.push(outcome);
-};
-for (const [i, file] of files.entries()) {
-  const start = performance.now();
-  try {
-    await import(pathToFileURL(join(out, `${i}.mjs`)).href);
-    await runDeclared(report, grep);
-  } catch (error) {
-    failures.push({ suite: file, name: '(load)', error: error?.stack ?? String(error) });
+
+/** Runs files of `queue` in a process of its own until none is left. One that ends before its file is done fails that file. */
+async function lane(queue) {
+  let child = null;
+  let file = '';
+  let printed = '';
+  let end = () => {};
+  const open = () => {
+    const made = fork('test/lane.mjs', grep === undefined ? [out] : [out, grep], { silent: true });
+    for (const stream of [made.stdout, made.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => {
+        printed += text;
+      });
+    }
+    made.on('message', ({ outcome, done, error }) => {
+      if (outcome) slow.push(outcome);
+      if (outcome?.ok) passed += 1;
+      else if (outcome) failures.push(outcome);
+      if (error) failures.push({ suite: file, name: '(load)', error });
+      if (done) end(null);
+    });
+    made.on('exit', (code, signal) => end(signal ?? `exit code ${code}`));
+    return made;
+  };
+  while (queue.length > 0) {
+    file = queue.shift();
+    const start = performance.now();
+    child ??= open();
+    const early = await new Promise((resolve) => {
+      end = resolve;
+      child.send(String(files.indexOf(file)));
+    });
+    if (early !== null) {
+      failures.push({ suite: file, name: '(process)', error: `the tests ended their process: ${early}` });
+      child = null;
+    }
+    process.stdout.write(printed);
+    printed = '';
+    console.log(`${file}: ${Math.round(performance.now() - start)} ms`);
   }
-  console.log(`${file}: ${Math.round(performance.now() - start)} ms`);
+  child?.disconnect();
 }
+
+const inBrowser = (file) => /browser|studio/.test(file);
+const [quiet, browsing] = [files.filter((file) => !inBrowser(file)), files.filter(inBrowser)];
+await Promise.all([lane(quiet), lane(quiet)]);
+await lane(browsing);
 
 slow.sort((a, b) => b.ms - a.ms);
 console.log('\nslowest:');

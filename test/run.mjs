@@ -1,8 +1,10 @@
 // Bundles every test file, runs what each declares, prints one line per failure and a last line
-// `N passed, N failed`. Exits 1 when anything failed or when nothing ran. Files run in two processes, which take the next one when they
-// are done; those that open a browser come last and one at a time, because a page has a software adapter of its own.
+// `N passed, N failed`. Exits 1 when anything failed or when nothing ran. Each file runs in a process of its own, so that none
+// depends on what ran before it; two at a time, and those that open a browser come last and alone, because a page has a software
+// adapter of its own.
 //   node test/run.mjs [--grep TEXT] [--root DIR] [FILE-PART ...]
 import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -51,46 +53,37 @@ let passed = 0;
 const failures = [];
 const slow = [];
 
-/** Runs files of `queue` in a process of its own until none is left. One that ends before its file is done fails that file. */
-async function lane(queue) {
-  let child = null;
-  let file = '';
+/** Runs a file. One whose process ends before its tests are done has failed. */
+async function runFile(file) {
+  const start = performance.now();
+  const argv = [out, String(files.indexOf(file)), ...(grep === undefined ? [] : [grep])];
+  const child = fork('test/one.mjs', argv, { silent: true });
   let printed = '';
-  let end = () => {};
-  const open = () => {
-    const made = fork('test/lane.mjs', grep === undefined ? [out] : [out, grep], { silent: true });
-    for (const stream of [made.stdout, made.stderr]) {
-      stream.setEncoding('utf8').on('data', (text) => {
-        printed += text;
-      });
-    }
-    made.on('message', ({ outcome, done, error }) => {
-      if (outcome) slow.push(outcome);
-      if (outcome?.ok) passed += 1;
-      else if (outcome) failures.push(outcome);
-      if (error) failures.push({ suite: file, name: '(load)', error });
-      if (done) end(null);
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text) => {
+      printed += text;
     });
-    made.on('exit', (code, signal) => end(signal ?? `exit code ${code}`));
-    return made;
-  };
-  while (queue.length > 0) {
-    file = queue.shift();
-    const start = performance.now();
-    child ??= open();
-    const early = await new Promise((resolve) => {
-      end = resolve;
-      child.send(String(files.indexOf(file)));
-    });
-    if (early !== null) {
-      failures.push({ suite: file, name: '(process)', error: `the tests ended their process: ${early}` });
-      child = null;
-    }
-    process.stdout.write(printed);
-    printed = '';
-    console.log(`${file}: ${Math.round(performance.now() - start)} ms`);
   }
-  child?.disconnect();
+  let complete = false;
+  child.on('message', ({ outcome, done, error }) => {
+    if (outcome) slow.push(outcome);
+    if (outcome?.ok) passed += 1;
+    else if (outcome) failures.push(outcome);
+    if (error) failures.push({ suite: file, name: '(load)', error });
+    complete ||= done === true;
+  });
+  const [code, signal] = await once(child, 'close');
+  if (!complete) {
+    const error = `the tests ended their process: ${signal ?? `exit code ${code}`}`;
+    failures.push({ suite: file, name: '(process)', error });
+  }
+  process.stdout.write(printed);
+  console.log(`${file}: ${Math.round(performance.now() - start)} ms`);
+}
+
+/** Runs the files of a queue, one at a time, until none is left. */
+async function lane(queue) {
+  while (queue.length > 0) await runFile(queue.shift());
 }
 
 const inBrowser = (file) => /browser|studio/.test(file);

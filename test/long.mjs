@@ -36,13 +36,14 @@ const runs = Array.from({ length: most }, (_, k) => {
   };
 });
 // Left to itself Dawn clears a buffer on its first use, and a kernel that reads what nothing wrote finds zeros. WebGPU
-// promises them; buffers of the pool that are used again hold anything. Dawn's toggles:
+// promises them; buffers of the pool that are used again hold anything. A list of toggles replaces the one before it, so that of
+// src/gpu/node-adapter.ts stands here too. Dawn's toggles:
 // https://dawn.googlesource.com/dawn/+/refs/heads/main/src/dawn/native/Toggles.cpp
 runs.push({
   name: 'buffers full of ones',
   env: {
     WARPMIX_DAWN_FLAGS:
-      'enable-dawn-features=nonzero_clear_resources_on_creation_for_testing disable-dawn-features=lazy_clear_resource_on_first_use',
+      'enable-dawn-features=nonzero_clear_resources_on_creation_for_testing disable-dawn-features=lazy_clear_resource_on_first_use,timestamp_quantization',
   },
 });
 runs.push({

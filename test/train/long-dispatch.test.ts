@@ -48,7 +48,7 @@ test('the first step is timed; the slow kernel is named once, and nothing else c
     equal(quick.notes, []);
     is(slow.notes.length, 1);
     ok(
-      /^toy: one dispatch of mul \(\w+; .*\) took \d{4,} ms\. .*two seconds.*last checkpoint.*pixels or the batch \(--set\)/.test(
+      /^toy: one dispatch of mul \([\w-]+; .*\) took \d{4,} ms\. .*two seconds.*last checkpoint.*pixels or the batch \(--set\)/.test(
         slow.notes[0],
       ),
       slow.notes[0],

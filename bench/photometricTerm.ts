@@ -10,7 +10,11 @@ import { filler } from './measure.ts';
 
 const range = { minDepth: 0.5, maxDepth: 20 };
 
-/** The term twice, on the same numbers, on the current device; and one of its views, the frame, and the warp between them. */
+/**
+ * The term twice, on the same made-up numbers, on the current device: two views of `n` frames of `height` by `width` pixels, with a loss and
+ * what it is differentiated by. And `source`, a view of each frame, `frame`, both [n,height,width,3] in [0, 1], and the warp between them.
+ * Source: Monodepth2 trainer.py, generate_images_pred and compute_losses.
+ */
 export function photometricTerm(n: number, height: number, width: number) {
   const cameras = new Array(n).fill({ fx: 0.58 * width, fy: 0.58 * width, cx: width / 2, cy: height / 2 });
   const [K, inverseK] = [upload(intrinsicsMatrix(cameras)), upload(inverseIntrinsics(cameras))];

@@ -20,7 +20,6 @@ const digits = (value) =>
 
 const pages = new Map();
 for (const { case: name, ours } of rows) {
-  // The cases of `warpmix check` are too small to say anything about time.
   if (!SIZED.test(ours.from)) continue;
   const page = PAGES[ours.family] ?? ours.family;
   const kernels = pages.get(page) ?? pages.set(page, new Map()).get(page);

@@ -13,7 +13,8 @@ import { note } from './output.ts';
 import { measureLaunch } from './tune.ts';
 
 /**
- * The variants of each kernel where it is looked at (`lookAt`), the last in its list first, which is the naive one. They take turns. `gain`: the naive variant's time over this one's; `*` marks the one that the rule gives.
+ * The variants of each kernel where it is looked at (`lookAt`), the last in its list first, which is the naive one. They take turns.
+ * `gain`: the naive variant's time over this one's; `*` marks the one that the rule gives.
  */
 export async function ladderTable(
   gpu: Gpu,

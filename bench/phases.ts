@@ -84,10 +84,8 @@ export class BenchPhase {
     const terms = Object.values(await this.#train());
     this.#gpu.submit();
     const hostMs = performance.now() - start;
-    for (const term of terms) {
-      await term.item();
-      term.dispose();
-    }
+    await Promise.all(terms.map((term) => term.item()));
+    for (const term of terms) term.dispose();
     return { ms: performance.now() - start, hostMs, dispatches: this.#gpu.dispatches - before };
   }
 

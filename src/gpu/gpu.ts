@@ -52,6 +52,14 @@ function bufferOf(storage: GpuStorage, what: string): GPUBuffer {
   );
 }
 
+/** Reads asked for at the same time: one copy to the host and one wait for all, because on a software adapter each costs about 1 % of a step. */
+interface Reading {
+  readonly copies: { buffer: GPUBuffer; offset: number; at: number; bytes: number }[];
+  bytes: number;
+  /** What is read, one after the other. */
+  readonly done: Promise<ArrayBuffer>;
+}
+
 /** A WebGPU device with pooled buffers and cached pipelines. Dispatches gather in one compute pass until a read. */
 export class Gpu implements Device {
   readonly kind = 'gpu';
@@ -77,6 +85,7 @@ export class Gpu implements Device {
   #closed = false;
   #profile: Profile | null = null;
   #recorder: Recorder | null = null;
+  #reading: Reading | null = null;
   /** Dispatches recorded since the device was opened. */
   dispatches = 0;
 
@@ -279,26 +288,48 @@ export class Gpu implements Device {
     const buffer = bufferOf(storage as GpuStorage, 'read');
     const offset = offsetOf(storage as GpuStorage);
     if (freed) throw new GpuError(`read of a freed tensor of ${length} ${type}; keep it with keep()`);
-    const bytes = Math.max(4, length * 4);
-    const staging = this.device.createBuffer({
-      label: 'read-back',
-      size: bytes,
-      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-    });
-    do await this.#compiled();
-    while (this.#compiling > 0);
-    const encoder = this.#encode();
-    encoder.copyBufferToBuffer(buffer, offset, staging, 0, bytes);
-    this.device.queue.submit([encoder.finish()]);
-    await this.#map(staging);
-    const copy = staging.getMappedRange().slice(0, length * 4);
-    staging.destroy();
-    await this.settle();
+    const bytes = length * 4;
+    let together = this.#reading;
+    if (!together || together.bytes + bytes > this.device.limits.maxBufferSize) {
+      const copies: Reading['copies'] = [];
+      together = { copies, bytes: 0, done: this.#readBack(copies) };
+      this.#reading = together;
+    }
+    const at = together.bytes;
+    together.copies.push({ buffer, offset, at, bytes });
+    together.bytes += bytes;
+    const all = await together.done;
+    const copy = all.slice(at, at + bytes);
     return type === 'f32'
       ? new Float32Array(copy)
       : type === 'i32'
         ? new Int32Array(copy)
         : new Uint32Array(copy);
+  }
+
+  /** Reads what `copies` lists when everything is compiled; until then more may join. */
+  async #readBack(copies: Reading['copies']): Promise<ArrayBuffer> {
+    try {
+      do await this.#compiled();
+      while (this.#compiling > 0);
+    } finally {
+      if (this.#reading?.copies === copies) this.#reading = null;
+    }
+    const staging = this.device.createBuffer({
+      label: 'read-back',
+      size: copies.reduce((sum, { bytes }) => sum + bytes, 4),
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
+    const encoder = this.#encode();
+    for (const { buffer, offset, at, bytes } of copies) {
+      if (bytes > 0) encoder.copyBufferToBuffer(buffer, offset, staging, at, bytes);
+    }
+    this.device.queue.submit([encoder.finish()]);
+    await this.#map(staging);
+    const all = staging.getMappedRange().slice(0);
+    staging.destroy();
+    await this.settle();
+    return all;
   }
 
   /** Waits until all submitted work is done and throws what went wrong since the last call, if anything did. */

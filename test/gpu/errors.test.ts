@@ -51,6 +51,45 @@ test.before(async () => {
 });
 test.after(() => gpu.close());
 
+test('reads asked for together are one submission; each gets its own values, and those of its time', async () => {
+  const y = gpu.alloc(3, 'f32');
+  const counts = gpu.alloc(5, 'u32');
+  const none = gpu.alloc(0, 'f32');
+  const plusOne = { ...kernel('x[gid.x] + 1.0'), name: 'plusOne' };
+  gpu.write(y, Float32Array.of(1, 2, 3));
+  gpu.write(counts, Uint32Array.of(5, 6, 7, 8, 9));
+  const { queue } = gpu.device;
+  const submit = queue.submit.bind(queue);
+  let submissions = 0;
+  queue.submit = (buffers) => {
+    submissions += 1;
+    submit(buffers);
+  };
+  try {
+    const together = await Promise.all([y, counts, none, y].map((one) => gpu.read(one)));
+    is(submissions, 1);
+    equal(together, [
+      Float32Array.of(1, 2, 3),
+      Uint32Array.of(5, 6, 7, 8, 9),
+      new Float32Array(0),
+      Float32Array.of(1, 2, 3),
+    ]);
+    // One is on its way when the next is asked for, after a further launch.
+    const z = gpu.alloc(3, 'f32');
+    const before = gpu.read(y);
+    await new Promise((later) => setImmediate(later));
+    gpu.run(plusOne, { n: 3 }, { x: y, y: z });
+    gpu.write(y, Float32Array.of(9, 9, 9));
+    equal(await Promise.all([before, gpu.read(z), gpu.read(y)]), [
+      Float32Array.of(1, 2, 3),
+      Float32Array.of(2, 3, 4),
+      Float32Array.of(9, 9, 9),
+    ]);
+  } finally {
+    queue.submit = submit;
+  }
+});
+
 test('kernels launched while another read is on its way, each of them new', async () => {
   const x = gpu.alloc(4, 'f32');
   gpu.write(x, Float32Array.of(1, 2, 3, 4));

@@ -3,7 +3,8 @@ import { noGrad } from '../autograd/tape.ts';
 import { keep, step, type Tensor, tensor } from '../autograd/tensor.ts';
 import { toFloat } from '../data/augment.ts';
 import { allFrames, labelledBatch } from '../data/batch.ts';
-import type { ClassInfo, Split } from '../data/types.ts';
+import type { ClassInfo, RgbImage, Split } from '../data/types.ts';
+import type { Numbers } from '../gpu/kernel.ts';
 import { dispToDepth } from '../geometry/viewSynthesis.ts';
 import { labelledInputs } from '../methods/supervised.ts';
 import type { DepthModel, SegmentationModel } from '../models/models.ts';
@@ -77,31 +78,34 @@ export interface DepthEvaluation {
 }
 
 /**
- * Predicted depth of one frame, metres up to scale, [H,W]: from the image, and from the mean disparity of the image and its mirror
- * image (Godard et al., CVPR 2017, "post-processing", without their ramps at the sides, which stereo needs).
+ * Predicted depth of images of one size, metres up to scale, [H,W] each: from the image, and from the mean disparity of the image and
+ * its mirror image (Godard et al., CVPR 2017, "post-processing", without their ramps at the sides, which stereo needs).
  */
-export async function predictDepth(
+async function predictDepth(
   model: Pick<DepthModel, 'disparities'>,
-  image: { width: number; height: number; data: Uint8Array },
+  images: readonly RgbImage[],
   range: { minDepth: number; maxDepth: number },
-): Promise<{ plain: Float32Array; mirrored: Float32Array }> {
-  const { width, height } = image;
+): Promise<{ plain: Float32Array; mirrored: Float32Array }[]> {
+  const { width, height } = images[0];
+  const seen = new Float32Array(images.length * height * width * 3);
+  images.forEach((image, i) => {
+    seen.set(toFloat(image).data, i * height * width * 3);
+  });
   const depths = step(() =>
     noGrad(() => {
-      const x = tensor(toFloat(image).data, [1, height, width, 3]);
+      const x = tensor(seen, [images.length, height, width, 3]);
       const disparity = model.disparities(x, false)[0];
       const mirror = flip(model.disparities(flip(x, 2), false)[0], 2);
       const depth = (d: Tensor) => dispToDepth(d, range.minDepth, range.maxDepth);
       return { plain: depth(disparity), mirrored: depth(affine(add(disparity, mirror), 0.5, 0)) };
     }),
   );
-  const values = {
-    plain: Float32Array.from(await depths.plain.data()),
-    mirrored: Float32Array.from(await depths.mirrored.data()),
-  };
+  const [plain, mirrored] = await Promise.all([depths.plain.data(), depths.mirrored.data()]);
   depths.plain.dispose();
   depths.mirrored.dispose();
-  return values;
+  const one = (values: Numbers, i: number) =>
+    Float32Array.from(values.subarray(i * height * width, (i + 1) * height * width));
+  return images.map((_, i) => ({ plain: one(plain, i), mirrored: one(mirrored, i) }));
 }
 
 /** Depth errors over a split with measured depth, beside two predictions that do not look at the picture. */
@@ -112,14 +116,24 @@ export async function evaluateDepth(
 ): Promise<DepthEvaluation> {
   const scores: Record<'plain' | 'mirrored', (DepthScores | null)[]> = { plain: [], mirrored: [] };
   const truths: { depth: Float32Array; width: number; height: number }[] = [];
-  for (let i = 0; i < split.length; i++) {
-    const { image, depth } = await split.load(i);
-    if (!depth) continue;
-    truths.push({ depth: depth.data, width: depth.width, height: depth.height });
-    const predicted = await predictDepth(model, image, range);
-    for (const which of ['plain', 'mirrored'] as const) {
-      scores[which].push(depthMetrics(predicted[which], depth.data, { ...SCORED_DEPTH, medianScale: true }));
-    }
+  for (let at = 0; at < split.length; at += BATCH) {
+    const indices = Array.from({ length: Math.min(BATCH, split.length - at) }, (_, i) => at + i);
+    const frames = (await Promise.all(indices.map((i) => split.load(i)))).flatMap(({ image, depth }) =>
+      depth ? [{ image, depth }] : [],
+    );
+    if (frames.length === 0) continue;
+    const predicted = await predictDepth(
+      model,
+      frames.map(({ image }) => image),
+      range,
+    );
+    frames.forEach(({ depth }, i) => {
+      truths.push({ depth: depth.data, width: depth.width, height: depth.height });
+      for (const which of ['plain', 'mirrored'] as const) {
+        const score = depthMetrics(predicted[i][which], depth.data, { ...SCORED_DEPTH, medianScale: true });
+        scores[which].push(score);
+      }
+    });
   }
   return {
     ours: meanDepthScores(scores.plain),

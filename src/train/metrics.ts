@@ -110,6 +110,14 @@ export function depthMetrics(
   return s;
 }
 
+function absRelOf(pred: Float32Array, truth: Float32Array, min: number, max: number): number {
+  let sum = 0;
+  for (let i = 0; i < truth.length; i++) {
+    sum += Math.abs(Math.min(Math.max(pred[i], min), max) - truth[i]) / truth[i];
+  }
+  return sum / truth.length;
+}
+
 /** Mean of each score over images, those without any pixel left out; null when none is left. */
 export function meanDepthScores(images: readonly (DepthScores | null)[]): DepthScores | null {
   const scored = images.filter((s) => s !== null);
@@ -202,7 +210,7 @@ export function fittedRoadPlane(
   truths: readonly DepthMap[],
   options: Omit<DepthOptions, 'medianScale'> = {},
 ): DepthBaseline | null {
-  const { max = 80 } = options;
+  const { min = 1e-3, max = 80 } = options;
   const pixels = truths.map(({ depth, width, height }) => {
     const at = Array.from(depth.keys()).filter((i) => depth[i] > 0 && depth[i] <= max);
     return {
@@ -217,30 +225,28 @@ export function fittedRoadPlane(
     truth: truth.filter((_, i) => i % stride === 0),
     row: row.filter((_, i) => i % stride === 0),
   }));
-  const scoresAt = (v0: number, set: typeof pixels) =>
-    meanDepthScores(
-      set.map(({ truth, row }) => {
-        const plane = row.map((v) => 1 / (v - v0));
-        const below = (_: number, i: number) => row[i] > v0;
-        const scale = median(truth.filter(below)) / median(plane.filter(below));
-        return depthMetrics(
-          plane.map((z, i) => (row[i] > v0 ? z * scale : max)),
-          truth,
-          options,
-        );
-      }),
-    );
+  const planeAt = (v0: number, { truth, row }: (typeof pixels)[number]): Float32Array => {
+    const plane = row.map((v) => 1 / (v - v0));
+    const below = (_: number, i: number) => row[i] > v0;
+    const scale = median(truth.filter(below)) / median(plane.filter(below));
+    return plane.map((z, i) => (row[i] > v0 ? z * scale : max));
+  };
+  const seen = sample.filter(({ truth }) => truth.length > 0);
+  // The other scores have logarithms, which are most of what they cost.
+  const absRelAt = (v0: number) =>
+    seen.reduce((sum, one) => sum + absRelOf(planeAt(v0, one), one.truth, min, max), 0) / seen.length;
   let best = 0;
   let least = Number.POSITIVE_INFINITY;
   let spacing = 0.05;
   let candidates = Array.from({ length: 21 }, (_, k) => k * spacing);
   for (let round = 0; round < 4; round++) {
     for (const v0 of candidates) {
-      const { absRel } = scoresAt(v0, sample) as DepthScores;
+      const absRel = absRelAt(v0);
       if (absRel < least) [least, best] = [absRel, v0];
     }
     spacing /= 5;
     candidates = [-4, -3, -2, -1, 1, 2, 3, 4].map((k) => best + k * spacing);
   }
-  return { fitted: best, scores: scoresAt(best, pixels) as DepthScores };
+  const scores = pixels.map((one) => depthMetrics(planeAt(best, one), one.truth, options));
+  return { fitted: best, scores: meanDepthScores(scores) as DepthScores };
 }

@@ -1,11 +1,16 @@
 import * as shader from '../shaders/movement.wgsl.ts';
 import { type Element, groupsFor, type Kernel } from '../src/gpu/kernel.ts';
+import { alongLines } from './channels.ts';
 
 /** Output axes d0..d4 (d0 is n over the rest), and one input stride per axis. */
 export type GatherParams = Record<
   'n' | 'd1' | 'd2' | 'd3' | 'd4' | 'offset' | 's0' | 's1' | 's2' | 's3' | 's4',
   number
 >;
+
+/** Neighbours along y's last axis are neighbours in x, and begin at multiples of four. */
+const inFours = (p: GatherParams): boolean =>
+  p.s4 === 1 && [p.d4, p.offset, p.s0, p.s1, p.s2, p.s3].every((d) => d % 4 === 0);
 
 const gatherOf = (type: Element): Kernel<GatherParams> => ({
   name: type === 'f32' ? 'gather' : `gather.${type}`,
@@ -30,6 +35,13 @@ const gatherOf = (type: Element): Kernel<GatherParams> => ({
     s4: 'i32',
   },
   variants: [
+    ...alongLines<GatherParams>(
+      shader.gatherRun,
+      ['x', 'y'],
+      (p) => (inFours(p) ? 4 : 1),
+      (p) => p.n / (p.d3 * p.d4),
+      (p) => p.d3 * p.d4,
+    ).filter(({ name }) => name.endsWith('-run')),
     {
       name: 'vec4',
       summary: 'four neighbours of y per invocation',

@@ -4,7 +4,7 @@
 // maxPool keeps where the maximum was, and its adjoint gathers g from the windows that point here. Average pooling is
 // linear: forward and adjoint are each other's gradient.
 import * as shader from '../shaders/pool.wgsl.ts';
-import type { Kernel, Numbers } from '../src/gpu/kernel.ts';
+import type { Kernel, Numbers, Variant } from '../src/gpu/kernel.ts';
 import { alongPixels } from './channels.ts';
 
 /** x [n,h,w,c], y [n,oh,ow,c]. */
@@ -154,6 +154,15 @@ function divisors<P extends AdaptivePoolParams>(
   return count;
 }
 
+/** Half the size. */
+const halves = <P extends AdaptivePoolParams>(): Variant<P>[] =>
+  alongPixels<P>(shader.averagePoolHalf, ['x', 'y'], outRows, outCols).map((variant) => ({
+    ...variant,
+    name: `half-${variant.name}`,
+    summary: `half the size, without ranges: ${variant.summary}`,
+    applies: (p, facts) => p.h === 2 * p.oh && p.w === 2 * p.ow && variant.applies(p, facts),
+  }));
+
 /** An averaging kernel and its adjoint. `whole` is the divisor where it does not depend on the window, else null. */
 function averages<P extends AdaptivePoolParams>(
   name: string,
@@ -175,7 +184,10 @@ function averages<P extends AdaptivePoolParams>(
       { name: 'y', type: 'f32', access: 'write' },
     ],
     params,
-    variants: alongPixels((vector) => shader.averagePool(isAdaptive, vector), ['x', 'y'], outRows, outCols),
+    variants: [
+      ...(isAdaptive ? halves<P>() : []),
+      ...alongPixels<P>((vector) => shader.averagePool(isAdaptive, vector), ['x', 'y'], outRows, outCols),
+    ],
     cost,
     reference: (p, { x, y }) => {
       const d = divisors(p, windows(p), whole(p));

@@ -136,6 +136,18 @@ const axisInputs = (p: LinearAxisParams) => p.outer * p.size * p.inner;
 const axisOutputs = (p: LinearAxisParams) => p.outer * p.count * p.inner;
 const inner = (p: LinearAxisParams) => p.inner;
 
+/** Twice the size, two outputs at once. */
+const doubledAxis = (
+  vec4: readonly string[],
+  code: (vector: boolean) => string,
+): Variant<LinearAxisParams>[] =>
+  alongLines(code, vec4, inner, (p) => p.outer * p.size, inner).map((variant) => ({
+    ...variant,
+    name: `double-${variant.name}`,
+    summary: `twice the size, one set of weights for all: ${variant.summary}`,
+    applies: (p, facts) => p.alignCorners === 0 && p.count === 2 * p.size && variant.applies(p, facts),
+  }));
+
 /** Calls `visit` for every output and each of the two inputs it reads along the middle axis. */
 function eachWeight(p: LinearAxisParams, visit: (out: number, at: number, weight: number) => void): void {
   for (let out = 0; out < axisOutputs(p); out++) {
@@ -158,7 +170,10 @@ export const linearAxis: Kernel<LinearAxisParams> = {
     { name: 'y', type: 'f32', access: 'write' },
   ],
   params: axisParams,
-  variants: alongLines(shader.linearAxis, ['x', 'y'], inner, (p) => p.outer * p.count, inner),
+  variants: [
+    ...doubledAxis(['x', 'y'], shader.linearAxisDouble),
+    ...alongLines(shader.linearAxis, ['x', 'y'], inner, (p) => p.outer * p.count, inner),
+  ],
   cost: (p) => ({ flops: 3 * axisOutputs(p), bytes: 4 * (axisInputs(p) + axisOutputs(p)) }),
   reference: (p, { x, y }) => {
     y.fill(0);
@@ -178,7 +193,10 @@ export const linearAxisAdjoint: Kernel<LinearAxisParams> = {
     { name: 'dx', type: 'f32', access: 'write' },
   ],
   params: axisParams,
-  variants: alongLines(shader.linearAxisAdjoint, ['g', 'dx'], inner, (p) => p.outer * p.size, inner),
+  variants: [
+    ...doubledAxis(['g', 'dx'], shader.linearAxisDoubleAdjoint),
+    ...alongLines(shader.linearAxisAdjoint, ['g', 'dx'], inner, (p) => p.outer * p.size, inner),
+  ],
   cost: (p) => ({ flops: 4 * axisOutputs(p), bytes: 4 * (axisInputs(p) + axisOutputs(p)) }),
   reference: (p, { g, dx }) => {
     dx.fill(0);

@@ -1,5 +1,6 @@
 // Kernels that only move values: transposes, slices, flips, repeats, zero padding, concatenation.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import { lanes, walkLines } from './channels.wgsl.ts';
 
 const coordinates = wgsl`
   var rest = k;
@@ -31,6 +32,35 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   let at = p.offset + c0 * p.s0 + c1 * p.s1 + c2 * p.s2 + c3 * p.s3 + c4 * p.s4;
   y[k / 4u] = vec4<${type}>(x[u32(at)], x[u32(at + p.s4)], x[u32(at + 2 * p.s4)], x[u32(at + 3 * p.s4)]);
 }
+`;
+
+/**
+ * Neighbours along y's last two axes, counted instead of divided for: a line is one place of the first three. `vector`: x and y are
+ * vec4, and so is whatever lies between two places of x.
+ */
+export const gatherRun = (vector: boolean) => wgsl`
+${lanes(vector)}
+${walkLines(
+  'p.n / (p.d3 * p.d4)',
+  'p.d3 * p.d4 / LANES',
+  wgsl`
+  let c2 = i32(line % p.d2);
+  let outer = line / p.d2;
+  let c1 = i32(outer % p.d1);
+  let c0 = i32(outer / p.d1);
+  let base = p.offset + c0 * p.s0 + c1 * p.s1 + c2 * p.s2;
+  let width = p.d4 / LANES;
+  var c3 = begin / width;
+  var c4 = begin - c3 * width;
+`,
+  wgsl`
+    y[k] = x[u32(base + i32(c3) * p.s3 + i32(c4 * LANES) * p.s4) / LANES];
+    c4 += 1u;
+    let past = c4 == width;
+    c4 = select(c4, 0u, past);
+    c3 += select(0u, 1u, past);
+`,
+)}
 `;
 
 /** y[c] = x[(c - before) / step] where that is whole and inside x, else 0: the adjoint of a slice. */

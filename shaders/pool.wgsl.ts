@@ -140,6 +140,23 @@ ${walkPixels(
 )}
 `;
 
+/** The mean of windows of two by two that do not overlap: no ranges, no divisor, no loop. */
+export const averagePoolHalf = (vector: boolean) => wgsl`
+${lanes(vector)}
+${walkPixels(
+  'p.oh',
+  'p.ow',
+  wgsl`
+  let across = p.w * width;
+  let top = 2u * line * across;
+`,
+  wgsl`
+    let at = top + 2u * col * width + c;
+    y[k] = (x[at] + x[at + width] + x[at + across] + x[at + across + width]) * 0.25;
+`,
+)}
+`;
+
 /** dx = sum of g / divisor over the windows that hold this position. */
 export const averagePoolAdjoint = (adaptive: boolean, vector: boolean) => wgsl`
 ${lanes(vector)}

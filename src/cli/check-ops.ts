@@ -252,6 +252,9 @@ for (const channels of [3, 8]) {
   ];
   for (const [op, how, fn] of windows)
     add(op, `${what} ${how}`.trim(), fn, [image], { eps: 1e-4, twice: true });
+  const even = draw([2, 6, 10, channels], 3);
+  const half: Fn = (x) => pool.adaptiveAvgPool2d(x, [3, 5]);
+  add('adaptiveAvgPool2d', `${what} to half`, half, [even], { twice: true });
 }
 
 // --- padding and resizing
@@ -263,6 +266,7 @@ for (const channels of [3, 4]) {
     ['resizeNearest', 'to 10x14', (x) => resizeNearest(x, [10, 14])],
     ['resizeNearest', 'to 3x11', (x) => resizeNearest(x, [3, 11])],
     ['resizeBilinear', 'to 10x14', (x) => resizeBilinear(x, [10, 14])],
+    ['resizeBilinear', 'to 10x16', (x) => resizeBilinear(x, [10, 16])],
     ['resizeBilinear', 'to 3x11', (x) => resizeBilinear(x, [3, 11])],
     ['resizeBilinear', 'to 3x11, aligned corners', (x) => resizeBilinear(x, [3, 11], { alignCorners: true })],
   ];

@@ -12,6 +12,14 @@ export type GatherParams = Record<
 const inFours = (p: GatherParams): boolean =>
   p.s4 === 1 && [p.d4, p.offset, p.s0, p.s1, p.s2, p.s3].every((d) => d % 4 === 0);
 
+const [vec4Run, scalarRun] = alongLines<GatherParams>(
+  shader.gatherRun,
+  ['x', 'y'],
+  (p) => (inFours(p) ? 4 : 1),
+  (p) => (p.n === 0 ? 0 : p.n / (p.d3 * p.d4)),
+  (p) => p.d3 * p.d4,
+);
+
 const gatherOf = (type: Element): Kernel<GatherParams> => ({
   name: type === 'f32' ? 'gather' : `gather.${type}`,
   summary: 'copies a strided view: transpose, slice, flip, repeat',
@@ -35,13 +43,7 @@ const gatherOf = (type: Element): Kernel<GatherParams> => ({
     s4: 'i32',
   },
   variants: [
-    ...alongLines<GatherParams>(
-      shader.gatherRun,
-      ['x', 'y'],
-      (p) => (inFours(p) ? 4 : 1),
-      (p) => p.n / (p.d3 * p.d4),
-      (p) => p.d3 * p.d4,
-    ).filter(({ name }) => name.endsWith('-run')),
+    vec4Run,
     {
       name: 'vec4',
       summary: 'four neighbours of y per invocation',
@@ -50,6 +52,7 @@ const gatherOf = (type: Element): Kernel<GatherParams> => ({
       code: () => shader.gather4(type),
       workgroups: (p) => groupsFor(p.n / 4),
     },
+    scalarRun,
     {
       name: 'scalar',
       summary: 'one element per invocation',

@@ -136,7 +136,7 @@ const axisInputs = (p: LinearAxisParams) => p.outer * p.size * p.inner;
 const axisOutputs = (p: LinearAxisParams) => p.outer * p.count * p.inner;
 const inner = (p: LinearAxisParams) => p.inner;
 
-/** Twice the size, two outputs at once. */
+/** To exactly twice the size. */
 const doubledAxis = (
   vec4: readonly string[],
   code: (vector: boolean) => string,

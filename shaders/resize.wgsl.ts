@@ -184,7 +184,7 @@ ${walkLines(
 `;
 
 /**
- * The same to twice the size: an input line and its neighbours make two output lines, y[2i] = x[i-1] / 4 + 3 x[i] / 4 and
+ * `linearAxis` to twice the size: an input line and its neighbours make two output lines, y[2i] = x[i-1] / 4 + 3 x[i] / 4 and
  * y[2i+1] = 3 x[i] / 4 + x[i+1] / 4. The first source lies before the first input and is moved onto it.
  */
 export const linearAxisDouble = (vector: boolean) => wgsl`

@@ -86,16 +86,18 @@ export function threeWaysExperiment(): Experiment {
         title: 'Street: what each part adds',
         rows: [
           ...LADDER.map((part) => row('street', part, { data: 'street' }, STREET_LABELS, onStreet)),
-          row(
-            'street',
-            [
-              'whole: multi-task, DepthMix, images chosen by both',
-              'three-ways',
-              { method: { mix: 'depthmix', multitask: true, selection: 'both' } },
-            ],
-            { data: 'street' },
-            STREET_LABELS.slice(0, 2),
-            onStreet,
+          ...['both', 'diversity'].map((selection) =>
+            row(
+              'street',
+              [
+                `whole: multi-task, DepthMix, images chosen by ${selection}`,
+                'three-ways',
+                { method: { mix: 'depthmix', multitask: true, selection } },
+              ],
+              { data: 'street' },
+              STREET_LABELS.slice(0, 2),
+              onStreet,
+            ),
           ),
         ],
       },

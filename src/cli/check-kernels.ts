@@ -100,6 +100,7 @@ const withoutGradient: (() => void)[] = [
     for (const dtype of ['i32', 'u32'] as const) {
       movement.permute(count([2, 3, 5], 9, dtype), [2, 0, 1]);
       movement.permute(count([4, 3, 5], 9, dtype), [2, 1, 0]);
+      movement.slice(count([3, 5, 12], 9, dtype), [0, 0, 4], [3, 5, 12]);
     }
     for (const shape of [
       [3, 4],

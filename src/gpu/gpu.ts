@@ -52,12 +52,12 @@ function bufferOf(storage: GpuStorage, what: string): GPUBuffer {
   );
 }
 
-/** Reads asked for at the same time: one copy to the host and one wait for all, because on a software adapter each costs about 1 % of a step. */
+/** Reads that wait for the same copy to the host. */
 interface Reading {
   readonly copies: { buffer: GPUBuffer; offset: number; at: number; bytes: number }[];
   bytes: number;
-  /** What is read, one after the other. */
-  readonly done: Promise<ArrayBuffer>;
+  /** What is read, in the order of `copies`. */
+  readonly done: Promise<ArrayBuffer[]>;
 }
 
 /** A WebGPU device with pooled buffers and cached pipelines. Dispatches gather in one compute pass until a read. */
@@ -295,11 +295,9 @@ export class Gpu implements Device {
       together = { copies, bytes: 0, done: this.#readBack(copies) };
       this.#reading = together;
     }
-    const at = together.bytes;
-    together.copies.push({ buffer, offset, at, bytes });
+    const index = together.copies.push({ buffer, offset, at: together.bytes, bytes }) - 1;
     together.bytes += bytes;
-    const all = await together.done;
-    const copy = all.slice(at, at + bytes);
+    const copy = (await together.done)[index];
     return type === 'f32'
       ? new Float32Array(copy)
       : type === 'i32'
@@ -308,7 +306,7 @@ export class Gpu implements Device {
   }
 
   /** Reads what `copies` lists when everything is compiled; until then more may join. */
-  async #readBack(copies: Reading['copies']): Promise<ArrayBuffer> {
+  async #readBack(copies: Reading['copies']): Promise<ArrayBuffer[]> {
     try {
       do await this.#compiled();
       while (this.#compiling > 0);
@@ -317,7 +315,10 @@ export class Gpu implements Device {
     }
     const staging = this.device.createBuffer({
       label: 'read-back',
-      size: copies.reduce((sum, { bytes }) => sum + bytes, 4),
+      size: Math.max(
+        4,
+        copies.reduce((sum, { bytes }) => sum + bytes, 0),
+      ),
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
     });
     const encoder = this.#encode();
@@ -326,10 +327,11 @@ export class Gpu implements Device {
     }
     this.device.queue.submit([encoder.finish()]);
     await this.#map(staging);
-    const all = staging.getMappedRange().slice(0);
+    const mapped = staging.getMappedRange();
+    const parts = copies.map(({ at, bytes }) => mapped.slice(at, at + bytes));
     staging.destroy();
     await this.settle();
-    return all;
+    return parts;
   }
 
   /** Waits until all submitted work is done and throws what went wrong since the last call, if anything did. */

@@ -97,7 +97,7 @@ test('ladder: from the naive variant on, with the one that the rule takes marked
   const rungs = rows.filter(({ ours }) => ours.kernel === 'adaptiveAvgPool').map(({ ours }) => ours);
   equal(
     rungs.map(({ variant }) => variant),
-    ['scalar', 'scalar-run *'],
+    ['scalar', 'scalar-run', 'half-scalar', 'half-scalar-run *'],
   );
   is(rungs[0].gain, 1);
   is(rungs[1].gain, rungs[0].ms / rungs[1].ms);

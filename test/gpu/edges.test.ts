@@ -7,6 +7,7 @@ import { Gpu } from '../../src/gpu/gpu.ts';
 import { findAdapter } from '../../src/gpu/node-adapter.ts';
 import { square } from '../../src/ops/elementwise.ts';
 import { gridSample } from '../../src/ops/gridSample.ts';
+import { flip, slice } from '../../src/ops/movement.ts';
 import { sum } from '../../src/ops/sum.ts';
 import { testGpu } from '../device.ts';
 import { equal, is, suite, throws } from '../suite.ts';
@@ -40,6 +41,8 @@ test('a tensor without elements: defined results, and nothing for the device to 
   for (const one of used) one.dispose();
   const before = gpu.dispatches;
   equal([...(await square(x).data())], []);
+  equal([...(await flip(x, 1).data())], []);
+  equal([...(await slice(tensor([1, 2], [2, 1]), [0, 0], [2, 0]).data())], []);
   is(gpu.dispatches, before);
   equal([...(await sum(x, [0]).data())], [0, 0, 0]);
   is(await sum(x).item(), 0);

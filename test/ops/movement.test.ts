@@ -42,6 +42,21 @@ test('gather: each variant copies what the reference does, in each type', async 
       const down = { ...view, n: 15 * d4, offset: 15 * d4 - 1, s0: 0, s2: -3 * d4, s3: -d4, s4: -1 };
       await variantsAgree(kernel, down, 15 * d4, 15 * d4);
     }
+    // In fours: a slice of channels, rows from the last one up.
+    const fours = {
+      n: 2 * 5 * 3 * 8,
+      d1: 1,
+      d2: 5,
+      d3: 3,
+      d4: 8,
+      offset: 36,
+      s0: 0,
+      s1: 0,
+      s2: 40,
+      s3: -12,
+      s4: 1,
+    };
+    await variantsAgree(kernel, { ...fours, s0: 220 }, 440, fours.n);
   }
 });
 

@@ -1,8 +1,9 @@
-import { tensor } from '../../src/autograd/tensor.ts';
+import { type Tensor, tensor } from '../../src/autograd/tensor.ts';
 import type { Split } from '../../src/data/types.ts';
+import { slice } from '../../src/ops/movement.ts';
 import { evaluateDepth } from '../../src/train/evaluate.ts';
 import { testGpu } from '../device.ts';
-import { ok, suite } from '../suite.ts';
+import { equal, is, ok, suite } from '../suite.ts';
 
 const test = suite('evaluate');
 
@@ -26,4 +27,42 @@ test('depth is scored by itself and with its mirror image, which takes what lean
   ok(Math.abs(ours!.absRel - expected) < 1e-5, `${ours!.absRel}, expected ${expected}`);
   ok(expected > 0.2, `${expected}`);
   ok(mirrored!.absRel < 1e-5, `${mirrored!.absRel}`);
+});
+
+test('frames are scored as each would be alone, those without depth left out', async () => {
+  await testGpu();
+  const [width, height] = [8, 2];
+  const pixels = width * height;
+  // The first batch lacks one, the second all, and the last has one frame.
+  const without = new Set([2, 4, 5, 6, 7]);
+  const frames = Array.from({ length: 9 }, (_, k) => ({
+    image: {
+      width,
+      height,
+      data: Uint8Array.from({ length: 3 * pixels }, (_, i) => (37 * i + 59 * k) % 251),
+    },
+    depth: without.has(k)
+      ? undefined
+      : { width, height, data: Float32Array.from({ length: pixels }, (_, i) => 2 + ((7 * i + 11 * k) % 40)) },
+  }));
+  const splitOf = (some: typeof frames) =>
+    ({ length: some.length, hasDepth: true, load: async (i: number) => some[i] }) as unknown as Split;
+  const batches: number[] = [];
+  const model = {
+    disparities: (x: Tensor) => {
+      batches.push(x.shape[0]);
+      return [slice(x, [0, 0, 0, 1], [x.shape[0], height, width, 2])];
+    },
+  };
+  const range = { minDepth: 0.1, maxDepth: 100 };
+  const together = await evaluateDepth(model, splitOf(frames), range);
+  // Each batch twice: its images and their mirror images.
+  equal(batches, [3, 3, 1, 1]);
+  const measured = frames.filter(({ depth }) => depth);
+  const alone = await Promise.all(measured.map((frame) => evaluateDepth(model, splitOf([frame]), range)));
+  for (const which of ['ours', 'mirrored'] as const) {
+    const mean = alone.reduce((sum, one) => sum + one[which]!.absRel, 0) / alone.length;
+    is(together[which]!.absRel, mean);
+  }
+  ok(new Set(alone.map(({ ours }) => ours!.absRel)).size === alone.length);
 });

@@ -2,35 +2,23 @@ import { putInAddress, readAddress } from '../address.ts';
 import { h } from '../dom.ts';
 import { notice, report } from '../notices.ts';
 import type { Section } from '../section.ts';
+import { mountConvolution } from './convolution.ts';
+import { mountEntropy } from './entropy.ts';
+import { mountMix } from './mix.ts';
+import { mountSsim } from './ssim.ts';
+import { mountTape } from './tape-page.ts';
+import { mountWarp } from './warp.ts';
 
 type Mount = (root: HTMLElement) => Promise<Section>;
 
-/** The sub-tabs: name in the address, title, and the view, loaded when it is first shown. */
+/** The sub-tabs: name in the address, title, and the view, made when it is first shown. */
 const views: Record<string, { title: string; mount: Mount }> = {
-  warp: {
-    title: 'View warping',
-    mount: async (root) => (await import('./warp.ts')).mountWarp(root),
-  },
-  ssim: {
-    title: 'SSIM',
-    mount: async (root) => (await import('./ssim.ts')).mountSsim(root),
-  },
-  mix: {
-    title: 'DepthMix',
-    mount: async (root) => (await import('./mix.ts')).mountMix(root),
-  },
-  entropy: {
-    title: 'Cross-entropy',
-    mount: async (root) => (await import('./entropy.ts')).mountEntropy(root),
-  },
-  convolution: {
-    title: 'Convolution',
-    mount: async (root) => (await import('./convolution.ts')).mountConvolution(root),
-  },
-  tape: {
-    title: 'Tape',
-    mount: async (root) => (await import('./tape-page.ts')).mountTape(root),
-  },
+  warp: { title: 'View warping', mount: mountWarp },
+  ssim: { title: 'SSIM', mount: mountSsim },
+  mix: { title: 'DepthMix', mount: mountMix },
+  entropy: { title: 'Cross-entropy', mount: mountEntropy },
+  convolution: { title: 'Convolution', mount: mountConvolution },
+  tape: { title: 'Tape', mount: mountTape },
 };
 const names = Object.keys(views);
 

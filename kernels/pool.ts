@@ -154,7 +154,7 @@ function divisors<P extends AdaptivePoolParams>(
   return count;
 }
 
-/** Half the size. */
+/** To exactly half the size. */
 const halves = <P extends AdaptivePoolParams>(): Variant<P>[] =>
   alongPixels<P>(shader.averagePoolHalf, ['x', 'y'], outRows, outCols).map((variant) => ({
     ...variant,

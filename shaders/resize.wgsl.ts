@@ -183,34 +183,8 @@ ${walkLines(
 )}
 `;
 
-/**
- * `linearAxis` to twice the size: an input line and its neighbours make two output lines, y[2i] = x[i-1] / 4 + 3 x[i] / 4 and
- * y[2i+1] = 3 x[i] / 4 + x[i+1] / 4. The first source lies before the first input and is moved onto it.
- */
-export const linearAxisDouble = (vector: boolean) => wgsl`
-${lanes(vector)}
-${walkLines(
-  'p.outer * p.size',
-  'p.inner / LANES',
-  wgsl`
-  let i = line % p.size;
-  let isFirst = i == 0u;
-  let before = (line - select(1u, 0u, isFirst)) * along;
-  let after = (line + select(1u, 0u, i == p.size - 1u)) * along;
-  let own = select(0.75, 1.0, isFirst);
-  let other = select(0.25, 0.0, isFirst);
-  let top = 2u * line * along;
-`,
-  wgsl`
-    let here = x[k];
-    y[top + place] = other * x[before + place] + own * here;
-    y[top + along + place] = 0.75 * here + 0.25 * x[after + place];
-`,
-)}
-`;
-
-/** Its adjoint: dx[i] = g[2i-1] / 4 + 3 g[2i] / 4 + 3 g[2i+1] / 4 + g[2i+2] / 4, with whole weights at both ends. */
-export const linearAxisDoubleAdjoint = (vector: boolean) => wgsl`
+/** Kernels that walk the input lines i of a resize to twice the size; outputs 2i and 2i + 1 begin at `top` and `bottom`. */
+const doubleAxis = (vector: boolean, line: string, element: string) => wgsl`
 ${lanes(vector)}
 ${walkLines(
   'p.outer * p.size',
@@ -221,6 +195,37 @@ ${walkLines(
   let isLast = i == p.size - 1u;
   let top = 2u * line * along;
   let bottom = top + along;
+  ${line}
+`,
+  element,
+)}
+`;
+
+/**
+ * `linearAxis` to twice the size: an input line and its neighbours make two output lines, y[2i] = x[i-1] / 4 + 3 x[i] / 4 and
+ * y[2i+1] = 3 x[i] / 4 + x[i+1] / 4. The first source lies before the first input and is moved onto it.
+ */
+export const linearAxisDouble = (vector: boolean) =>
+  doubleAxis(
+    vector,
+    wgsl`
+  let before = (line - select(1u, 0u, isFirst)) * along;
+  let after = (line + select(1u, 0u, isLast)) * along;
+  let own = select(0.75, 1.0, isFirst);
+  let other = select(0.25, 0.0, isFirst);
+`,
+    wgsl`
+    let here = x[k];
+    y[top + place] = other * x[before + place] + own * here;
+    y[bottom + place] = 0.75 * here + 0.25 * x[after + place];
+`,
+  );
+
+/** Its adjoint: dx[i] = g[2i-1] / 4 + 3 g[2i] / 4 + 3 g[2i+1] / 4 + g[2i+2] / 4, with whole weights at both ends. */
+export const linearAxisDoubleAdjoint = (vector: boolean) =>
+  doubleAxis(
+    vector,
+    wgsl`
   let before = top - select(along, 0u, isFirst);
   let after = bottom + select(along, 0u, isLast);
   let a = select(0.25, 0.0, isFirst);
@@ -228,8 +233,7 @@ ${walkLines(
   let c = select(0.75, 1.0, isLast);
   let d = select(0.25, 0.0, isLast);
 `,
-  wgsl`
+    wgsl`
     dx[k] = a * g[before + place] + b * g[top + place] + c * g[bottom + place] + d * g[after + place];
 `,
-)}
-`;
+  );

@@ -2,13 +2,17 @@
 // resumed run sees what an uninterrupted one would have seen.
 import {
   colorJitter,
+  crop,
+  cropIntrinsics,
   type Draw,
   draws,
   type FloatImage,
   hflip,
   hflipIntrinsics,
+  randomCrop,
   randomJitter,
   toFloat,
+  type Window,
 } from './augment.ts';
 import { sampleIndex } from './sampler.ts';
 import type { Frame, Intrinsics, LabelMap, Split } from './types.ts';
@@ -40,9 +44,33 @@ export const pickFrames = (
 const FLIP = 0;
 const JITTER = 1;
 const JITTER_FACTORS = 2;
+/** After the seven that the factors take. */
+const CROP = 9;
 
 /** Monodepth2's and Three Ways' colour jitter: +-20 %, hue +-0.1, for half of the samples. */
 const STRENGTH = { brightness: 0.2, contrast: 0.2, saturation: 0.2, hue: 0.1 };
+
+/** How a sample sees its frame: mirrored or not, and where it is cut; null: the whole. */
+interface View {
+  mirrored: boolean;
+  window: Window | null;
+}
+
+/** A square of the shorter side, like the 512x512 of 1024x512 pixels in Three Ways. */
+function squareWindow({ width, height }: { width: number; height: number }, draw: Draw): Window {
+  const side = Math.min(width, height);
+  return randomCrop({ width, height }, side, side, draw, CROP);
+}
+
+function seenBy<T extends FloatImage | LabelMap>({ mirrored, window }: View, map: T): T {
+  const facing = mirrored ? hflip(map) : map;
+  return window ? crop(facing, window) : facing;
+}
+
+function cameraOf({ mirrored, window }: View, camera: Intrinsics): Intrinsics {
+  const facing = mirrored ? hflipIntrinsics(camera) : camera;
+  return window ? cropIntrinsics(facing, window) : facing;
+}
 
 const join = (parts: readonly Float32Array[]): Float32Array => {
   const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
@@ -70,31 +98,34 @@ export interface BatchOptions {
   step: number;
   /** Mirror half of the samples; a list: those that it says. */
   flip: boolean | readonly boolean[];
+  /** Look at a square of each frame only, mirrored before it is cut. */
+  crop: boolean;
   /** Keep labels (of these frames) or blank them all. */
   labelled: (ref: FrameRef) => boolean;
 }
 
-/** Loads frames for segmentation: mirrored, not recoloured (Three Ways trains labelled images without colour changes). */
+/** Loads frames for segmentation: mirrored, cut, not recoloured (Three Ways trains labelled images without colour changes). */
 export async function labelledBatch(
   refs: readonly FrameRef[],
   options: BatchOptions,
 ): Promise<LabelledBatch> {
   const frames = await Promise.all(refs.map(({ split, index }) => split.load(index)));
-  const { width, height } = frames[0].image;
-  const labels = new Int32Array(refs.length * width * height).fill(255);
   const { flip } = options;
-  const flipped = refs.map((_, b) =>
-    typeof flip === 'boolean' ? flip && draws(options.seed, options.step, b)(FLIP) < 0.5 : flip[b],
-  );
-  const images = frames.map((frame, b) => {
-    const image = toFloat(frame.image);
-    if (frame.label && options.labelled(refs[b])) {
-      const label: LabelMap = flipped[b] ? hflip(frame.label) : frame.label;
-      labels.set(label.data, b * width * height);
-    }
-    return (flipped[b] ? hflip(image) : image).data;
+  const views = frames.map(({ image }, b): View => {
+    const draw = draws(options.seed, options.step, b);
+    return {
+      mirrored: typeof flip === 'boolean' ? flip && draw(FLIP) < 0.5 : flip[b],
+      window: options.crop ? squareWindow(image, draw) : null,
+    };
   });
-  return { n: refs.length, height, width, images: join(images), labels, flipped };
+  const images = frames.map(({ image }, b) => seenBy(views[b], toFloat(image)));
+  const { width, height } = images[0];
+  const labels = new Int32Array(refs.length * width * height).fill(255);
+  frames.forEach(({ label }, b) => {
+    if (label && options.labelled(refs[b])) labels.set(seenBy(views[b], label).data, b * width * height);
+  });
+  const flipped = views.map(({ mirrored }) => mirrored);
+  return { n: refs.length, height, width, images: join(images.map(({ data }) => data)), labels, flipped };
 }
 
 /** Three consecutive frames of a video, [N,H,W,3] each, and the same frames recoloured for the networks to see. */
@@ -116,38 +147,46 @@ interface Triple {
   camera: Intrinsics;
 }
 
-function augmentTriple(frames: readonly Frame[], camera: Intrinsics, draw: Draw, recolour: boolean): Triple {
-  const mirrored = draw(FLIP) < 0.5;
-  const plain = frames.map(({ image }) => (mirrored ? hflip(toFloat(image)) : toFloat(image)));
+interface Augmentation {
+  recolour: boolean;
+  crop: boolean;
+}
+
+function augmentTriple(
+  frames: readonly Frame[],
+  camera: Intrinsics,
+  draw: Draw,
+  options: Augmentation,
+): Triple {
+  const view: View = {
+    mirrored: draw(FLIP) < 0.5,
+    window: options.crop ? squareWindow(frames[0].image, draw) : null,
+  };
+  const plain = frames.map(({ image }) => seenBy(view, toFloat(image)));
   // One set of factors for the three frames: a change of colour between them would be photometric error.
-  const jitter = recolour && draw(JITTER) < 0.5 ? randomJitter(STRENGTH, draw, JITTER_FACTORS) : null;
+  const jitter = options.recolour && draw(JITTER) < 0.5 ? randomJitter(STRENGTH, draw, JITTER_FACTORS) : null;
   return {
     plain,
     seen: jitter ? plain.map((image) => colorJitter(image, jitter)) : plain,
-    camera: mirrored ? hflipIntrinsics(camera) : camera,
+    camera: cameraOf(view, camera),
   };
 }
 
 /**
  * Loads frames with their neighbours for self-supervised depth; `augment` mirrors half of them and recolours half of
- * what the networks see, never what the photometric loss compares (Monodepth2, mono_dataset.py). With `recolour` false it only
- * mirrors, and the same samples as `labelledBatch` does. A frame without neighbours stands in for them: it fits itself
+ * what the networks see, never what the photometric loss compares (Monodepth2, mono_dataset.py); with `crop` it also cuts a square.
+ * Mirrors and squares are those of `labelledBatch` at the same seed and step. A frame without neighbours stands in for them: it fits itself
  * without any warping, so the automask takes it out.
  */
 export async function videoBatch(
   refs: readonly FrameRef[],
-  {
-    seed,
-    step,
-    augment,
-    recolour = true,
-  }: { seed: number; step: number; augment: boolean; recolour?: boolean },
+  { seed, step, augment }: { seed: number; step: number; augment: Augmentation | null },
 ): Promise<VideoBatch> {
   const triples = await Promise.all(
     refs.map(async ({ split, index }, b): Promise<Triple> => {
       const [before, after] = split.neighbours(index) ?? [index, index];
       const frames = await Promise.all([split.load(before), split.load(index), split.load(after)]);
-      if (augment) return augmentTriple(frames, split.intrinsics!, draws(seed, step, b), recolour);
+      if (augment) return augmentTriple(frames, split.intrinsics!, draws(seed, step, b), augment);
       const plain = frames.map(({ image }) => toFloat(image));
       return { plain, seen: plain, camera: split.intrinsics! };
     }),

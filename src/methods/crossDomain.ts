@@ -29,6 +29,7 @@ import {
   type MeanTeacherOptions,
   type Mixable,
   mixedInputs,
+  mixedSeed,
   type ThreeWaysOptions,
   teacherInputs,
 } from './threeWays.ts';
@@ -286,7 +287,7 @@ export class CrossDomainPhase implements Phase<CrossDomainBatch, CrossDomainInpu
 
   async load(step: number): Promise<CrossDomainBatch> {
     const seed = this.#seed;
-    const { batch, candidates } = this.#options;
+    const { batch, candidates, crop } = this.#options;
     const { refs, ...mixable } = await loadMixable(this.#target, this.#options, this.#classes, seed, step);
     const sources: View[] = [];
     for (const [i, ref] of refs.entries()) {
@@ -294,15 +295,16 @@ export class CrossDomainPhase implements Phase<CrossDomainBatch, CrossDomainInpu
       const target = { ref, mirrored: mixable.mixed.flipped[i] };
       sources.push(await matchingSource(this.#geometry, target, drawn));
     }
-    const known = { seed, step, labelled: () => true };
+    const known = { step, crop, labelled: () => true };
     const { labelled } = this.#target;
     const some = labelled.length > 0 ? [pickFrames(labelled, batch, seed, 2, step)] : [];
     return {
       ...mixable,
-      labelled: await Promise.all(some.map((one) => labelledBatch(one, { ...known, flip: true }))),
+      labelled: await Promise.all(some.map((one) => labelledBatch(one, { ...known, seed, flip: true }))),
       source: await labelledBatch(
         sources.map(({ ref }) => ref),
-        { ...known, flip: sources.map(({ mirrored }) => mirrored) },
+        // The seed of the images that it is mixed with: geometry that matches in whole frames matches in the same square of both.
+        { ...known, seed: mixedSeed(seed), flip: sources.map(({ mirrored }) => mirrored) },
       ),
       signs: Float32Array.from(refs, (_, i) => (draws(seed, step, SIGN_SAMPLE + i)(0) < 0.5 ? 1 : -1)),
       strongAcross: drawStrong(draws(seed, step, STRONG_SAMPLE), this.#options.hue),

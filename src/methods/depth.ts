@@ -25,6 +25,8 @@ export interface DepthOptions {
   steps: number;
   batch: number;
   lr: number;
+  /** Train on squares of the images in place of whole ones. */
+  crop: boolean;
   /** Metres at disparity 1 and 0, up to the scale that video leaves open. */
   minDepth: number;
   maxDepth: number;
@@ -224,6 +226,7 @@ export class DepthPhase implements Phase<VideoBatch, DepthInputs> {
   readonly #refs: readonly FrameRef[];
   readonly #stage: DepthStage;
   readonly #schedule: Schedule;
+  readonly #crop: boolean;
   readonly #seed: number;
 
   /** @param stage by default Monodepth2's only one: everything is trained. */
@@ -250,6 +253,7 @@ export class DepthPhase implements Phase<VideoBatch, DepthInputs> {
     this.name = stage.name;
     this.steps = stage.steps;
     this.imagesPerStep = options.batch;
+    this.#crop = options.crop;
     this.optimizer = new Adam([{ params: stage.params, lr: stage.lr }]);
   }
 
@@ -259,7 +263,8 @@ export class DepthPhase implements Phase<VideoBatch, DepthInputs> {
 
   load(step: number): Promise<VideoBatch> {
     const refs = pickFrames(this.#refs, this.imagesPerStep, this.#seed, 1, step);
-    return videoBatch(refs, { seed: this.#seed, step, augment: true });
+    const augment = { recolour: true, crop: this.#crop };
+    return videoBatch(refs, { seed: this.#seed, step, augment });
   }
 
   inputs(batch: VideoBatch, step: number): DepthInputs {

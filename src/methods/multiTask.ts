@@ -120,8 +120,8 @@ export class MultiTaskPhase implements Phase<Batch, MultiTaskInputs> {
   async load(step: number): Promise<Batch> {
     const seed = this.#seed;
     const batch = await loadMixed(await this.#frames(), this.#options, this.#classes, seed, step);
-    // The clean images: mirrored as their labels are, and not recoloured.
-    const clean = { step, augment: true, recolour: false };
+    // The clean images: mirrored and cut as their labels are, and not recoloured.
+    const clean = { step, augment: { recolour: false, crop: this.#options.crop } };
     return {
       ...batch,
       video: {

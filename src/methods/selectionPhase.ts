@@ -107,7 +107,10 @@ export async function overFrames(
   const rows: number[][] = [];
   for (let at = 0; at < refs.length; at += SCORED_AT_ONCE) {
     const some = refs.slice(at, at + SCORED_AT_ONCE);
-    const batch = await labelledBatch(some, { seed: 0, step: 0, flip: false, labelled: () => false });
+    const batch = await labelledBatch(some, {
+      ...{ seed: 0, step: 0, flip: false, crop: false },
+      labelled: () => false,
+    });
     const said = scope(() => noGrad(() => fn(upload(labelledInputs(batch)).images)));
     const values = Array.from(await said.data());
     said.dispose();
@@ -309,7 +312,10 @@ export class StudentPhase implements Phase<LabelledBatch, StudentInputs> {
   async load(step: number): Promise<LabelledBatch> {
     this.#chosen ??= this.#selection.grown(this.#size);
     const some = pickFrames(await this.#chosen, this.imagesPerStep, this.#seed, 4, step);
-    return labelledBatch(some, { seed: this.#seed, step, flip: true, labelled: () => true });
+    return labelledBatch(some, {
+      ...{ seed: this.#seed, step, flip: true, crop: false },
+      labelled: () => true,
+    });
   }
 
   inputs(batch: LabelledBatch, step: number): StudentInputs {

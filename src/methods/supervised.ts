@@ -14,6 +14,8 @@ export interface SegmentationOptions {
   steps: number;
   /** Labelled images per step. */
   batch: number;
+  /** Train on squares of the images in place of whole ones. */
+  crop: boolean;
   optimizer: 'sgd' | 'adam';
   /** Learning rate of the decoder. */
   lr: number;
@@ -83,8 +85,9 @@ export class SupervisedPhase implements Phase<LabelledBatch, LabelledInputs> {
   }
 
   load(step: number): Promise<LabelledBatch> {
-    const refs = pickFrames(this.#refs, this.#options.batch, this.#seed, 2, step);
-    return labelledBatch(refs, { seed: this.#seed, step, flip: true, labelled: () => true });
+    const { batch, crop } = this.#options;
+    const refs = pickFrames(this.#refs, batch, this.#seed, 2, step);
+    return labelledBatch(refs, { seed: this.#seed, step, flip: true, crop, labelled: () => true });
   }
 
   inputs(batch: LabelledBatch, step: number): LabelledInputs {

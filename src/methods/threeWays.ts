@@ -81,7 +81,7 @@ export const mixedSeed = (seed: number): number => seed + 1;
 /** The images that a step mixes, a pure function of seed and step. */
 export async function loadMixable(
   { labelled, unlabelled }: FrameSets,
-  options: Pick<MeanTeacherOptions, 'mix' | 'mixTruth' | 'unlabelledBatch' | 'hue'>,
+  options: Pick<MeanTeacherOptions, 'mix' | 'mixTruth' | 'unlabelledBatch' | 'crop' | 'hue'>,
   classes: number,
   seed: number,
   step: number,
@@ -92,6 +92,7 @@ export async function loadMixable(
     seed: mixedSeed(seed),
     step,
     flip: true,
+    crop: options.crop,
     labelled: (ref) => truth.has(ref),
   });
   return {
@@ -106,7 +107,7 @@ export async function loadMixable(
 /** The batch of a step, a pure function of seed and step. */
 export async function loadMixed(
   frames: FrameSets,
-  options: Pick<MeanTeacherOptions, 'batch' | 'mix' | 'mixTruth' | 'unlabelledBatch' | 'hue'>,
+  options: Pick<MeanTeacherOptions, 'batch' | 'mix' | 'mixTruth' | 'unlabelledBatch' | 'crop' | 'hue'>,
   classes: number,
   seed: number,
   step: number,
@@ -114,7 +115,10 @@ export async function loadMixed(
   const labelled = pickFrames(frames.labelled, options.batch, seed, 2, step);
   const { refs, ...mixable } = await loadMixable(frames, options, classes, seed, step);
   return {
-    labelled: await labelledBatch(labelled, { seed, step, flip: true, labelled: () => true }),
+    labelled: await labelledBatch(labelled, {
+      ...{ seed, step, flip: true, crop: options.crop },
+      labelled: () => true,
+    }),
     ...mixable,
     refs: { labelled, mixed: refs },
   };

@@ -135,6 +135,7 @@ export const schema = z.strictObject({
     batch: whole(1, MOST_IMAGES).check(
       z.describe('Images per step, each with the frame before and after it.'),
     ),
+    crop: z.boolean().check(z.describe('Train on a random square of each image, of its shorter side.')),
     lr: positive.check(z.describe('Learning rate, of Adam.')),
     minDepth: positive.check(z.describe('Metres at disparity 1, up to the scale that video leaves open.')),
     maxDepth: positive.check(z.describe('The same at disparity 0.')),
@@ -177,6 +178,13 @@ export const schema = z.strictObject({
   segmentation: z.strictObject({
     steps: whole(1).check(z.describe('Steps of the phase.')),
     batch: whole(1, MOST_IMAGES).check(z.describe('Labelled images per step.')),
+    crop: z
+      .boolean()
+      .check(
+        z.describe(
+          'Train on a random square of each image, labelled or not; the depth of the multi-task model too.',
+        ),
+      ),
     optimizer: z.enum(['sgd', 'adam']).check(z.describe('SGD with momentum 0.9, or Adam.')),
     lr: positive.check(
       z.describe('Learning rate of the decoder; a tenth for the last quarter of the steps.'),
@@ -307,6 +315,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
     depth: {
       steps: 700,
       batch: 3,
+      crop: false,
       lr: 4e-3,
       minDepth: 0.05,
       maxDepth: 2,
@@ -319,6 +328,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
     segmentation: {
       steps: 300,
       batch: 2,
+      crop: false,
       optimizer: 'adam',
       lr: 2e-3,
       encoderLr: 2e-3,
@@ -337,10 +347,11 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
       scales: [0, 1, 2, 3],
       scores: [0],
     },
-    depth: { steps: 4000, batch: 8, lr: 5e-4, ...monodepth2 },
+    depth: { steps: 4000, batch: 8, crop: false, lr: 5e-4, ...monodepth2 },
     segmentation: {
       steps: 3000,
       batch: 4,
+      crop: false,
       optimizer: 'adam',
       lr: 1e-3,
       encoderLr: 5e-4,
@@ -359,10 +370,11 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
       scales: [0, 1, 2, 3],
       scores: [0],
     },
-    depth: { steps: 100000, batch: 12, lr: 1e-4, ...monodepth2 },
+    depth: { steps: 100000, batch: 12, crop: false, lr: 1e-4, ...monodepth2 },
     segmentation: {
       steps: 40000,
       batch: 2,
+      crop: true,
       optimizer: 'sgd',
       lr: 1e-2,
       encoderLr: 1e-3,

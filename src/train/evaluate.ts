@@ -48,6 +48,7 @@ export async function evaluateSegmentation(
       seed: 0,
       step: 0,
       flip: false,
+      crop: false,
       labelled: () => true,
     });
     step(() =>

@@ -89,7 +89,7 @@ export async function depthGalleries(
     const { image, depth } = await ref.split.load(ref.index);
     const { width, height } = image;
     const measured = depth && inverseDepth(depth.data);
-    const host = await videoBatch([ref], { seed: 0, step: 0, augment: false });
+    const host = await videoBatch([ref], { seed: 0, step: 0, augment: null });
     const seen = await readAll(
       step(() =>
         noGrad(() => {

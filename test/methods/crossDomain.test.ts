@@ -188,7 +188,7 @@ test('candidates are drawn from all frames, half of them mirrored', () => {
 const street = (variant: string) =>
   openStreet({ variant, width: 96, height: 64, snippets: { train: 2, val: 1, unlabelled: 1 } });
 
-function newPhase(labels: number, one = false, candidates = 5) {
+function newPhase(labels: number, { one = false, candidates = 5, crop = false } = {}) {
   const [source, target] = [street('clean').train, street('night').train];
   const refs = (split: Split) => Array.from({ length: split.length }, (_, index) => ({ split, index }));
   const frames = {
@@ -206,6 +206,7 @@ function newPhase(labels: number, one = false, candidates = 5) {
     unlabelledWeight: 0.5,
     rampUp: 0.5,
     candidates,
+    crop,
   };
   const phase = new CrossDomainPhase(student, teacher, depth, refs(source), frames, 96, 19, settings, 1);
   return { phase, student, teacher, depth, source, target };
@@ -246,7 +247,7 @@ test('a batch is a function of seed and step: the matching source with its label
 
 test('of so many candidates that every view is among them, a step takes the one closest to its target, mirrored as that is', async () => {
   await testGpu();
-  const { phase, depth, source, target } = newPhase(0, true, 400);
+  const { phase, depth, source, target } = newPhase(0, { one: true, candidates: 400 });
   const geometry = new Geometry(depth, 96);
   const views = Array.from({ length: source.length }, (_, index) => ({ split: source, index })).flatMap(
     (ref) => [
@@ -272,6 +273,28 @@ test('of so many candidates that every view is among them, a step takes the one 
     }
   }
   is(mirrored.size, 2);
+});
+
+test('a target image and its source are cut at one place, so that geometry that matched in whole frames still does', async () => {
+  await testGpu();
+  const [cut, whole] = [newPhase(3, { crop: true }).phase, newPhase(3).phase];
+  const columns = new Set<number>();
+  for (const at of [0, 1, 2]) {
+    const [a, b] = [await cut.load(at), await whole.load(at)];
+    const columnOf = (part: 'mixed' | 'source', i: number) => {
+      const row = a[part].images.slice(3 * 64 * 64 * i, 3 * 64 * (64 * i + 1)).join();
+      const from = (x: number) => 3 * (96 * 64 * i + x);
+      return Array.from({ length: 33 }, (_, x) => x).find(
+        (x) => b[part].images.slice(from(x), from(x + 64)).join() === row,
+      );
+    };
+    for (const i of [0, 1]) {
+      const column = columnOf('mixed', i);
+      ok(column !== undefined && column === columnOf('source', i), `step ${at}, image ${i}: ${column}`);
+      columns.add(column!);
+    }
+  }
+  ok(columns.size > 2, `${[...columns]}`);
 });
 
 test('a step: the loss is the sum of its terms, with and without labelled target images; the teacher follows', async () => {

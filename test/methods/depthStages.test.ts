@@ -17,6 +17,7 @@ const test = suite('depth stages');
 const options = {
   steps: 2,
   batch: 1,
+  crop: false,
   lr: 1e-3,
   minDepth: 0.1,
   maxDepth: 100,

@@ -1,7 +1,7 @@
 import { upload } from '../../src/autograd/program.ts';
 import { grad } from '../../src/autograd/tape.ts';
 import { step, type Tensor, tensor } from '../../src/autograd/tensor.ts';
-import { pickFrames, videoBatch } from '../../src/data/batch.ts';
+import { labelledBatch, pickFrames, videoBatch } from '../../src/data/batch.ts';
 import { openStreet } from '../../src/data/street/index.ts';
 import type { Split } from '../../src/data/types.ts';
 import { viewSynthesis } from '../../src/geometry/viewSynthesis.ts';
@@ -92,12 +92,13 @@ test('depth loss on the street is the sum of its terms, and poses are rigid tran
   const data = openStreet({ width: 128, height: 64, snippets: { train: 1, val: 1, unlabelled: 1 } });
   const split: Split = data.train;
   const refs = [1, 2].map((index) => ({ split, index }));
-  const host = await videoBatch(refs, { seed: 1, step: 0, augment: false });
+  const host = await videoBatch(refs, { seed: 1, step: 0, augment: null });
   equal(host.target.length, 2 * 64 * 128 * 3);
   const model = new DepthModel(new Initializer(1), config);
   const options = {
     steps: 1,
     batch: 2,
+    crop: false,
     lr: 1e-3,
     minDepth: 0.1,
     maxDepth: 100,
@@ -156,7 +157,7 @@ test('a smaller view sees a moving plane as the full one does, averaged', async 
 test('what the photometric term is: minimum or average, at full size or at its own', async () => {
   await testGpu();
   const data = openStreet({ width: 128, height: 64, snippets: { train: 1, val: 1, unlabelled: 1 } });
-  const host = await videoBatch([{ split: data.train, index: 1 }], { seed: 1, step: 0, augment: false });
+  const host = await videoBatch([{ split: data.train, index: 1 }], { seed: 1, step: 0, augment: null });
   const model = new DepthModel(new Initializer(1), config);
   const range = { minDepth: 0.1, maxDepth: 100 };
   const video = upload(videoInputs(host));
@@ -164,7 +165,7 @@ test('what the photometric term is: minimum or average, at full size or at its o
     step(
       () =>
         depthLoss(model, video, tensor([1, 0], [2], 'u32'), {
-          ...{ steps: 1, batch: 1, lr: 1e-3, smoothness: 1e-3, decay: 'step', ...range },
+          ...{ steps: 1, batch: 1, crop: false, lr: 1e-3, smoothness: 1e-3, decay: 'step', ...range },
           resolution,
           reprojection,
         }).photometric,
@@ -195,7 +196,7 @@ test('what the photometric term is: minimum or average, at full size or at its o
 test('a pose network that sees flow: no motion at first, gradients in all its layers', async () => {
   await testGpu();
   const data = openStreet({ width: 128, height: 64, snippets: { train: 1, val: 1, unlabelled: 1 } });
-  const host = await videoBatch([{ split: data.train, index: 1 }], { seed: 1, step: 0, augment: false });
+  const host = await videoBatch([{ split: data.train, index: 1 }], { seed: 1, step: 0, augment: null });
   const net = new PoseNet(new Initializer(1), config.encoder, { sees: 'flow', width: 5, scale: 0.1 });
   const { seen } = upload(videoInputs(host));
   const still = step(() => net.apply(seen.previous, seen.target, true));
@@ -220,10 +221,10 @@ test('batches are functions of seed and step, and mirror camera and images toget
   const data = openStreet({ width: 128, height: 64, snippets: { train: 2, val: 1, unlabelled: 1 } });
   const refs = Array.from({ length: 6 }, (_, i) => ({ split: data.train, index: i + 1 }));
   equal(pickFrames(refs, 4, 1, 1, 5), pickFrames(refs, 4, 1, 1, 5));
-  const a = await videoBatch(refs, { seed: 1, step: 3, augment: true });
-  const b = await videoBatch(refs, { seed: 1, step: 3, augment: true });
+  const a = await videoBatch(refs, { seed: 1, step: 3, augment: { recolour: true, crop: false } });
+  const b = await videoBatch(refs, { seed: 1, step: 3, augment: { recolour: true, crop: false } });
   equal(a.seen.target, b.seen.target);
-  const plain = await videoBatch(refs, { seed: 1, step: 3, augment: false });
+  const plain = await videoBatch(refs, { seed: 1, step: 3, augment: null });
   const size = 128 * 64 * 3;
   let mirrored = 0;
   a.cameras.forEach((camera, i) => {
@@ -237,4 +238,38 @@ test('batches are functions of seed and step, and mirror camera and images toget
     } else is(camera.cx, plain.cameras[i].cx);
   });
   ok(mirrored > 0 && mirrored < 6, `${mirrored} of 6 mirrored`);
+});
+
+test('squares of frames: images, labels, video and camera are cut at one place', async () => {
+  const data = openStreet({ width: 128, height: 64, snippets: { train: 1, val: 1, unlabelled: 1 } });
+  const refs = Array.from({ length: 6 }, (_, i) => ({ split: data.train, index: i + 1 }));
+  const how = { seed: 1, step: 3, flip: true, labelled: () => true };
+  const whole = await labelledBatch(refs, { ...how, crop: false });
+  const cut = await labelledBatch(refs, { ...how, crop: true });
+  equal([cut.n, cut.height, cut.width], [6, 64, 64]);
+  equal(cut.flipped, whole.flipped);
+  const clean = (crop: boolean) => ({ seed: 1, step: 3, augment: { recolour: false, crop } });
+  const video = await videoBatch(refs, clean(true));
+  const wholeVideo = await videoBatch(refs, clean(false));
+  equal(video.target, cut.images);
+
+  const columns = refs.map((_, b) => {
+    const first = cut.images.slice(3 * 64 * 64 * b, 3 * 64 * (64 * b + 1)).join();
+    const at = (x: number) => 3 * (128 * 64 * b + x);
+    return Array.from({ length: 65 }, (_, x) => x).findIndex(
+      (x) => whole.images.slice(at(x), at(x + 64)).join() === first,
+    );
+  });
+  ok(columns.every((x) => x >= 0) && new Set(columns).size > 3, `columns ${columns}`);
+  columns.forEach((x, b) => {
+    for (let y = 0; y < 64; y++) {
+      const from = 128 * (64 * b + y) + x;
+      const to = 64 * (64 * b + y);
+      equal(cut.labels.slice(to, to + 64), whole.labels.slice(from, from + 64));
+      for (const part of ['previous', 'next'] as const)
+        equal(video[part].slice(3 * to, 3 * (to + 64)), wholeVideo[part].slice(3 * from, 3 * (from + 64)));
+    }
+    const camera = wholeVideo.cameras[b];
+    equal(video.cameras[b], { ...camera, width: 64, height: 64, cx: camera.cx - x });
+  });
 });

@@ -203,7 +203,7 @@ test('labelled frames are mixed with their truth, or with mixTruth false not at 
   const data = openStreet({ width: 64, height: 32, snippets: { train: 1, val: 1, unlabelled: 1 } });
   const refs = Array.from({ length: 8 }, (_, index) => ({ split: data.train, index }));
   const frames = { labelled: refs.slice(0, 6), unlabelled: refs.slice(6) };
-  const options = { batch: 1, mix: 'none' as const, unlabelledBatch: 2, hue: 0.25 };
+  const options = { batch: 1, mix: 'none' as const, unlabelledBatch: 2, crop: false, hue: 0.25 };
   for (const mixTruth of [true, false]) {
     let truthful = 0;
     for (let step = 0; step < 4; step++) {

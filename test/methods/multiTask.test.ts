@@ -193,8 +193,7 @@ test('a frame without neighbours is its own: no photometric error, and no gradie
   const host = await videoBatch([{ split: data.train, index: 0 }], {
     seed: 1,
     step: 0,
-    augment: true,
-    recolour: false,
+    augment: { recolour: false, crop: false },
   });
   equal(host.previous, host.target);
   const model = new DepthModel(new Initializer(1), config);
@@ -215,7 +214,7 @@ test('a step keeps depth on labelled and mixed frames, on the pixels that the la
   const depth = new DepthModel(init, config);
   const weighted = { unlabelledWeight: 0.5, rampUp: 1 };
   const { segmentation, method } = presets.tiny;
-  const settings = { ...segmentation, ...method, ...weighted, steps: 4, threshold: 0.1 };
+  const settings = { ...segmentation, ...method, ...weighted, crop: true, steps: 4, threshold: 0.1 };
   const phase = new MultiTaskPhase(
     student,
     teacher,
@@ -228,6 +227,7 @@ test('a step keeps depth on labelled and mixed frames, on the pixels that the la
   );
   await phase.begin();
   const batch = await phase.load(2);
+  equal([batch.labelled.height, batch.labelled.width], [64, 64]);
   equal(batch.video.labelled.target, batch.labelled.images);
   equal(batch.video.labelled.seen.target, batch.labelled.images, 'not recoloured');
   equal(batch.video.mixed.target, batch.mixed.images);

@@ -251,7 +251,13 @@ test('uncertainty weighs 1000 beside features of 8192 numbers, and less beside s
   await selection.grown(2);
   await selection.grown(6);
   const choices = await selection.choices();
-  const batch = await labelledBatch(refs, { seed: 0, step: 0, flip: false, labelled: () => false });
+  const batch = await labelledBatch(refs, {
+    seed: 0,
+    step: 0,
+    flip: false,
+    crop: false,
+    labelled: () => false,
+  });
   const images = tensor(batch.images, [refs.length, 64, 64, 3]);
   const flat = await numbers(depthFeatures(depth, images));
   const length = 4 * 8 * 8;
@@ -291,7 +297,7 @@ test('a student learns on the images chosen so far only, from the same start at 
   is(chosen.length, 2);
   const allowed = await labelledBatch(
     chosen.map((i) => refs[i]),
-    { seed: 0, step: 0, flip: false, labelled: () => false },
+    { seed: 0, step: 0, flip: false, crop: false, labelled: () => false },
   );
   const size = 64 * 64 * 3;
   const sums = (images: Float32Array) =>

@@ -151,7 +151,7 @@ function binary(
     vec4: vector ? ['a', 'y'] : [],
     code: () => shader.binaryBroadcast(expression, vector),
     constants: () => ({ RUN: run }),
-    workgroups: (p) => groupsFor((p.n / p.d3) * Math.ceil(p.d3 / (vector ? 4 : 1) / run)),
+    workgroups: (p) => (p.n === 0 ? 0 : groupsFor((p.n / p.d3) * Math.ceil(p.d3 / (vector ? 4 : 1) / run))),
   });
   const everywhere = () => true;
   const software = (_: BinaryParams, facts: AdapterFacts) => facts.software;

@@ -18,6 +18,7 @@ function reduction(
   start: string,
   fold: string,
   across: string,
+  idle: string,
   begin: number,
   plain: (total: number, value: number) => number,
 ): Kernel<ReduceParams> {
@@ -45,7 +46,7 @@ function reduction(
         summary: 'one workgroup per chunk of few lines, folded by subgroups: for GPUs, other bits of a sum',
         needs: 'subgroups',
         applies: (p) => p.inner < 8 && p.chunk >= 16,
-        code: () => shader.reduceSubgroups(start, fold, across),
+        code: () => shader.reduceSubgroups(start, idle, fold, across),
         workgroups: (p) => p.outer * chunksOf(p) * p.inner,
       },
       {
@@ -83,24 +84,27 @@ export const reduceSum = reduction(
   '0.0',
   'total + value',
   'subgroupAdd',
+  '0.0',
   0,
   (t, v) => t + v,
 );
 export const reduceMax = reduction(
   'reduceMax',
   'y = max_r x',
-  shader.LOWEST,
+  'x[at]',
   'max(total, value)',
   'subgroupMax',
+  'own',
   -Infinity,
   Math.max,
 );
 export const reduceMin = reduction(
   'reduceMin',
   'y = min_r x',
-  shader.HIGHEST,
+  'x[at]',
   'min(total, value)',
   'subgroupMin',
+  'own',
   Infinity,
   Math.min,
 );

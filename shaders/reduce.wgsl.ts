@@ -2,16 +2,12 @@
 // does not depend on scheduling. Long axes are cut into chunks, one partial result each, and reduced again.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 
-/** The least and the greatest finite f32. */
-export const LOWEST = 'f32(-3.4028234663852886e38)';
-export const HIGHEST = 'f32(3.4028234663852886e38)';
-
 // Values fetched before the first of them is added: enough loads in flight to hide how long one takes.
 const AHEAD = 4;
 
 /**
- * y[o, chunk, i] = fold of x[o, r, i] over the chunk's r. `fold` is WGSL in `total` and `value`. The naive kernel is the
- * second loop alone; the first adds in the same order. With `vector`, x and y are vec4 along i.
+ * y[o, chunk, i] = fold of x[o, r, i] over the chunk's r. `fold` is WGSL in `total` and `value`, `start` may read x[at], the chunk's first value: WGSL
+ * has no infinity for a greatest value to start from. The naive kernel is the second loop alone; the first adds in the same order. With `vector`, x and y are vec4 along i.
  */
 export const reduce = (start: string, fold: string, vector: boolean) => {
   const ahead = Array.from({ length: AHEAD }, (_, r) => r);
@@ -21,10 +17,8 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   let k = flat(gid, groups);
 #if ${vector}
   let inner = p.inner / 4u;
-  var total = vec4f(${start});
 #else
   let inner = p.inner;
-  var total = ${start};
 #endif
   let chunks = max(1u, (p.reduce + p.chunk - 1u) / p.chunk);
   if (k >= p.outer * chunks * inner) { return; }
@@ -32,6 +26,11 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   let first = chunk * p.chunk;
   let count = min(p.chunk, p.reduce - first);
   var at = ((k / (inner * chunks)) * p.reduce + first) * inner + k % inner;
+#if ${vector}
+  var total = vec4f(${start});
+#else
+  var total = ${start};
+#endif
   let end = at + count * inner;
   let unrolledEnd = at + (count - count % ${AHEAD}u) * inner;
   for (; at < unrolledEnd; at += ${AHEAD}u * inner) {
@@ -51,11 +50,12 @@ const parts = 'var<workgroup> parts: array<f32, 64>;';
 
 /**
  * `name(lane, own)`: the fold of what the 64 invocations of a workgroup have, told to each; `across` folds a subgroup. WGSL does not
- * say how many invocations form a subgroup, or which: each subgroup leaves its result under the least index among its own.
+ * say how many invocations form a subgroup, or which: each subgroup leaves its result under the least index among its own, and the
+ * other places hold `idle`, which changes no fold: 0 in a sum, any value of `own` where the greatest is asked for.
  */
-const foldWorkgroup = (name: string, start: string, fold: string, across: string) => wgsl`
+const foldWorkgroup = (name: string, idle: string, fold: string, across: string) => wgsl`
 fn ${name}(lane: u32, own: f32) -> f32 {
-  parts[lane] = ${start};
+  parts[lane] = ${idle};
   workgroupBarrier();
   let folded = ${across}(own);
   if (subgroupMin(lane) == lane) { parts[lane] = folded; }
@@ -76,9 +76,9 @@ fn ${name}(lane: u32, own: f32) -> f32 {
  * As `reduce` with a workgroup per chunk: neighbouring invocations read neighbouring values, and subgroups fold what they have.
  * Other order of additions than `reduce`.
  */
-export const reduceSubgroups = (start: string, fold: string, across: string) => wgsl`
+export const reduceSubgroups = (start: string, idle: string, fold: string, across: string) => wgsl`
 ${parts}
-${foldWorkgroup('folded', start, fold, across)}
+${foldWorkgroup('folded', idle, fold, across)}
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_index) lane: u32) {
@@ -88,9 +88,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let first = ((k / p.inner) % chunks) * p.chunk;
   let base = (k / (p.inner * chunks)) * p.reduce * p.inner + k % p.inner;
   let end = base + min(first + p.chunk, p.reduce) * p.inner;
+  let at = base + first * p.inner;
   var total = ${start};
-  for (var at = base + (first + lane) * p.inner; at < end; at += 64u * p.inner) {
-    let value = x[at];
+  for (var i = at + lane * p.inner; i < end; i += 64u * p.inner) {
+    let value = x[i];
     total = ${fold};
   }
   let all = folded(lane, total);
@@ -178,7 +179,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 /** As `softmax` with a workgroup per line of 64 values or more, folded by subgroups. */
 export const softmaxSubgroups = () => wgsl`
 ${parts}
-${foldWorkgroup('greatest', LOWEST, 'max(total, value)', 'subgroupMax')}
+${foldWorkgroup('greatest', 'own', 'max(total, value)', 'subgroupMax')}
 ${foldWorkgroup('sum', '0.0', 'total + value', 'subgroupAdd')}
 ${lineOfWorkgroup}
   var own = x[first];

@@ -226,7 +226,9 @@ export function vjp(fn: () => Tensor, wrt: readonly Tensor[]): [Tensor, (cotange
           `vjp: cotangent ${shapeText(cotangent.shape)} for a value of shape ${shapeText(value.shape)}`,
         );
       }
-      return backward(value, cotangent.view(cotangent.shape), wrt).map((g, i) => g ?? zerosLike(wrt[i]));
+      // The way back frees its seed, so it gets a view; on the tape, because gradients reach the cotangent through it.
+      const seed = record('vjp', [cotangent], cotangent.view(cotangent.shape), (g) => [g]);
+      return backward(value, seed, wrt).map((g, i) => g ?? zerosLike(wrt[i]));
     },
   ];
 }

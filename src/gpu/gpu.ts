@@ -444,11 +444,14 @@ export class Gpu implements Device {
     }
     const variant = chooseVariant(kernel, params, this.adapter, wanted);
     const label = `${kernel.name}/${variant.name}`;
+    const workgroups = variant.workgroups(params);
+    if (!Number.isInteger(workgroups) || workgroups < 0)
+      throw new GpuError(`${label}: ${workgroups} workgroups, expected a whole number`);
     const launch: Launch = {
       label,
       compiled: this.#pipeline(kernel, variant, params, label),
       uniform: uniformBuffer(this.device, kernel, params, label),
-      grid: foldGroups(variant.workgroups(params)),
+      grid: foldGroups(workgroups),
       groups: new Map(),
       recordings: 0,
     };

@@ -80,6 +80,9 @@ export async function compilePipeline(
   }
 }
 
+/** What whole numbers hold. */
+const RANGES = { u32: [0, 2 ** 32 - 1], i32: [-(2 ** 31), 2 ** 31 - 1], f32: [0, 0] } as const;
+
 /** The uniform struct with these values; null for a kernel without parameters. */
 export function uniformBuffer<P extends Params>(
   device: GPUDevice,
@@ -94,6 +97,12 @@ export function uniformBuffer<P extends Params>(
     const value = params[name];
     if (typeof value !== 'number' || !Number.isFinite(value)) {
       throw new GpuError(`${label}: parameter '${name}' is ${value}, a finite number is needed`);
+    }
+    const [least, most] = RANGES[type];
+    if (type !== 'f32' && (!Number.isInteger(value) || value < least || value > most)) {
+      throw new GpuError(
+        `${label}: parameter '${name}' is ${value}, expected a whole number from ${least} to ${most}`,
+      );
     }
     if (type === 'f32') bytes.setFloat32(i * 4, value, true);
     else if (type === 'i32') bytes.setInt32(i * 4, value, true);

@@ -48,7 +48,7 @@ export function depthMixMask(disparity: Tensor, margin = 0.03): Tensor {
 function mix(op: string, mask: Tensor, a: Tensor, b: Tensor, shift: number): Tensor {
   const images = a.shape[0];
   const pixels = sizeOf(mask.shape.slice(1));
-  const channels = a.size / mask.size;
+  const channels = a.shape.length === 4 ? a.shape[3] : 1;
   const [n, h, w] = mask.shape;
   if (
     shapeText(a.shape) !== shapeText(b.shape) ||

@@ -4,11 +4,11 @@ import {
   type UnaryParams,
   unaryKernels,
 } from '../../kernels/elementwise.ts';
-import { record, setAccumulate } from '../autograd/tape.ts';
-import { empty, launch, type Shape, ShapeError, Tensor, tensor } from '../autograd/tensor.ts';
+import { noGrad, record, setAccumulate } from '../autograd/tape.ts';
+import { empty, launch, type Shape, ShapeError, step as scope, Tensor, tensor } from '../autograd/tensor.ts';
 import type { Kernel } from '../gpu/kernel.ts';
 import { stridesOf } from './movement.ts';
-import { broadcastShape, sumTo } from './sum.ts';
+import { broadcastShape, broadcastTo, sumTo } from './sum.ts';
 
 /** A tensor, or a number that stands for a scalar tensor. */
 export type Operand = Tensor | number;
@@ -42,13 +42,15 @@ function mapBinary(kernel: Kernel<BinaryParams>, a: Tensor, b: Tensor): Tensor {
   if (a.dtype !== 'f32' || b.dtype !== 'f32')
     throw new ShapeError(`${kernel.name}: needs f32, got ${a.dtype} and ${b.dtype}`);
   const shape = broadcastShape(kernel.name, a.shape, b.shape);
-  const y = empty(shape, 'f32', a.device);
   const walk = (x: Tensor) => {
     const strides = stridesOf(x.shape).map((s, i) => (x.shape[i] === 1 ? 0 : s));
     return [...new Array(shape.length - strides.length).fill(0), ...strides];
   };
   const c = collapse(shape, walk(a), walk(b));
-  if (c.shape.length > 4) throw new ShapeError(`${kernel.name}: more than four interleaved broadcast axes`);
+  // The kernel walks four axes. Repeated beforehand, both operands are walked along one.
+  if (c.shape.length > 4)
+    return scope(() => noGrad(() => mapBinary(kernel, broadcastTo(a, shape), broadcastTo(b, shape))));
+  const y = empty(shape, 'f32', a.device);
   // Axes in front of the first have length one, and the strides a plain array would have there: then equal shapes
   // are recognised as such.
   const size = [...new Array(4 - c.shape.length).fill(1), ...c.shape];

@@ -20,3 +20,23 @@ export function pairOf(op: string, name: string, value: Pair, least: number): re
   }
   return both;
 }
+
+/** Kernels count positions in units of 1 / (2 out) of a pixel, in i32. */
+const MOST_POSITIONS = 2 ** 30;
+
+/** The size [OH, OW] that an image of h x w is brought to. */
+export function sizeTo(
+  op: string,
+  { h, w }: { h: number; w: number },
+  size: Pair,
+): readonly [number, number] {
+  const to = pairOf(op, 'size', size, 1);
+  [h, w].forEach((from, axis) => {
+    if (from * to[axis] > MOST_POSITIONS) {
+      throw new ShapeError(
+        `${op}: an axis of ${from} pixels to ${to[axis]}; their product can be 2^30 at most`,
+      );
+    }
+  });
+  return to;
+}

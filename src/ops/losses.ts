@@ -20,7 +20,7 @@ import {
 } from './elementwise.ts';
 import { reshape } from './movement.ts';
 import { logSoftmax, maxValue, mean } from './reduce.ts';
-import { sum } from './sum.ts';
+import { broadcastShape, sum } from './sum.ts';
 
 function sameShape(op: string, a: Tensor, b: Tensor): void {
   if (shapeText(a.shape) !== shapeText(b.shape)) {
@@ -34,8 +34,17 @@ function sameShape(op: string, a: Tensor, b: Tensor): void {
  * @param logits f32, any shape.
  * @param target numbers in [0, 1]: a tensor that broadcasts to the logits, or one number.
  * @returns scalar.
+ * @throws ShapeError.
  */
 export function bceWithLogits(logits: Tensor, target: Operand): Tensor {
+  if (typeof target !== 'number') {
+    const shape = broadcastShape('bceWithLogits', logits.shape, target.shape);
+    if (shapeText(shape) !== shapeText(logits.shape)) {
+      throw new ShapeError(
+        `bceWithLogits: target ${shapeText(target.shape)} does not broadcast to logits ${shapeText(logits.shape)}`,
+      );
+    }
+  }
   const rest = typeof target === 'number' ? 1 - target : sub(1, target);
   return mean(add(mul(softplus(neg(logits)), target), mul(softplus(logits), rest)));
 }
@@ -63,6 +72,7 @@ export function klDivergence(pLogits: Tensor, qLogits: Tensor): Tensor {
  */
 export function berHu(pred: Tensor, target: Tensor, factor = 0.2): Tensor {
   sameShape('berHu', pred, target);
+  if (!(factor > 0)) throw new ShapeError(`berHu: factor ${factor}, expected more than 0`);
   const e = abs(sub(pred, target));
   // The tiny term makes the quadratic branch 0, not 0 / 0, where pred equals target everywhere.
   const c = noGrad(() => affine(maxValue(e), factor, 1e-30));

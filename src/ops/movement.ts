@@ -128,8 +128,23 @@ export function slice(
   return record('slice', [x], y, (g) => [spread(g, x.shape, begin, by)]);
 }
 
-/** Values of x at `before + step * c` of a tensor of zeros: the adjoint of `slice`. */
+/**
+ * Values of x at `before + step * c` of a tensor of zeros: the adjoint of `slice`. f32.
+ * @throws ShapeError where they do not fit into `shape`.
+ */
 export function spread(x: Tensor, shape: Shape, before: readonly number[], steps: readonly number[]): Tensor {
+  const rank = x.shape.length;
+  const fits = (d: number, axis: number) => {
+    const [b, by] = [before[axis], steps[axis]];
+    return (
+      [b, by].every(Number.isInteger) && b >= 0 && by >= 1 && (d === 0 || b + by * (d - 1) < shape[axis])
+    );
+  };
+  if ([shape, before, steps].some((one) => one.length !== rank) || !x.shape.every(fits)) {
+    throw new ShapeError(
+      `spread: ${shapeText(x.shape)} from [${before}] in steps of [${steps}] does not fit into ${shapeText(shape)}`,
+    );
+  }
   const y = empty(shape, 'f32', x.device);
   const [, d1, d2, d3, d4] = five('spread', shape, 1);
   const [b0, b1, b2, b3, b4] = five('spread', before, 0);
@@ -138,7 +153,7 @@ export function spread(x: Tensor, shape: Shape, before: readonly number[], steps
   const params = { n: y.size, d1, d2, d3, d4, b0, b1, b2, b3, b4, t0, t1, t2, t3, t4, x0, x1, x2, x3, x4 };
   launch(kernels.spread, params, { x, y });
   return record('spread', [x], y, (g) => {
-    const end = before.map((b, axis) => Math.min(shape[axis], b + steps[axis] * (x.shape[axis] - 1) + 1));
+    const end = before.map((b, axis) => Math.max(b, b + steps[axis] * (x.shape[axis] - 1) + 1));
     return [slice(g, before, end, steps)];
   });
 }

@@ -16,9 +16,9 @@ const LIMIT = 2;
  */
 export function opticalFlow(earlier: Tensor, later: Tensor, cell: number): Tensor {
   const [n, h, w, c] = earlier.shape;
-  if (earlier.shape.length !== 4 || earlier.dtype !== 'f32') {
+  if (earlier.shape.length !== 4 || c < 1 || earlier.dtype !== 'f32') {
     throw new ShapeError(
-      `opticalFlow: earlier ${shapeText(earlier.shape)} ${earlier.dtype}, expected [N,H,W,C] f32`,
+      `opticalFlow: earlier ${shapeText(earlier.shape)} ${earlier.dtype}, expected [N,H,W,C] f32 with C >= 1`,
     );
   }
   if (shapeText(later.shape) !== shapeText(earlier.shape) || later.dtype !== 'f32') {

@@ -2,7 +2,7 @@ import * as kernels from '../../kernels/pool.ts';
 import { noGrad, record } from '../autograd/tape.ts';
 import { empty, launch, ShapeError, shapeText, type Tensor } from '../autograd/tensor.ts';
 import type { Kernel } from '../gpu/kernel.ts';
-import { imageShape, type Pair, pairOf } from './image.ts';
+import { imageShape, type Pair, pairOf, sizeTo } from './image.ts';
 import { mean } from './reduce.ts';
 
 /** Window of a pooling op, in pixels; `stride` is the kernel's size and `padding` 0 where left out. */
@@ -108,12 +108,12 @@ function averageAdjoint<P extends kernels.AdaptivePoolParams>(
  * ceil((o + 1) H / OH).
  * @param x [N,H,W,C], f32
  * @returns [N,OH,OW,C]
- * @throws ShapeError for other shapes and sizes below 1.
+ * @throws ShapeError for other shapes, sizes below 1, and axes of which old and new size have a product above 2^30.
  * Source: torch.nn.AdaptiveAvgPool2d.
  */
 export function adaptiveAvgPool2d(x: Tensor, size: readonly [number, number]): Tensor {
   const shape = imageShape('adaptiveAvgPool2d', x);
-  const [oh, ow] = pairOf('adaptiveAvgPool2d', 'size', size, 1);
+  const [oh, ow] = sizeTo('adaptiveAvgPool2d', shape, size);
   const p = { ...shape, oh, ow };
   if (oh > 1 || ow > 1) return average('adaptiveAvgPool2d', kernels.adaptiveAvgPool, p, x);
   // One window over everything is one long walk per channel: a reduction in two passes spreads it.

@@ -1,7 +1,7 @@
 import * as kernels from '../../kernels/reduce.ts';
 import { noGrad, record, stopGradient } from '../autograd/tape.ts';
 import { empty, launch, ShapeError, shapeText, type Tensor } from '../autograd/tensor.ts';
-import { add, affine, exp, log, mul, rsqrt, sqrt, square, sub } from './elementwise.ts';
+import { add, affine, clamp, exp, log, mul, rsqrt, sqrt, square, sub } from './elementwise.ts';
 import { axisOf, reshape } from './movement.ts';
 import { expectValues, fold, middle, reducedAxes, reducedShape, sum } from './sum.ts';
 
@@ -104,10 +104,13 @@ export function minValue(x: Tensor, axes?: readonly number[], keepDims = false):
   return fold(kernels.reduceMin, m.x, m.outer, m.reduce, m.inner).view(reducedShape(x.shape, over, keepDims));
 }
 
+const LARGEST = 3.4028234663852886e38;
+
 /** ln sum e^x over `axes`, with the maximum taken out first. */
 export function logSumExp(x: Tensor, axes?: readonly number[], keepDims = false): Tensor {
   const over = reducedAxes('logSumExp', x, axes);
-  const top = stopGradient(noGrad(() => maxValue(x, over, true)));
+  // Of infinite values the largest finite one is taken out: infinity less infinity is no number.
+  const top = stopGradient(noGrad(() => clamp(maxValue(x, over, true), -LARGEST, LARGEST)));
   const total = add(log(sum(exp(sub(x, top)), over, true)), top);
   return reshape(total, reducedShape(x.shape, over, keepDims));
 }

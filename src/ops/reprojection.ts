@@ -71,9 +71,9 @@ export function synthesizeViews(
   const [all, h, w, c] = sources.shape;
   const n = disparity.shape[0];
   const views = viewsOf('synthesizeViews', 'sources', sources, n);
-  if (sources.shape.length !== 4 || h < 2 || w < 2 || sources.dtype !== 'f32') {
+  if (sources.shape.length !== 4 || h < 2 || w < 2 || c < 1 || sources.dtype !== 'f32') {
     throw new ShapeError(
-      `synthesizeViews: sources ${shapeText(sources.shape)} ${sources.dtype}, expected [S N,H,W,C] f32 with H, W >= 2`,
+      `synthesizeViews: sources ${shapeText(sources.shape)} ${sources.dtype}, expected [S N,H,W,C] f32 with H, W >= 2 and C >= 1`,
     );
   }
   expect('synthesizeViews', 'disparity', disparity, [n, h, w, 1]);
@@ -113,9 +113,9 @@ export function minPhotometricError(
   alpha = 0.85,
 ): { error: Tensor; winner: Tensor } {
   const [n, h, w, c] = frame.shape;
-  if (frame.shape.length !== 4 || h < 2 || w < 2 || frame.dtype !== 'f32') {
+  if (frame.shape.length !== 4 || h < 2 || w < 2 || c < 1 || frame.dtype !== 'f32') {
     throw new ShapeError(
-      `minPhotometricError: frame ${shapeText(frame.shape)} ${frame.dtype}, expected [N,H,W,C] f32 with H, W >= 2`,
+      `minPhotometricError: frame ${shapeText(frame.shape)} ${frame.dtype}, expected [N,H,W,C] f32 with H, W >= 2 and C >= 1`,
     );
   }
   const views = viewsOf('minPhotometricError', 'images', images, n);

@@ -1,7 +1,7 @@
 import * as kernels from '../../kernels/resize.ts';
 import { record } from '../autograd/tape.ts';
 import { empty, launch, sizeOf, type Tensor } from '../autograd/tensor.ts';
-import { imageShape, pairOf } from './image.ts';
+import { imageShape, sizeTo } from './image.ts';
 
 type Size = readonly [number, number];
 
@@ -9,12 +9,12 @@ type Size = readonly [number, number];
  * x resized to `size` = [OH, OW]: output [o, q] copies input [floor(o H / OH), floor(q W / OW)].
  * @param x [N,H,W,C], f32
  * @returns [N,OH,OW,C]
- * @throws ShapeError for other shapes and sizes below 1.
+ * @throws ShapeError for other shapes, sizes below 1, and axes of which old and new size have a product above 2^30.
  * Source: torch.nn.functional.interpolate, mode 'nearest'.
  */
 export function resizeNearest(x: Tensor, size: Size): Tensor {
   const shape = imageShape('resizeNearest', x);
-  const [oh, ow] = pairOf('resizeNearest', 'size', size, 1);
+  const [oh, ow] = sizeTo('resizeNearest', shape, size);
   return nearest(x, { ...shape, oh, ow });
 }
 
@@ -35,13 +35,13 @@ function nearestAdjoint(g: Tensor, p: kernels.ResizeParams): Tensor {
  * Source positions are (o + 1/2) H / OH - 1/2, not below 0, or with `alignCorners` o (H - 1) / (OH - 1).
  * @param x [N,H,W,C], f32
  * @returns [N,OH,OW,C]
- * @throws ShapeError for other shapes and sizes below 1.
+ * @throws ShapeError for other shapes, sizes below 1, and axes of which old and new size have a product above 2^30.
  * Source: torch.nn.functional.interpolate, mode 'bilinear'.
  */
 export function resizeBilinear(x: Tensor, size: Size, options: { alignCorners?: boolean } = {}): Tensor {
   const shape = imageShape('resizeBilinear', x);
   const { h, w, c } = shape;
-  const [oh, ow] = pairOf('resizeBilinear', 'size', size, 1);
+  const [oh, ow] = sizeTo('resizeBilinear', shape, size);
   const alignCorners = options.alignCorners ? 1 : 0;
   // Without four channels to a vector, the pass along H still has them, in W C.
   if (c % 4 !== 0) return alongAxis(alongAxis(x, 2, ow, alignCorners), 1, oh, alignCorners);

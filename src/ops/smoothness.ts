@@ -23,11 +23,12 @@ export function edgeAwareSmoothness(disp: Tensor, image: Tensor): Tensor {
   const c = image.shape[3];
   if (
     image.shape.length !== 4 ||
+    c < 1 ||
     shapeText(image.shape) !== shapeText([n, h, w, c]) ||
     image.dtype !== 'f32'
   ) {
     throw new ShapeError(
-      `edgeAwareSmoothness: image ${shapeText(image.shape)} ${image.dtype}, expected [${n},${h},${w},C] f32`,
+      `edgeAwareSmoothness: image ${shapeText(image.shape)} ${image.dtype}, expected [${n},${h},${w},C] f32 with C >= 1`,
     );
   }
   const normalised = div(disp, add(mean(disp, [1, 2, 3], true), 1e-7));

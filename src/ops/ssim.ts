@@ -2,12 +2,12 @@ import * as kernels from '../../kernels/ssim.ts';
 import { firstOrderOnly, record } from '../autograd/tape.ts';
 import { empty, launch, ShapeError, shapeText, type Tensor } from '../autograd/tensor.ts';
 
-/** Sizes of two images of one shape [N,H,W,C] with H, W >= 2. */
+/** Sizes of two images of one shape [N,H,W,C] with H, W >= 2 and C >= 1. */
 export function imagePair(op: string, x: Tensor, y: Tensor): kernels.SsimParams {
   const [n, h, w, c] = x.shape;
-  if (x.shape.length !== 4 || h < 2 || w < 2 || x.dtype !== 'f32') {
+  if (x.shape.length !== 4 || h < 2 || w < 2 || c < 1 || x.dtype !== 'f32') {
     throw new ShapeError(
-      `${op}: image ${shapeText(x.shape)} ${x.dtype}, expected [N,H,W,C] f32 with H, W >= 2`,
+      `${op}: image ${shapeText(x.shape)} ${x.dtype}, expected [N,H,W,C] f32 with H, W >= 2 and C >= 1`,
     );
   }
   if (shapeText(y.shape) !== shapeText(x.shape) || y.dtype !== 'f32') {
@@ -18,12 +18,15 @@ export function imagePair(op: string, x: Tensor, y: Tensor): kernels.SsimParams 
   return { n, h, w, c };
 }
 
-/** Gradient of `scale` times the SSIM error, per window: [N,H,W,C,4]. `g` has C values per pixel, or one for all. */
+/** Gradient of `scale` times the SSIM error, per window: [N,H,W,C,4]. `g` is [N,H,W,C], or [N,H,W,1] for all channels. */
 export function ssimCoefficients(x: Tensor, y: Tensor, g: Tensor, scale: number): Tensor {
   const [n, h, w, c] = x.shape;
   const coefficients = empty([n, h, w, c, 4], 'f32', x.device);
-  const cotangents = g.size / (n * h * w);
-  launch(kernels.ssimCoefficients, { n, h, w, c, cotangents, scale }, { x, y, cotangent: g, coefficients });
+  launch(
+    kernels.ssimCoefficients,
+    { n, h, w, c, cotangents: g.shape[3], scale },
+    { x, y, cotangent: g, coefficients },
+  );
   return coefficients;
 }
 

@@ -103,10 +103,15 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   return record('broadcastTo', [x], y, (g) => [sumTo(g, x.shape)]);
 }
 
-/** Sum of x over every axis along which `shape` was repeated: the adjoint of `broadcastTo`. */
+/**
+ * Sum of x over every axis along which `shape` was repeated: the adjoint of `broadcastTo`.
+ * @throws ShapeError where `shape` does not broadcast to that of x.
+ */
 export function sumTo(x: Tensor, shape: Shape): Tensor {
   if (shapeText(x.shape) === shapeText(shape)) return x;
   const lead = x.shape.length - shape.length;
+  if (lead < 0 || shapeText(broadcastShape('sumTo', x.shape, shape)) !== shapeText(x.shape))
+    throw new ShapeError(`sumTo: ${shapeText(shape)} does not broadcast to ${shapeText(x.shape)}`);
   const axes = x.shape
     .map((_, i) => i)
     .filter((i) => i < lead || (shape[i - lead] === 1 && x.shape[i] !== 1));

@@ -22,6 +22,8 @@ export function emaUpdate(teacher: readonly Tensor[], student: readonly Tensor[]
       );
     }
   });
+  if (alpha.size !== 1)
+    throw new ShapeError(`emaUpdate: alpha is ${shapeText(alpha.shape)}, expected a scalar`);
   colocate(teacher);
   colocate(student);
   step(() => {

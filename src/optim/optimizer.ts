@@ -16,6 +16,12 @@ export interface StepOptions {
   clip?: Tensor;
 }
 
+/** The device would take any number, and the parameters would be NaN without a word. */
+function expectRate(name: string, value: number): void {
+  if (!Number.isFinite(value) || value < 0)
+    throw new RangeError(`optimizer: ${name} is ${value}, expected a finite number, 0 or more`);
+}
+
 /**
  * Updates parameters in place, after moving them side by side in memory, so that one launch updates all that share a rate. A step
  * has two halves, because writing to a buffer ends the pass being recorded:
@@ -32,9 +38,15 @@ abstract class Optimizer {
   readonly #unclipped: Tensor;
   readonly #slots: Record<string, readonly Tensor[]>;
 
+  /** @throws RangeError for a learning rate that is negative or no number, and for a parameter that is there twice. */
   constructor(groups: readonly ParameterGroup[], slots: readonly string[], extra: number) {
     this.groups = groups;
     this.params = groups.flatMap((group) => group.params);
+    groups.forEach(({ lr }, group) => {
+      expectRate(`learning rate of group ${group}`, lr);
+    });
+    if (new Set(this.params).size < this.params.length)
+      throw new RangeError('optimizer: a parameter is there twice, expected each in one group, once');
     this.#hyper = keep(tensor(new Float32Array(extra + groups.length)));
     this.#unclipped = keep(tensor([1], []));
     // One after the other: each list is made in the memory that the one before has moved out of.
@@ -63,6 +75,7 @@ abstract class Optimizer {
 
   /** Counts a step and writes its numbers to the device. Nothing else of a step depends on its number. */
   advance(lrScale = 1): void {
+    expectRate('lrScale', lrScale);
     this.steps += 1;
     this.#hyper.assign([...this.corrections(this.steps), ...this.groups.map((group) => group.lr * lrScale)]);
   }
@@ -85,6 +98,8 @@ abstract class Optimizer {
         );
       }
     });
+    if (clip.size !== 1)
+      throw new ShapeError(`optimizer: clip is ${shapeText(clip.shape)}, expected a scalar`);
     colocate(gradients);
     const columns = { w: this.params, g: gradients, ...this.#slots };
     step(() => {
@@ -158,6 +173,8 @@ export class Adam extends Optimizer {
   constructor(groups: readonly ParameterGroup[], options: AdamOptions = {}) {
     super(groups, ['m', 'v'], 2);
     this.#betas = options.betas ?? [0.9, 0.999];
+    if (!this.#betas.every((beta) => beta >= 0 && beta < 1))
+      throw new RangeError(`Adam: betas [${this.#betas}], expected two numbers from 0 to below 1`);
     this.#eps = options.eps ?? 1e-8;
     this.#decoupled = options.decoupled ?? false;
   }

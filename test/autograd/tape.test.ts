@@ -13,6 +13,7 @@ import { conv2d } from '../../src/ops/conv2d.ts';
 import { add, elu, mul, square } from '../../src/ops/elementwise.ts';
 import { reshape } from '../../src/ops/movement.ts';
 import { mean } from '../../src/ops/reduce.ts';
+import { sum } from '../../src/ops/sum.ts';
 import { Adam } from '../../src/optim/optimizer.ts';
 import { randoms, testGpu } from '../device.ts';
 import { equal, is, ok, suite, throws } from '../suite.ts';
@@ -130,4 +131,20 @@ test('no growth over 1,000 training steps', async () => {
   ok(last < first, `loss ${first} -> ${last}`);
   for (const one of [w, x]) one.dispose();
   optimizer.dispose();
+});
+
+test('a pull-back is differentiated through what it is of, and through its cotangent', async () => {
+  await testGpu();
+  const x = tensor([1, 2, 3]);
+  const pulled = (c: Tensor) => vjp(() => square(x), [x])[1](c)[0];
+  const squared = () => square(x);
+  // The pull-back of x^2 at c = x^2 is 2 x^3.
+  const [both] = grad(() => sum(pulled(squared())), [x]);
+  equal([...(await both.data())], [6, 24, 54]);
+  const [byMul] = grad(() => sum(grad(() => sum(mul(squared(), stopGradient(squared()))), [x])[0]), [x]);
+  const [held] = grad(() => sum(pulled(stopGradient(squared()))), [x]);
+  equal([...(await held.data())], [...(await byMul.data())]);
+  const c = tensor([1, 1, 1]);
+  const [dc] = grad(() => sum(pulled(c)), [c]);
+  equal([...(await dc.data())], [2, 4, 6]);
 });

@@ -1,13 +1,20 @@
 // Sizes and devices at the edge of what there is.
 
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { vjp } from '../../src/autograd/tape.ts';
-import { tensor } from '../../src/autograd/tensor.ts';
+import { grad, vjp } from '../../src/autograd/tape.ts';
+import { type Tensor, tensor } from '../../src/autograd/tensor.ts';
 import { Gpu } from '../../src/gpu/gpu.ts';
 import { findAdapter } from '../../src/gpu/node-adapter.ts';
+import { crossEntropy } from '../../src/ops/crossEntropy.ts';
+import { mixByMask } from '../../src/ops/depthmix.ts';
 import { square } from '../../src/ops/elementwise.ts';
 import { gridSample } from '../../src/ops/gridSample.ts';
 import { flip, slice } from '../../src/ops/movement.ts';
+import { opticalFlow } from '../../src/ops/opticalFlow.ts';
+import { photometricError } from '../../src/ops/photometric.ts';
+import { minPhotometricError } from '../../src/ops/reprojection.ts';
+import { edgeAwareSmoothness } from '../../src/ops/smoothness.ts';
+import { ssimError } from '../../src/ops/ssim.ts';
 import { sum } from '../../src/ops/sum.ts';
 import { testGpu } from '../device.ts';
 import { equal, is, suite, throws } from '../suite.ts';
@@ -81,4 +88,28 @@ test('without timestamp queries there are no times, and the work is done', async
 
 test('a template whose #if has no end is refused when it is made', () => {
   throws(() => wgsl`#if ${true}\nfn f() {}`, /Mismatched #if/);
+});
+
+test('whole-number parameters hold what they are given, or are refused', async () => {
+  await testGpu();
+  const scores = tensor([0.5, 1, 2, 1], [2, 2]);
+  const label = tensor([0, 0], [2], 'i32');
+  for (const ignore of [2 ** 32, 0.5, -(2 ** 31) - 1])
+    throws(
+      () => crossEntropy(scores, label, { ignore }),
+      /crossEntropy.*: parameter 'ignore' is .*, expected a whole number from -2147483648 to 2147483647/,
+    );
+});
+
+test('images without channels are refused, batches without images are empty', async () => {
+  await testGpu();
+  const bare = tensor([], [1, 4, 4, 0]);
+  for (const op of [ssimError, photometricError, (a: Tensor, b: Tensor) => opticalFlow(a, b, 2)])
+    throws(() => op(bare, bare), /\[1,4,4,0\] f32, expected \[N,H,W,C\] f32 .*C >= 1/);
+  throws(() => edgeAwareSmoothness(tensor(new Float32Array(16), [1, 4, 4, 1]), bare), /with C >= 1/);
+  throws(() => minPhotometricError(bare, bare), /C >= 1/);
+  const none = tensor([], [0, 4, 4, 3]);
+  for (const op of [ssimError, photometricError])
+    equal([...(await grad(() => sum(op(none, none)), [none])[0].data())], []);
+  equal(mixByMask(tensor([], [0, 4, 4, 1]), none, none).shape, [0, 4, 4, 3]);
 });

@@ -157,3 +157,57 @@ test('logSoftmax of large scores keeps the digits of their differences', async (
   const far = await reduce.logSoftmax(tensor([1e5, 100000.5, 100001.25]), 0).data();
   equal([...far], [...near]);
 });
+
+test('nothing broadcast with something is nothing, and does not disturb what is computed beside it', async () => {
+  await testGpu();
+  for (const [a, b, shape] of [
+    [
+      [2, 0],
+      [2, 1],
+      [2, 0],
+    ],
+    [[0], [1], [0]],
+    [
+      [3, 1, 0],
+      [1, 5, 1],
+      [3, 5, 0],
+    ],
+  ]) {
+    const filled = tensor(new Float32Array(b.reduce((n, d) => n * d, 1)).fill(2), b);
+    const none = ops.add(tensor([], a), filled);
+    const beside = ops.exp(tensor([0, 1]));
+    equal(none.shape, shape);
+    equal([...(await none.data())], []);
+    ok(Math.abs((await beside.data())[1] - Math.E) < 1e-6);
+    const [d] = grad(() => sum(ops.mul(tensor([], a), filled)), [filled]);
+    ok((await d.data()).every((v) => v === 0));
+  }
+});
+
+test('operands that differ in every other axis', async () => {
+  await testGpu();
+  const shape = [2, 3, 2, 3, 2];
+  const [rows, columns] = [
+    [1, 3, 1, 3, 1],
+    [2, 1, 2, 1, 2],
+  ];
+  const check = await gradcheck(
+    (a, b) => sum(ops.square(ops.sub(ops.mul(a, b), a))),
+    [
+      { data: randoms(9, 1), shape: rows },
+      { data: randoms(8, 2), shape: columns },
+    ],
+    { device: await testGpu() },
+  );
+  ok(check.ok, check.message);
+  const x = tensor(randoms(72, 3), shape);
+  const lse = await reduce.logSumExp(x, [1, 3]).data();
+  const values = [...(await x.data())];
+  for (const [k, got] of lse.entries()) {
+    const [i, j, l] = [k >> 2, (k >> 1) & 1, k & 1];
+    let total = 0;
+    for (let r = 0; r < 3; r++)
+      for (let q = 0; q < 3; q++) total += Math.exp(values[(((i * 3 + r) * 2 + j) * 3 + q) * 2 + l]);
+    ok(Math.abs(got - Math.log(total)) < 1e-5, `${k}: ${got}`);
+  }
+});

@@ -6,7 +6,7 @@ import { bceWithLogits, berHu, klDivergence, l2Normalize, tripletLoss } from '..
 import { concat } from '../../src/ops/movement.ts';
 import { sum } from '../../src/ops/sum.ts';
 import { randoms, testGpu } from '../device.ts';
-import { ok, suite } from '../suite.ts';
+import { ok, suite, throws } from '../suite.ts';
 
 const test = suite('losses');
 
@@ -143,4 +143,15 @@ test('tripletLoss by hand, and never 0 at margin 2.1 for features without negati
     const loss = await tripletLoss(draw(0), draw(1), draw(2)).item();
     ok(loss >= 0.05 - 1e-6, `loss ${loss}`);
   }
+});
+
+test('targets that do not belong to the scores, and a bound of nothing, are refused', async () => {
+  await testGpu();
+  const x = tensor([1, 2, 3]);
+  throws(
+    () => bceWithLogits(x, tensor([0, 1, 0, 1, 0, 1], [2, 3])),
+    /bceWithLogits: target \[2,3\] does not broadcast to logits \[3\]/,
+  );
+  for (const factor of [0, -1, Number.NaN])
+    throws(() => berHu(x, tensor([0, 0, 0]), factor), /berHu: factor .*, expected more than 0/);
 });

@@ -1,8 +1,10 @@
 import { type GatherParams, gather, type InsertParams, insert } from '../../kernels/movement.ts';
+import { grad } from '../../src/autograd/tape.ts';
 import { ShapeError, type Tensor, tensor } from '../../src/autograd/tensor.ts';
 import type { Element, Kernel, Numbers, Params } from '../../src/gpu/kernel.ts';
-import { concat, flip, permute, reshape, slice, stack, zeroPad } from '../../src/ops/movement.ts';
-import { broadcastTo } from '../../src/ops/sum.ts';
+import { square } from '../../src/ops/elementwise.ts';
+import { concat, flip, permute, reshape, slice, spread, stack, zeroPad } from '../../src/ops/movement.ts';
+import { broadcastTo, sum, sumTo } from '../../src/ops/sum.ts';
 import { testGpu } from '../device.ts';
 import { equal, ok, suite, throws } from '../suite.ts';
 
@@ -126,4 +128,24 @@ test('shapes that no tensor can have are refused', async () => {
       return message.test(error.message);
     });
   }
+});
+
+test('spread and sumTo refuse what does not fit; slices of slices have gradients', async () => {
+  await testGpu();
+  const x = tensor([1, 2, 3]);
+  const bad: [() => unknown, RegExp][] = [
+    [() => spread(x, [4], [2], [1]), /spread: \[3\] from \[2\] in steps of \[1\] does not fit into \[4\]/],
+    [() => spread(x, [4], [0], [0]), /in steps of \[0\]/],
+    [() => spread(x, [4], [-1], [1]), /from \[-1\]/],
+    [() => spread(x, [2, 4], [0], [1]), /into \[2,4\]/],
+    [() => sumTo(tensor([1, 2, 3, 4, 5, 6], [2, 3]), [3, 2]), /\[2,3\] and \[3,2\] do not broadcast/],
+    [() => sumTo(tensor([1, 2, 3], [1, 3]), [2, 3]), /sumTo: \[2,3\] does not broadcast to \[1,3\]/],
+  ];
+  for (const [make, message] of bad)
+    throws(make, (error: Error) => error instanceof ShapeError && message.test(error.message));
+  // Nothing of x is in the slice: the gradient is zero, and so is its own.
+  const [first] = grad(() => sum(square(slice(x, [1], [1], [3]))), [x]);
+  equal(await values(first), [0, 0, 0]);
+  const [second] = grad(() => sum(square(grad(() => sum(square(slice(x, [1], [1], [3]))), [x])[0])), [x]);
+  equal(await values(second), [0, 0, 0]);
 });

@@ -10,7 +10,7 @@ import { grad } from '../../src/autograd/tape.ts';
 import { launch, tensor } from '../../src/autograd/tensor.ts';
 import type { Kernel, Numbers } from '../../src/gpu/kernel.ts';
 import { square } from '../../src/ops/elementwise.ts';
-import { argmax, max, maxValue, mean, minValue, pick } from '../../src/ops/reduce.ts';
+import { argmax, logSumExp, max, maxValue, mean, minValue, pick } from '../../src/ops/reduce.ts';
 import { sum } from '../../src/ops/sum.ts';
 import { randoms, relativeError, testGpu } from '../device.ts';
 import { equal, is, ok, suite, throws } from '../suite.ts';
@@ -144,4 +144,22 @@ test('pick wants an index for every place', async () => {
   await testGpu();
   const x = tensor([1, 2, 3, 4], [2, 2]);
   throws(() => pick(x, tensor([0], [1], 'i32'), 1), /index \[1\] along axis 1 of \[2,2\], expected \[2\]/);
+});
+
+test('extremes of infinite values, in short and long lines', async () => {
+  await testGpu();
+  for (const count of [1, 2, 3, 7, 64, 5000]) {
+    for (const inner of [1, 3, 4]) {
+      const line = (value: number) => tensor(new Float32Array(count * inner).fill(value), [count, inner]);
+      const all = async (x: Promise<ArrayLike<number>>, value: number) =>
+        ok(
+          Array.from(await x).every((v) => v === value),
+          `${count} x ${inner}, ${value}`,
+        );
+      await all(maxValue(line(-Infinity), [0]).data(), -Infinity);
+      await all(minValue(line(Infinity), [0]).data(), Infinity);
+      await all(logSumExp(line(-Infinity), [0]).data(), -Infinity);
+      await all(logSumExp(line(Infinity), [0]).data(), Infinity);
+    }
+  }
 });

@@ -2,6 +2,7 @@ import { gradcheck } from '../../src/autograd/gradcheck.ts';
 import { grad } from '../../src/autograd/tape.ts';
 import { ShapeError, type Tensor, tensor } from '../../src/autograd/tensor.ts';
 import { square } from '../../src/ops/elementwise.ts';
+import { adaptiveAvgPool2d } from '../../src/ops/pool.ts';
 import { resizeBilinear, resizeNearest } from '../../src/ops/resize.ts';
 import { sum } from '../../src/ops/sum.ts';
 import { randoms, testGpu } from '../device.ts';
@@ -110,4 +111,15 @@ test('wrong arguments are named', async () => {
       (e: Error) => e instanceof ShapeError && e.message.includes('[1,0,3,2] has images without pixels'),
     );
   }
+});
+
+test('axes whose positions do not fit into 32 bits are refused', async () => {
+  await testGpu();
+  const line = tensor(new Float32Array(40000), [1, 1, 40000, 1]);
+  for (const resize of [resizeNearest, resizeBilinear, adaptiveAvgPool2d])
+    throws(
+      () => resize(line, [1, 30000]),
+      (e: Error) => e instanceof ShapeError && /axis of 40000 pixels to 30000; .* 2\^30/.test(e.message),
+    );
+  is((await resizeNearest(line, [1, 20000]).data()).length, 20000);
 });

@@ -205,3 +205,30 @@ test('a step leaves no memory behind', async () => {
   optimizer.dispose();
   w.dispose();
 });
+
+test('numbers that would turn parameters into NaN, and a parameter that is there twice, are refused', async () => {
+  await testGpu();
+  const w = keep(tensor([1, 2, 3]));
+  for (const lr of [Number.NaN, -0.1, Number.POSITIVE_INFINITY, undefined as unknown as number])
+    throws(
+      () => new Sgd([{ params: [w], lr }]),
+      /learning rate of group 0 is .*, expected a finite number, 0 or more/,
+    );
+  throws(() => new Adam([{ params: [w], lr: 1 }], { betas: [0.9, 1] }), /Adam: betas \[0.9,1\]/);
+  throws(
+    () =>
+      new Sgd([
+        { params: [w], lr: 1 },
+        { params: [w], lr: 2 },
+      ]),
+    /a parameter is there twice/,
+  );
+  const sgd = new Sgd([{ params: [w], lr: 1 }]);
+  const g = tensor([1, 1, 1]);
+  throws(() => sgd.step([g], { lrScale: Number.NaN }), /lrScale is NaN/);
+  throws(() => sgd.step([g], { clip: tensor([1, 2]) }), /clip is \[2\], expected a scalar/);
+  throws(() => emaUpdate([w], [g], tensor([0.5, 0.5])), /emaUpdate: alpha is \[2\], expected a scalar/);
+  equal([...(await w.data())], [1, 2, 3]);
+  sgd.dispose();
+  w.dispose();
+});

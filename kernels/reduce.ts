@@ -18,7 +18,6 @@ function reduction(
   start: string,
   fold: string,
   across: string,
-  idle: string,
   begin: number,
   plain: (total: number, value: number) => number,
 ): Kernel<ReduceParams> {
@@ -46,7 +45,7 @@ function reduction(
         summary: 'one workgroup per chunk of few lines, folded by subgroups: for GPUs, other bits of a sum',
         needs: 'subgroups',
         applies: (p) => p.inner < 8 && p.chunk >= 16,
-        code: () => shader.reduceSubgroups(start, idle, fold, across),
+        code: () => shader.reduceSubgroups(start, fold, across),
         workgroups: (p) => p.outer * chunksOf(p) * p.inner,
       },
       {
@@ -84,7 +83,6 @@ export const reduceSum = reduction(
   '0.0',
   'total + value',
   'subgroupAdd',
-  '0.0',
   0,
   (t, v) => t + v,
 );
@@ -94,7 +92,6 @@ export const reduceMax = reduction(
   'x[at]',
   'max(total, value)',
   'subgroupMax',
-  'own',
   -Infinity,
   Math.max,
 );
@@ -104,7 +101,6 @@ export const reduceMin = reduction(
   'x[at]',
   'min(total, value)',
   'subgroupMin',
-  'own',
   Infinity,
   Math.min,
 );

@@ -49,13 +49,13 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 const parts = 'var<workgroup> parts: array<f32, 64>;';
 
 /**
- * `name(lane, own)`: the fold of what the 64 invocations of a workgroup have, told to each; `across` folds a subgroup. WGSL does not
+ * `name(lane, idle, own)`: the fold of what the 64 invocations of a workgroup have, told to each; `across` folds a subgroup. WGSL does not
  * say how many invocations form a subgroup, or which: each subgroup leaves its result under the least index among its own, and the
- * other places hold `idle`, which changes no fold: 0 in a sum, any value of `own` where the greatest is asked for.
+ * other places hold `idle`, which changes nothing: 0 in a sum, any of the values where the greatest is asked for.
  */
-const foldWorkgroup = (name: string, idle: string, fold: string, across: string) => wgsl`
-fn ${name}(lane: u32, own: f32) -> f32 {
-  parts[lane] = ${idle};
+const foldWorkgroup = (name: string, fold: string, across: string) => wgsl`
+fn ${name}(lane: u32, idle: f32, own: f32) -> f32 {
+  parts[lane] = idle;
   workgroupBarrier();
   let folded = ${across}(own);
   if (subgroupMin(lane) == lane) { parts[lane] = folded; }
@@ -76,9 +76,9 @@ fn ${name}(lane: u32, own: f32) -> f32 {
  * As `reduce` with a workgroup per chunk: neighbouring invocations read neighbouring values, and subgroups fold what they have.
  * Other order of additions than `reduce`.
  */
-export const reduceSubgroups = (start: string, idle: string, fold: string, across: string) => wgsl`
+export const reduceSubgroups = (start: string, fold: string, across: string) => wgsl`
 ${parts}
-${foldWorkgroup('folded', idle, fold, across)}
+${foldWorkgroup('folded', fold, across)}
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_index) lane: u32) {
@@ -94,7 +94,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let value = x[i];
     total = ${fold};
   }
-  let all = folded(lane, total);
+  let all = folded(lane, ${start}, total);
   if (lane == 0u) { y[k] = all; }
 }
 `;
@@ -179,19 +179,19 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 /** As `softmax` with a workgroup per line of 64 values or more, folded by subgroups. */
 export const softmaxSubgroups = () => wgsl`
 ${parts}
-${foldWorkgroup('greatest', 'own', 'max(total, value)', 'subgroupMax')}
-${foldWorkgroup('sum', '0.0', 'total + value', 'subgroupAdd')}
+${foldWorkgroup('greatest', 'max(total, value)', 'subgroupMax')}
+${foldWorkgroup('sum', 'total + value', 'subgroupAdd')}
 ${lineOfWorkgroup}
   var own = x[first];
   for (var i = first + step; i < end; i += step) { own = max(own, x[i]); }
-  let top = greatest(lane, own);
+  let top = greatest(lane, x[base], own);
   var total = 0.0;
   for (var i = first; i < end; i += step) {
     let e = exp(x[i] - top);
     y[i] = e;
     total += e;
   }
-  let scale = 1.0 / sum(lane, total);
+  let scale = 1.0 / sum(lane, 0.0, total);
   for (var i = first; i < end; i += step) { y[i] *= scale; }
 }
 `;
@@ -215,11 +215,11 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 /** As `softmaxGrad` with a workgroup per line, folded by subgroups. */
 export const softmaxGradSubgroups = () => wgsl`
 ${parts}
-${foldWorkgroup('sum', '0.0', 'total + value', 'subgroupAdd')}
+${foldWorkgroup('sum', 'total + value', 'subgroupAdd')}
 ${lineOfWorkgroup}
   var own = 0.0;
   for (var i = first; i < end; i += step) { own += g[i] * y[i]; }
-  let total = sum(lane, own);
+  let total = sum(lane, 0.0, own);
   for (var i = first; i < end; i += step) { dx[i] = y[i] * (g[i] - total); }
 }
 `;

@@ -454,6 +454,7 @@ export const notDifferentiable: Record<string, string> = {
   imageShape: 'shape arithmetic',
   imagePair: 'shape arithmetic',
   pairOf: 'shape arithmetic',
+  sizeTo: 'shape arithmetic',
   fixedStatistics: 'a mode of batchNorm, whose values and gradients it leaves as they are',
   stridedCopy: 'the inside of permute, slice, flip and broadcastTo',
   middle: 'the inside of the reductions',

@@ -23,11 +23,15 @@ import { openRunFolder, runSession } from './session.ts';
 /** @throws DataError where the file is there and is no JSON */
 function readResults(path: string): Results {
   if (!existsSync(path)) return {};
+  let found: unknown;
   try {
-    return JSON.parse(readFileSync(path, 'utf8')).runs;
+    found = JSON.parse(readFileSync(path, 'utf8'))?.runs;
   } catch (error) {
     throw new DataError(`${path}: cannot be read: ${(error as Error).message}; move it away to begin again`);
   }
+  if (typeof found !== 'object' || found === null)
+    throw new DataError(`${path}: has no 'runs', as an experiment writes them; move it away to begin again`);
+  return found as Results;
 }
 
 /** The configuration of a run. @param from its start's folder, or name. */
@@ -56,7 +60,7 @@ async function perform(gpu: Gpu, run: ExperimentRun, preset: PresetName, out: st
     before = null;
   }
   const plan = await recipeNamed(recipe).plan(config);
-  const opened = openRunFolder(dir, recipe, config, plan, undefined, before, before !== null);
+  const opened = openRunFolder(dir, recipe, config, plan, undefined, before);
   const session = {
     ...opened,
     recipe,

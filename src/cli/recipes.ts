@@ -1,4 +1,5 @@
 import { type Config, type PresetName, presets } from '../train/config.ts';
+import type { Purpose } from '../train/frames.ts';
 import type { Plan } from '../train/plan.ts';
 import { depthRecipe, supervisedRecipe, threeWaysDaRecipe, threeWaysRecipe } from '../train/recipes.ts';
 import { didYouMean, UsageError } from './usage.ts';
@@ -7,7 +8,8 @@ interface Recipe {
   summary: string;
   /** The phase whose length `--steps` sets. */
   main: 'depth' | 'segmentation';
-  plan(config: Config): Promise<Plan>;
+  /** @param purpose by default to train. */
+  plan(config: Config, purpose?: Purpose): Promise<Plan>;
 }
 
 /** The one table of recipes. */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import * as z from 'zod/mini';
 import { DataError } from '../data/types.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Config } from '../train/config.ts';
@@ -13,22 +14,34 @@ import type { RunVariants } from './variants.ts';
 export interface Finished {
   /** Its folder. */
   dir: string;
-  /** By `scoredOn`. */
-  scoredOn: string;
+  scoredOn: Place;
   recipe: string;
   labels: number | null;
   metrics: Record<string, number | null>;
 }
 
-/** What makes the scores of two runs comparable: their data, and the split of it. */
-const scoredOn = ({ data, evaluation }: Partial<Config>): string => `${data}, ${evaluation}`;
+/** What makes the scores of two runs comparable: their data, the split of it, and the working size. */
+interface Place {
+  classes: string;
+  depth: string;
+}
+
+const scoredOn = ({ data, video, evaluation, pixels }: Partial<Config>): Place => ({
+  classes: JSON.stringify([data, evaluation, pixels]),
+  depth: JSON.stringify([video ?? data, evaluation, pixels]),
+});
+
+const finished = z.object({
+  recipe: z.string(),
+  metrics: z.record(z.string(), z.nullable(z.number())),
+});
 
 /** @throws DataError when the folder holds no finished run */
 export function readFinished(dir: string): Finished {
   const config = readConfig(dir);
   let summary: { recipe: string; metrics: Record<string, number | null> };
   try {
-    summary = JSON.parse(readFileSync(join(dir, 'summary.json'), 'utf8'));
+    summary = finished.parse(JSON.parse(readFileSync(join(dir, 'summary.json'), 'utf8')));
   } catch {
     throw new DataError(`--compare ${dir}: holds no finished run (no summary.json that can be read)`);
   }
@@ -50,11 +63,33 @@ export interface Reported {
   gpu: Gpu;
   plan: Plan;
   result: LoopResult;
+  /** Of the run's log. */
+  events: readonly Record<string, unknown>[];
   outcome: Outcome;
   galleries: readonly Gallery[];
-  seconds: number;
+  /** Null where the run was taken up again: nobody knows how long it took before. */
+  seconds: number | null;
   compare: readonly Finished[];
   variants: RunVariants | undefined;
+}
+
+/** Curves of all steps, those before the run was taken up again too. */
+function phasesOf(events: readonly Record<string, unknown>[]): ReportData['phases'] {
+  const phases = new Map<string, Map<string, [number, number][]>>();
+  for (const { event, phase, step, ...terms } of events) {
+    if (event !== 'step') continue;
+    const name = String(phase);
+    if (!phases.has(name)) phases.set(name, new Map());
+    const curves = phases.get(name)!;
+    for (const [term, value] of Object.entries(terms)) {
+      if (!curves.has(term)) curves.set(term, []);
+      curves.get(term)!.push([Number(step), Number(value)]);
+    }
+  }
+  return [...phases].map(([name, curves]) => ({
+    name,
+    charts: [...curves].map(([title, points]) => ({ title, series: [{ name: title, points }] })),
+  }));
 }
 
 const percent = (value: number | null) => (value === null ? 'n/a' : `${(100 * value).toFixed(1)} %`);
@@ -108,18 +143,22 @@ function depthRows({ depth }: Outcome): DepthRow[] {
 }
 
 const COMPARED = [
-  { name: 'mIoU', key: 'miou', better: 'higher', percent: true },
-  { name: 'pixel accuracy', key: 'pixelAcc', better: 'higher', percent: true },
-  { name: 'abs_rel', key: 'absRel', better: 'lower' },
+  { name: 'mIoU', key: 'miou', of: 'classes', better: 'higher', percent: true },
+  { name: 'pixel accuracy', key: 'pixelAcc', of: 'classes', better: 'higher', percent: true },
+  { name: 'abs_rel', key: 'absRel', of: 'depth', better: 'lower' },
 ] as const;
 
 /** This run, first, beside others; nothing when there are none. */
 function comparisonOf(runs: readonly Finished[]): ReportData['comparison'] {
   if (runs.length < 2) return undefined;
-  const columns = COMPARED.filter(({ key }) => runs.some(({ metrics }) => typeof metrics[key] === 'number'));
+  const scored = (key: string) => runs.filter(({ metrics }) => typeof metrics[key] === 'number');
+  const columns = COMPARED.filter(({ key }) => scored(key).length > 0);
+  const alike = columns.every(
+    ({ key, of }) => new Set(scored(key).map((run) => run.scoredOn[of])).size === 1,
+  );
   return {
     title: 'Beside other runs',
-    about: runs.every((run) => run.scoredOn === runs[0].scoredOn)
+    about: alike
       ? 'All scored on the same evaluation images.'
       : 'Scored on different data, each on its own: which run is better does not follow from these numbers.',
     columns,
@@ -148,7 +187,7 @@ const variantsText = ({ pinned, measured }: RunVariants): string =>
 /** The report of a finished run, as one HTML page. */
 export function reportOf(run: Reported): string {
   const { dir, recipe, config, command, gpu, plan, result, outcome, galleries, seconds } = run;
-  const { compare, variants } = run;
+  const { compare, variants, events } = run;
   const { vendor, architecture, description, software } = gpu.adapter;
   const rows = depthRows(outcome);
   const data: ReportData = {
@@ -167,13 +206,7 @@ export function reportOf(run: Reported): string {
       ...(variants ? [['kernel variants', variantsText(variants)] as const] : []),
     ],
     headline: headline(outcome),
-    phases: result.curves.map(({ phase, terms }) => ({
-      name: phase,
-      charts: Object.entries(terms).map(([title, values]) => ({
-        title,
-        series: [{ name: title, points: values.map((v, i) => [i + 1, v] as const) }],
-      })),
-    })),
+    phases: phasesOf(events),
     classes: plan.classes,
     segmentation: outcome.segmentation,
     depth: rows.length > 0 ? { rows } : undefined,
@@ -186,7 +219,7 @@ export function reportOf(run: Reported): string {
       imagesPerSecond: result.curves.at(-1)?.imagesPerSecond,
       stepMilliseconds: result.curves.at(-1)?.msPerStep,
       peakBytes: gpu.memory().peak,
-      trainingSeconds: seconds,
+      trainingSeconds: seconds ?? undefined,
     },
   };
   return renderReport(data);

@@ -1,5 +1,6 @@
 // A run from its first step to its report, for every command that trains.
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { DataError } from '../data/types.ts';
 import { DeviceLostError } from '../gpu/errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
@@ -8,7 +9,7 @@ import { type Config, configDifferences } from '../train/config.ts';
 import { checkClasses, type LoopResult, restore, type StepReport, trainPlan } from '../train/loop.ts';
 import type { DepthScores } from '../train/metrics.ts';
 import type { Outcome, Plan } from '../train/plan.ts';
-import { RunFolder } from '../train/run-folder.ts';
+import { holdsNothing, RunFolder } from '../train/run-folder.ts';
 import type { Trace } from '../train/trace.ts';
 import { withGpu } from './device.ts';
 import { onInterrupt } from './interrupt.ts';
@@ -74,8 +75,8 @@ export interface Session {
   plan: Plan;
   run: RunFolder | null;
   start: number;
-  /** The folder was made for this run. */
-  isNew: boolean;
+  /** What was made for this run: its folder, or only what is in it. */
+  made: 'folder' | 'content' | null;
   anomaly: boolean;
   eager: boolean;
   trace: Trace | null;
@@ -95,7 +96,10 @@ export function checkSettings(where: string, before: object, now: object, otherw
   );
 }
 
-/** Makes the folder of a run, or goes on with the one that is there: its state is put into `plan`. */
+/**
+ * Makes the folder of a run, or goes on with the one that is there: its state is put into `plan`.
+ * @param before the settings of the run that is there; null: there is none.
+ */
 export function openRunFolder(
   dir: string,
   recipe: string,
@@ -103,8 +107,7 @@ export function openRunFolder(
   plan: Plan,
   variants: RunVariants | undefined,
   before: Record<string, unknown> | null,
-  resume: boolean,
-): Pick<Session, 'run' | 'start' | 'isNew'> {
+): Pick<Session, 'run' | 'start' | 'made'> {
   const settings = { recipe, ...config, ...(variants && { variants }) };
   if (before) checkSettings(dir, before, settings, 'name another folder with --out');
   const { found, skipped } = before ? latestCheckpoint(dir) : { found: null, skipped: [] };
@@ -114,8 +117,8 @@ export function openRunFolder(
     checkClasses(dir, checkpoint, plan);
     restore(plan, checkpoint);
   }
-  const isNew = !existsSync(dir);
-  const run = RunFolder.create(dir, settings, { resume });
+  const made = !existsSync(dir) ? 'folder' : holdsNothing(dir) ? 'content' : null;
+  const run = RunFolder.create(dir, settings, { resume: before !== null });
   const start = checkpoint?.step ?? 0;
   if (before) {
     run.rewind(start);
@@ -123,7 +126,7 @@ export function openRunFolder(
       checkpoint ? `resuming after step ${start}` : `${dir}: has no intact checkpoint; starting from step 0`,
     );
   }
-  return { run, start, isNew };
+  return { run, start, made };
 }
 
 /**
@@ -167,7 +170,7 @@ export interface Ended {
 
 /** Trains, evaluates, and leaves everything in the run folder. @param json a line on stdout for each step. */
 export async function runSession(gpu: Gpu, session: Session, json: boolean, command: string): Promise<Ended> {
-  const { run, isNew, start } = session;
+  const { run, made, start } = session;
   const done = { steps: start };
   try {
     const ended = await trainAndScore(gpu, session, json, command, done);
@@ -178,8 +181,10 @@ export async function runSession(gpu: Gpu, session: Session, json: boolean, comm
       run?.close();
     } catch {} // on a full disk this fails too; what went wrong first is what counts
     // Bad data before the first step: there is no run to keep.
-    const nothing = isNew && done.steps === 0 && error instanceof DataError;
-    if (run && nothing) rmSync(run.dir, { recursive: true, force: true });
+    if (run && made && done.steps === 0 && error instanceof DataError) {
+      for (const name of readdirSync(run.dir)) rmSync(join(run.dir, name), { recursive: true, force: true });
+      if (made === 'folder') rmdirSync(run.dir);
+    }
     throw error;
   }
 }
@@ -252,9 +257,10 @@ async function trainAndScore(
         gpu,
         plan,
         result,
+        events: run.events(),
         outcome,
         galleries,
-        seconds,
+        seconds: start === 0 ? seconds : null,
         compare,
         variants,
       }),

@@ -3,12 +3,13 @@ import { DataError } from '../data/types.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { latestCheckpoint, readCheckpoint } from '../train/checkpoint.ts';
 import type { Checkpoint } from '../train/checkpoint-format.ts';
-import { type Config, checkConfig } from '../train/config.ts';
+import { type Config, ConfigError, checkConfig } from '../train/config.ts';
 import { restore } from '../train/loop.ts';
 import type { Plan } from '../train/plan.ts';
 import { readConfig } from '../train/run-folder.ts';
 import { note } from './output.ts';
 import { recipeNamed } from './recipes.ts';
+import { UsageError } from './usage.ts';
 import { applyVariants, runVariants } from './variants.ts';
 
 /** What a run was started with. @throws DataError when the folder holds no run. */
@@ -17,7 +18,14 @@ export function readSettings(dir: string): { recipe: string; config: Config; var
   if (!stored)
     throw new DataError(`${dir}: holds no run (no config.json); name a folder that 'warpmix train' wrote`);
   const { recipe, variants, ...settings } = stored;
-  return { recipe: String(recipe), config: checkConfig(settings, `${dir}/config.json`), variants };
+  try {
+    recipeNamed(String(recipe));
+    return { recipe: String(recipe), config: checkConfig(settings, `${dir}/config.json`), variants };
+  } catch (error) {
+    if (!(error instanceof ConfigError || error instanceof UsageError)) throw error;
+    // Nobody typed this: the folder is damaged, or another version's.
+    throw new DataError(`${dir}/config.json: ${error.message}`);
+  }
 }
 
 /**
@@ -54,10 +62,12 @@ export async function openRun(
 ): Promise<{ recipe: string; config: Config; plan: Plan }> {
   const { recipe, config: stored, checkpoint } = readRun(gpu, dir);
   const config = { ...stored, evaluation: evaluation ?? stored.evaluation };
-  // Other data are looked at, not trained on: no choice of labelled images applies to them.
+  // Nothing is learned, so no choice of labelled images applies.
   const method = { ...config.method, selection: 'random' as const };
+  const looked = { ...config, method, labels: null, labelIds: null };
   const plan = await recipeNamed(recipe).plan(
-    data === undefined ? config : { ...config, data, labels: null, labelIds: null, video: data, method },
+    data === undefined ? looked : { ...looked, data, video: data },
+    'look',
   );
   restore(plan, checkpoint);
   return { recipe, config, plan };

@@ -15,7 +15,7 @@ import {
   type Window,
 } from './augment.ts';
 import { sampleIndex } from './sampler.ts';
-import type { Frame, Intrinsics, LabelMap, Split } from './types.ts';
+import { DataError, type Frame, type Intrinsics, type LabelMap, type Split } from './types.ts';
 
 /** One frame of one split. */
 export interface FrameRef {
@@ -72,6 +72,18 @@ function cameraOf({ mirrored, window }: View, camera: Intrinsics): Intrinsics {
   return window ? cropIntrinsics(facing, window) : facing;
 }
 
+/** Frames of one batch are one tensor. @throws DataError naming a frame of another size than the first. */
+function checkSizes(refs: readonly FrameRef[], frames: readonly Frame[]): void {
+  const [{ image: first }] = frames;
+  frames.forEach(({ id, image }, i) => {
+    if (image.width === first.width && image.height === first.height) return;
+    throw new DataError(
+      `frame ${id}: ${image.width}x${image.height} pixels beside ${first.width}x${first.height} of frame ` +
+        `${refs[0].split.id(refs[0].index)} in one batch (image ${i}); expected one size`,
+    );
+  });
+}
+
 const join = (parts: readonly Float32Array[]): Float32Array => {
   const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
@@ -110,6 +122,7 @@ export async function labelledBatch(
   options: BatchOptions,
 ): Promise<LabelledBatch> {
   const frames = await Promise.all(refs.map(({ split, index }) => split.load(index)));
+  checkSizes(refs, frames);
   const { flip } = options;
   const views = frames.map(({ image }, b): View => {
     const draw = draws(options.seed, options.step, b);
@@ -182,15 +195,22 @@ export async function videoBatch(
   refs: readonly FrameRef[],
   { seed, step, augment }: { seed: number; step: number; augment: Augmentation | null },
 ): Promise<VideoBatch> {
-  const triples = await Promise.all(
-    refs.map(async ({ split, index }, b): Promise<Triple> => {
+  const loaded = await Promise.all(
+    refs.map(({ split, index }) => {
       const [before, after] = split.neighbours(index) ?? [index, index];
-      const frames = await Promise.all([split.load(before), split.load(index), split.load(after)]);
-      if (augment) return augmentTriple(frames, split.intrinsics!, draws(seed, step, b), augment);
-      const plain = frames.map(({ image }) => toFloat(image));
-      return { plain, seen: plain, camera: split.intrinsics! };
+      return Promise.all([split.load(before), split.load(index), split.load(after)]);
     }),
   );
+  checkSizes(
+    refs,
+    loaded.map(([, frame]) => frame),
+  );
+  const triples = loaded.map((frames, b): Triple => {
+    const camera = refs[b].split.intrinsics!;
+    if (augment) return augmentTriple(frames, camera, draws(seed, step, b), augment);
+    const plain = frames.map(({ image }) => toFloat(image));
+    return { plain, seen: plain, camera };
+  });
   const [previous, target, next] = [0, 1, 2].map((k) => join(triples.map((t) => t.plain[k].data)));
   const [seenPrevious, seenTarget, seenNext] = [0, 1, 2].map((k) => join(triples.map((t) => t.seen[k].data)));
   return {

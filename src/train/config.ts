@@ -56,7 +56,9 @@ export const schema = z.strictObject({
   overfit: z
     .nullable(whole(1))
     .check(
-      z.describe('Train on this many frames only; null: on all. A model that cannot overfit them is broken.'),
+      z.describe(
+        'Train on this many frames only, labelled and unlabelled ones each; null: on all. A model that cannot overfit them is broken.',
+      ),
     ),
   model: z.strictObject({
     encoder: z
@@ -95,7 +97,12 @@ export const schema = z.strictObject({
     }),
     scales: z
       .array(z.int().check(z.minimum(0), z.maximum(3)))
-      .check(z.minLength(1))
+      .check(
+        z.refine(
+          (scales) => scales[0] === 0 && scales.every((scale, i) => i === 0 || scale > scales[i - 1]),
+          'expected 0, full resolution, and then coarser scales, each once and in order',
+        ),
+      )
       .check(
         z.describe('Scales at which disparity is predicted and trained: s is 1/2^s of full resolution.'),
       ),
@@ -123,58 +130,60 @@ export const schema = z.strictObject({
       .check(z.describe("The same of Monodepth2's pose encoder, or of torchvision's ResNet.")),
     pose: z.nullable(z.string()).check(z.describe("The same of Monodepth2's pose decoder.")),
   }),
-  depth: z.strictObject({
-    from: z
-      .nullable(z.string())
-      .check(
-        z.describe(
-          'Run folder whose depth network is taken as it is, in place of training one; null: train.',
+  depth: z
+    .strictObject({
+      from: z
+        .nullable(z.string())
+        .check(
+          z.describe(
+            'Run folder whose depth network is taken as it is, in place of training one; null: train.',
+          ),
         ),
+      steps: whole(1).check(z.describe('Steps of the phase.')),
+      batch: whole(1, MOST_IMAGES).check(
+        z.describe('Images per step, each with the frame before and after it.'),
       ),
-    steps: whole(1).check(z.describe('Steps of the phase.')),
-    batch: whole(1, MOST_IMAGES).check(
-      z.describe('Images per step, each with the frame before and after it.'),
-    ),
-    crop: z.boolean().check(z.describe('Train on a random square of each image, of its shorter side.')),
-    lr: positive.check(z.describe('Learning rate, of Adam.')),
-    minDepth: positive.check(z.describe('Metres at disparity 1, up to the scale that video leaves open.')),
-    maxDepth: positive.check(z.describe('The same at disparity 0.')),
-    smoothness: z
-      .number()
-      .check(z.minimum(0))
-      .check(z.describe('Weight of the edge-aware smoothness of disparity.')),
-    resolution: z
-      .enum(['full', 'own'])
-      .check(
-        z.describe(
-          'Where the photometric error of a coarse disparity is taken: at the size of the images, or at its own.',
+      crop: z.boolean().check(z.describe('Train on a random square of each image, of its shorter side.')),
+      lr: positive.check(z.describe('Learning rate, of Adam.')),
+      minDepth: positive.check(z.describe('Metres at disparity 1, up to the scale that video leaves open.')),
+      maxDepth: positive.check(z.describe('The same at disparity 0.')),
+      smoothness: z
+        .number()
+        .check(z.minimum(0))
+        .check(z.describe('Weight of the edge-aware smoothness of disparity.')),
+      resolution: z
+        .enum(['full', 'own'])
+        .check(
+          z.describe(
+            'Where the photometric error of a coarse disparity is taken: at the size of the images, or at its own.',
+          ),
         ),
-      ),
-    reprojection: z
-      .enum(['minimum', 'average'])
-      .check(
-        z.describe(
-          'The error of a pixel: the least of both neighbours, warped and unwarped, or the mean of both, warped.',
+      reprojection: z
+        .enum(['minimum', 'average'])
+        .check(
+          z.describe(
+            'The error of a pixel: the least of both neighbours, warped and unwarped, or the mean of both, warped.',
+          ),
         ),
-      ),
-    decay: z
-      .enum(['step', 'linear'])
-      .check(
-        z.describe('Learning rate: a tenth for the last quarter of the steps, or falling evenly to zero.'),
-      ),
-    frozenSteps: whole(0).check(
-      z.describe('Steps before the others in which the encoder keeps its parameters.'),
-    ),
-    frozenLr: positive.check(z.describe('Learning rate in those steps.')),
-    featureDistance: z
-      .number()
-      .check(z.minimum(0))
-      .check(
-        z.describe(
-          'Weight of the distance between the features of the encoder and those of its start, in the other steps.',
+      decay: z
+        .enum(['step', 'linear'])
+        .check(
+          z.describe('Learning rate: a tenth for the last quarter of the steps, or falling evenly to zero.'),
         ),
+      frozenSteps: whole(0).check(
+        z.describe('Steps before the others in which the encoder keeps its parameters.'),
       ),
-  }),
+      frozenLr: positive.check(z.describe('Learning rate in those steps.')),
+      featureDistance: z
+        .number()
+        .check(z.minimum(0))
+        .check(
+          z.describe(
+            'Weight of the distance between the features of the encoder and those of its start, in the other steps.',
+          ),
+        ),
+    })
+    .check(z.refine(({ minDepth, maxDepth }) => minDepth < maxDepth, 'minDepth must be below maxDepth')),
   segmentation: z.strictObject({
     steps: whole(1).check(z.describe('Steps of the phase.')),
     batch: whole(1, MOST_IMAGES).check(z.describe('Labelled images per step.')),

@@ -64,12 +64,19 @@ function indicesOf(ids: readonly string[], { train, spec }: Dataset): number[] {
   });
 }
 
+/** What frames are opened for. `look`: to score and predict with what a run has learned; none are needed to learn from. */
+export type Purpose = 'train' | 'look';
+
 /** @param least labelled images that the recipe can do with. */
-export async function openLabelled(config: Config, least = 1): Promise<LabelledData> {
+export async function openLabelled(config: Config, purpose: Purpose, least = 1): Promise<LabelledData> {
   const dataset = await openAtWorkingSize(config.data, config);
   checkEvaluation(dataset, config);
   if (!dataset.train.hasLabels) {
     throw new DataError(`${config.data}: has no labels; segmentation needs them. 'depth' trains without.`);
+  }
+  if (purpose === 'look') {
+    const none: FrameSets = { labelled: [], unlabelled: [] };
+    return { dataset, ...none, candidates: [], among: () => none };
   }
   const frames = allFrames(dataset.train);
   const named = config.labelIds && indicesOf(config.labelIds, dataset);
@@ -90,8 +97,9 @@ export async function openLabelled(config: Config, least = 1): Promise<LabelledD
   const { labelled, rest } = named
     ? partition(frames.length, named.slice(0, count))
     : labelSubset(frames.length, count, config.seed);
+  const { width, height } = dataset;
   const other = config.unlabeled
-    ? (await openAtWorkingSize(config.unlabeled, config)).unlabelled
+    ? (await openDataset(config.unlabeled, { width, height })).unlabelled
     : dataset.unlabelled;
   // Where a data set has no unlabelled frames of its own, its training frames stand in; they are in `rest` already.
   const extra = other === dataset.train ? [] : allFrames(other);
@@ -100,7 +108,7 @@ export async function openLabelled(config: Config, least = 1): Promise<LabelledD
       labelled.map((i) => frames[i]),
       config.overfit,
     ),
-    unlabelled: [...rest.map((i) => frames[i]), ...extra],
+    unlabelled: trim([...rest.map((i) => frames[i]), ...extra], config.overfit),
   });
   return {
     dataset,
@@ -119,9 +127,13 @@ function filmedFrames({ train, unlabelled }: Dataset): FrameRef[] {
   return splits.flatMap((split) => (split.intrinsics ? videoFrames(allFrames(split)) : []));
 }
 
-export async function openVideo(config: Config): Promise<{ dataset: Dataset; refs: FrameRef[] }> {
+export async function openVideo(
+  config: Config,
+  purpose: Purpose,
+): Promise<{ dataset: Dataset; refs: FrameRef[] }> {
   const spec = config.video ?? config.data;
   const dataset = await openAtWorkingSize(spec, config);
+  if (purpose === 'look') return { dataset, refs: [] };
   const refs = filmedFrames(dataset);
   if (refs.length < config.depth.batch) {
     const missing = dataset.train.intrinsics
@@ -139,13 +151,14 @@ export async function openVideo(config: Config): Promise<{ dataset: Dataset; ref
 /** A target domain, a labelled source domain in its classes and at its size, and video for one depth network. */
 export interface Domains {
   target: LabelledData;
-  source: { dataset: Dataset; refs: FrameRef[] };
-  /** Null where the depth network comes from an earlier run. */
+  /** Null where nothing is learned. */
+  source: { dataset: Dataset; refs: FrameRef[] } | null;
+  /** Null where nothing is learned, and where the depth network comes from an earlier run. */
   video: FrameRef[] | null;
 }
 
 /** @throws ConfigError or DataError naming what is missing and what would work */
-export async function openDomains(config: Config): Promise<Domains> {
+export async function openDomains(config: Config, purpose: Purpose): Promise<Domains> {
   const { source: spec, data, method, overfit } = config;
   if (spec === null) {
     throw new ConfigError(
@@ -160,13 +173,14 @@ export async function openDomains(config: Config): Promise<Domains> {
       : "run 'warpmix select' and give its list with --labels-file";
     throw new ConfigError(`${which}: not with three-ways-da; ${instead}`);
   }
-  const target = await openLabelled(config, 0);
+  const target = await openLabelled(config, purpose, 0);
+  if (purpose === 'look') return { target, source: null, video: null };
   checkMixable(config, target);
   const { width, height } = target.dataset;
   const dataset = await openDataset(spec, { width, height });
   const source = { dataset, refs: trim(allFrames(sourceFrames(dataset, target.dataset)), overfit) };
   if (config.depth.from !== null) return { target, source, video: null };
-  if (config.video !== null) return { target, source, video: (await openVideo(config)).refs };
+  if (config.video !== null) return { target, source, video: (await openVideo(config, purpose)).refs };
   const video = [dataset, target.dataset].flatMap(filmedFrames);
   if (video.length < config.depth.batch) {
     throw new DataError(

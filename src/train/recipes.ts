@@ -28,6 +28,7 @@ import {
   openDomains,
   openLabelled,
   openVideo,
+  type Purpose,
 } from './frames.ts';
 import {
   crossDomainGalleries,
@@ -112,14 +113,14 @@ function depthStart(
 }
 
 /** Self-supervised depth from video (Monodepth2). */
-export async function depthRecipe(config: Config): Promise<Plan> {
+export async function depthRecipe(config: Config, purpose: Purpose = 'train'): Promise<Plan> {
   if (config.depth.from !== null) {
     throw new ConfigError(
       `depth.from=${config.depth.from}: recipe 'depth' trains its own network; leave it out, or name a recipe that starts from one`,
     );
   }
   checkWeights(config, true);
-  const { dataset, refs } = await openVideo(config);
+  const { dataset, refs } = await openVideo(config, purpose);
   checkEvaluation(dataset, config);
   const model = drawDepth(config);
   const stages = depthStages(model, refs, config.depth, config.seed);
@@ -138,7 +139,7 @@ export async function depthRecipe(config: Config): Promise<Plan> {
 }
 
 /** Cross-entropy on the labelled images, from random weights or from the depth network of an earlier run. */
-export async function supervisedRecipe(config: Config): Promise<Plan> {
+export async function supervisedRecipe(config: Config, purpose: Purpose = 'train'): Promise<Plan> {
   if (config.method.selection !== 'random') {
     throw new ConfigError(
       `method.selection=${config.method.selection}: 'supervised' has nothing to choose by; run 'warpmix select' and give its ` +
@@ -146,7 +147,7 @@ export async function supervisedRecipe(config: Config): Promise<Plan> {
     );
   }
   checkWeights(config, false);
-  const { dataset, labelled } = await openLabelled(config);
+  const { dataset, labelled } = await openLabelled(config, purpose);
   const classes = dataset.classes;
   const init = new Initializer(config.seed);
   const model = new SegmentationModel(init, config.model, classes.length);
@@ -211,16 +212,18 @@ function meanTeacher(
 }
 
 /** Depth pre-training, choice of the labelled images, transfer, and a mean teacher with mixed images (Three Ways). */
-export async function threeWaysRecipe(config: Config): Promise<Plan> {
+export async function threeWaysRecipe(config: Config, purpose: Purpose = 'train'): Promise<Plan> {
   const { method, seed } = config;
   checkSelection(config);
   const withDepth = needsDepth(method);
   checkWeights(config, withDepth);
-  const video = withDepth && config.depth.from === null ? await openVideo(config) : null;
-  const data = await openLabelled(config);
+  const video = withDepth && config.depth.from === null ? await openVideo(config, purpose) : null;
+  const data = await openLabelled(config, purpose);
   const { dataset, labelled, unlabelled, candidates } = data;
-  checkMixable(config, data);
-  if (method.multitask) checkMultiTask(config, data);
+  if (purpose === 'train') {
+    checkMixable(config, data);
+    if (method.multitask) checkMultiTask(config, data);
+  }
   const classes = dataset.classes;
   const init = new Initializer(seed);
   let chosen: Promise<FrameSets> | null = null;
@@ -237,6 +240,10 @@ export async function threeWaysRecipe(config: Config): Promise<Plan> {
     () => (withDepth ? drawDepth(config) : null),
     frames,
   );
+  // The multi-task phase has a loss of its own, whatever depth was trained with before.
+  const depthOptions = method.multitask
+    ? { ...config.depth, reprojection: 'minimum' as const }
+    : config.depth;
   const start = depth && depthStart(depth, video?.refs ?? null, config);
   const filmed = video?.dataset ?? dataset;
   const selection =
@@ -283,16 +290,16 @@ export async function threeWaysRecipe(config: Config): Promise<Plan> {
         ? await mixtureGalleries(phase, method.mix, classes)
         : []),
       ...(selection ? [await selectionGallery(selection, method.selection, candidates, depth)] : []),
-      ...(sees && filmed.val.intrinsics ? await depthGalleries(sees, filmed.val, config.depth) : []),
+      ...(sees && filmed.val.intrinsics ? await depthGalleries(sees, filmed.val, depthOptions) : []),
     ],
   };
 }
 
 /** Depth from the video of both domains, transfer, and a mean teacher with mixtures across the domains and within the target. */
-export async function threeWaysDaRecipe(config: Config): Promise<Plan> {
+export async function threeWaysDaRecipe(config: Config, purpose: Purpose = 'train'): Promise<Plan> {
   const { method, seed } = config;
   checkWeights(config, true);
-  const { target, source, video } = await openDomains(config);
+  const { target, source, video } = await openDomains(config, purpose);
   const { dataset, labelled, unlabelled } = target;
   const classes = dataset.classes;
   const init = new Initializer(seed);
@@ -304,7 +311,7 @@ export async function threeWaysDaRecipe(config: Config): Promise<Plan> {
     student,
     teacher,
     depth,
-    source.refs,
+    source?.refs ?? [],
     target,
     dataset.width,
     classes.length,
@@ -315,7 +322,7 @@ export async function threeWaysDaRecipe(config: Config): Promise<Plan> {
     pixels: config.pixels,
     about:
       `Segmentation of ${dataset.title} from ${labelled.length} labelled and ${unlabelled.length} unlabelled images and ` +
-      `${source.refs.length} labelled images of ${source.dataset.title}, with networks pre-trained on depth ` +
+      `${source?.refs.length} labelled images of ${source?.dataset.title}, with networks pre-trained on depth ` +
       `${video ? `from ${video.length} video frames` : `in ${config.depth.from}`}.`,
     classes,
     networks: [depthNetwork(depth), segmentationNetwork(student)],

@@ -18,7 +18,7 @@ import { cleanCheckpoints, RESUME_WHEN_WRITABLE, writeCheckpoint } from './check
 import type { TensorGroup } from './checkpoint-format.ts';
 import { expectFolder, makeFolder, UNFINISHED, writeWhole } from './durable.ts';
 import { CONFIG, LOG } from './run-archive.ts';
-import { json, logUpTo } from './run-log.ts';
+import { json, logEvents, logUpTo } from './run-log.ts';
 import { fileVersionEvent, imageEvent, scalarsEvent, startEvent } from './tfevents.ts';
 
 const seconds = () => Date.now() / 1000;
@@ -61,16 +61,24 @@ class Journal {
   }
 }
 
-/** The configuration a run was started with; null where there is no run. DataError when it is not JSON. */
+/** The configuration a run was started with; null where there is no run. DataError when it is no JSON object. */
 export function readConfig(dir: string): Record<string, unknown> | null {
   const path = join(dir, CONFIG);
   if (!existsSync(path)) return null;
+  let config: unknown;
   try {
-    return JSON.parse(readFileSync(path, 'utf8'));
+    config = JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
     throw new DataError(`${path}: cannot be read: ${(error as Error).message}`);
   }
+  if (typeof config !== 'object' || config === null || Array.isArray(config))
+    throw new DataError(`${path}: cannot be read: expected a JSON object, the settings of a run`);
+  return config as Record<string, unknown>;
 }
+
+/** Whether nothing is there, but for what a crash has left half-written. */
+export const holdsNothing = (dir: string): boolean =>
+  !existsSync(dir) || readdirSync(dir).every((name) => name.endsWith(UNFINISHED));
 
 function removeUnfinished(folder: string): void {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
@@ -103,19 +111,21 @@ export class RunFolder {
    */
   static create(dir: string, config: object, options: { resume?: boolean } = {}): RunFolder {
     expectFolder(dir);
-    if (!options.resume && existsSync(dir) && readdirSync(dir).length > 0)
+    if (!options.resume && !holdsNothing(dir))
       throw new DataError(
         `${dir}: holds something already; give the new run another folder with --out, or continue the run that ` +
           'is there with --resume auto',
       );
     try {
-      for (const name of ['pictures', 'checkpoints']) makeFolder(join(dir, name));
+      makeFolder(dir);
       removeUnfinished(dir);
+      // First, so that a folder that a crash leaves is known as a run.
+      writeWhole(join(dir, CONFIG), `${json(config, 2)}\n`);
+      for (const name of ['pictures', 'checkpoints']) makeFolder(join(dir, name));
       removeUnfinished(join(dir, 'pictures'));
       cleanCheckpoints(dir);
       const log = join(dir, LOG);
       if (existsSync(log)) writeWhole(log, logUpTo(readFileSync(log, 'utf8')));
-      writeWhole(join(dir, CONFIG), `${json(config, 2)}\n`);
       return new RunFolder(dir, config);
     } catch (error) {
       if (error instanceof DataError) throw error;
@@ -125,7 +135,7 @@ export class RunFolder {
 
   /**
    * Takes the records back to a step, after its checkpoint has been loaded: the log loses the events with a later
-   * `step`, which will happen again, and TensorBoard is told to forget them.
+   * `step` and the end, which will happen again, and TensorBoard is told to forget them.
    */
   rewind(step: number): void {
     const path = join(this.dir, LOG);
@@ -133,6 +143,11 @@ export class RunFolder {
     writeWhole(path, logUpTo(readFileSync(path, 'utf8'), step));
     this.#log = new Journal(path);
     this.#events.append(startEvent(seconds(), step + 1));
+  }
+
+  /** The events of log.jsonl up to now. */
+  events(): Record<string, unknown>[] {
+    return logEvents(readFileSync(join(this.dir, LOG), 'utf8')).map(({ event }) => event);
   }
 
   /** Appends one line to log.jsonl. A crash of this process does not lose it. */

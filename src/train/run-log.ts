@@ -16,9 +16,10 @@ export function logEvents(text: string): { line: string; event: Record<string, u
   });
 }
 
-/** A log as it was after a step: without the events of later ones. */
+/** A log as it was after a step, before the run went on: without the events of later ones, and without its end. */
 export const logUpTo = (text: string, step = Number.POSITIVE_INFINITY): string =>
   logEvents(text)
     .filter(({ event }) => !(typeof event.step === 'number' && event.step > step))
+    .filter(({ event }) => step === Number.POSITIVE_INFINITY || event.event !== 'done')
     .map(({ line }) => `${line}\n`)
     .join('');

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Experiment, ExperimentRun } from '../../bench/experiments/experiment.ts';
@@ -91,4 +91,13 @@ test('the command lists its runs and refuses what it does not know', async () =>
   is(none.code, 2);
   ok(/--only 'nothing': no run has this in its name; --list prints them/.test(none.stderr), none.stderr);
   ok(!existsSync(out));
+  mkdirSync(out);
+  try {
+    writeFileSync(join(out, 'results.json'), '{}');
+    const damaged = await warpmix(['experiment', 'three-ways', '--list', '--out', out]);
+    is(damaged.code, 4, damaged.stderr);
+    ok(/results\.json: has no 'runs'.*move it away/.test(damaged.stderr), damaged.stderr);
+  } finally {
+    rmSync(out, { recursive: true });
+  }
 });

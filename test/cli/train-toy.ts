@@ -70,7 +70,7 @@ try {
       if (k + 1 === Number(stall)) await new Promise((later) => setTimeout(later, 60_000));
       return load(k);
     };
-    const opened = openRunFolder(dir, 'toy', config, plan, undefined, before, resume);
+    const opened = openRunFolder(dir, 'toy', config, plan, undefined, before);
     const loss = pending.shift();
     if (loss) sabotage(plan, gpu, loss, opened.start);
     const flags = { compare: [], anomaly: false, eager: false, trace: null, variants: undefined };

@@ -91,6 +91,44 @@ test('train, resume, eval and predict on a pack', async () => {
       'the others are there, each under a name of its own',
     );
     is(readdirSync(some).length, 6);
+
+    const alike = join(data.root, 'alike');
+    mkdirSync(join(alike, 'folder.png'), { recursive: true });
+    for (const name of ['x.png', 'x.jpg', 'x.png.png']) writeFileSync(join(alike, name), photo);
+    const named = await warpmix(['predict', '--run', out, '--input', alike, '--out', join(alike, 'out')]);
+    is(named.code, 0, named.stderr);
+    equal(
+      readdirSync(join(alike, 'out')).filter((name) => name.endsWith('-label.png')),
+      ['x.jpg-label.png', 'x.png-label.png', 'x.png.png-label.png'],
+    );
+
+    // Another size: other evaluation images.
+    const smaller = [...command, '--steps', '1', '--set', 'pixels=9216', '--compare', out];
+    smaller[smaller.indexOf(out)] = join(data.root, 'smaller');
+    const compared = await warpmix(smaller);
+    is(compared.code, 0, compared.stderr);
+    const report = readFileSync(join(data.root, 'smaller', 'report.html'), 'utf8');
+    ok(/Scored on different data/.test(report) && !/All scored on the same/.test(report));
+    for (const [file, content, message] of [
+      ['summary.json', '{}', /--compare .*: holds no finished run/],
+      ['summary.json', 'null', /--compare .*: holds no finished run/],
+    ] as const) {
+      writeFileSync(join(out, file), content);
+      const damaged = await warpmix([...smaller.slice(0, -2), '--dry-run', '--compare', out]);
+      is(damaged.code, 4);
+      ok(message.test(damaged.stderr), damaged.stderr);
+    }
+    const config = readFileSync(join(out, 'config.json'), 'utf8');
+    for (const content of [
+      '5',
+      config.replace('"supervised"', '"mystery"'),
+      config.replace('"seed": 0', '"seed": "x"'),
+    ]) {
+      writeFileSync(join(out, 'config.json'), content);
+      const damaged = await warpmix(['eval', '--run', out]);
+      is(damaged.code, 4, damaged.stderr);
+      ok(damaged.stderr.includes('config.json: '), damaged.stderr);
+    }
   } finally {
     data.remove();
   }
@@ -239,6 +277,55 @@ for (const [name, changes, message] of faults) {
   });
 }
 
+test('a run is scored and predicts on data that it could not train on', async () => {
+  const data = pack();
+  const out = join(data.root, 'run');
+  const command = [
+    'train',
+    'three-ways',
+    '--data',
+    `pack:${data.root}`,
+    '--out',
+    out,
+    ...SMALL,
+    '--labels',
+    '2',
+  ];
+  const sets = [
+    'method.transfer=scratch',
+    'method.mix=cutmix',
+    'method.mixTruth=false',
+    'segmentation.steps=1',
+  ];
+  try {
+    const trained = await warpmix([...command, ...sets.flatMap((set) => ['--set', set])]);
+    is(trained.code, 0, trained.stderr);
+    // All four frames are labelled: nothing would be left to mix.
+    const scored = await warpmix(['eval', '--run', out, '--data', `pack:${data.root}`, '--json']);
+    is(scored.code, 0, scored.stderr);
+    const own = await warpmix(['eval', '--run', out, '--json']);
+    equal(JSON.parse(scored.stdout), JSON.parse(own.stdout));
+  } finally {
+    data.remove();
+  }
+});
+
+test('a folder that was there and empty is empty again after a failure before the first step', async () => {
+  const data = pack();
+  const out = join(data.root, 'run');
+  mkdirSync(out);
+  const command = ['train', 'supervised', '--data', `pack:${data.root}`, '--out', out, ...SMALL];
+  try {
+    const failed = await warpmix([...command, '--set', 'depth.from=/no/such/run']);
+    is(failed.code, 4, failed.stderr);
+    equal(readdirSync(out), []);
+    const unnamed = await warpmix(['train', 'supervised', '--data', `pack:${data.root}`, '--out', '']);
+    is(unnamed.code, 2, unnamed.stderr);
+  } finally {
+    data.remove();
+  }
+});
+
 test('an empty split: exit 4', async () => {
   const data = pack();
   try {
@@ -374,7 +461,37 @@ test('Ctrl-C in training: the step ends, a checkpoint is written, exit 130, and 
     const resumed = await warpmix([...command, '--resume', 'auto']);
     is(resumed.code, 0, resumed.stderr);
     ok(/resuming after step/.test(resumed.stderr), resumed.stderr);
-    is(readFileSync(join(out, 'log.jsonl'), 'utf8').trim().split('\n').length, 41);
+    const log = () => readFileSync(join(out, 'log.jsonl'), 'utf8').trim().split('\n');
+    is(log().length, 41);
+    const points = () =>
+      /<path class="line c0" d="(M[^"]*)"/.exec(readFileSync(join(out, 'report.html'), 'utf8'))?.[1];
+    const drawn = points();
+    is(drawn?.match(/[ML]/g)?.length, 40, 'the curve has the steps before the stop too');
+    const whole = log();
+    // Nothing is left to do: the log has one end, and the report its curves.
+    const again = await warpmix([...command, '--resume', 'auto']);
+    is(again.code, 0, again.stderr);
+    equal(log(), whole);
+    is(points(), drawn);
+
+    const nameless = await warpmix([
+      'train',
+      'supervised',
+      '--data',
+      `pack:${data.root}`,
+      '--resume',
+      'auto',
+    ]);
+    is(nameless.code, 2);
+    ok(
+      /--resume auto: which run is to go on\? Name its folder with --out/.test(nameless.stderr),
+      nameless.stderr,
+    );
+    rmSync(join(out, 'config.json'));
+    const foreign = await warpmix([...command, '--resume', 'auto']);
+    is(foreign.code, 4);
+    ok(/holds something already/.test(foreign.stderr), foreign.stderr);
+    equal(log(), whole);
   } finally {
     rmSync(out, { recursive: true, force: true });
     data.remove();

@@ -48,6 +48,13 @@ test('a value that is none of the known ones is refused, with those and the near
   wrong('method.mix=clasmix', /'method\.mix' is "clasmix": .*the nearest is 'classmix'/);
   wrong('method.transfer=3', /'method\.transfer' is 3/);
   wrong('model.scores=[0,2,0]', /'model\.scores' is \[0,2,0\]: expected each level once/);
+  for (const scales of ['[3]', '[1,2]', '[2,0]', '[0,0]', '[]'])
+    wrong(
+      `model.scales=${scales}`,
+      /'model\.scales' is .*: expected 0, full resolution, and then coarser scales/,
+    );
+  equal(withSet('model.scales=[0,2]').model.scales, [0, 2]);
+  wrong('depth.minDepth=5', /'depth' is .*: minDepth must be below maxDepth/);
   wrong('method.transfers=scratch', /unknown setting 'method\.transfers'; the nearest is 'method\.transfer'/);
   ok(withSet().method.transfer === 'encoder-decoder', 'the default is the whole method');
 });

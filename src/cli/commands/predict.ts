@@ -37,7 +37,7 @@ function imagesAt(path: string): string[] {
   }
   if (!folder) return [path];
   const files = readdirSync(path)
-    .filter((name) => /\.(png|jpe?g)$/i.test(name))
+    .filter((name) => /\.(png|jpe?g)$/i.test(name) && statSync(join(path, name)).isFile())
     .sort();
   if (files.length === 0) throw new DataError(`--input ${path}: holds no .png, .jpg or .jpeg file`);
   return files.map((name) => join(path, name));
@@ -45,10 +45,23 @@ function imagesAt(path: string): string[] {
 
 /** What the results of each image are called: its name without the ending, where that tells it from the others. */
 function stemsOf(files: readonly string[]): string[] {
-  const stems = files.map((file) => basename(file, extname(file)));
-  return stems.map((stem, i) =>
-    stems.indexOf(stem) === stems.lastIndexOf(stem) ? stem : basename(files[i]),
-  );
+  let stems = files.map((file) => basename(file, extname(file)));
+  // Again, as a whole name can be another's stem: a.jpg beside a.jpg.png.
+  while (new Set(stems).size < stems.length) {
+    const twice = stems.map((stem) => stems.indexOf(stem) !== stems.lastIndexOf(stem));
+    stems = stems.map((stem, i) => (twice[i] ? basename(files[i]) : stem));
+  }
+  return stems;
+}
+
+function readImage(file: string): RgbImage {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(file);
+  } catch (error) {
+    throw new DataError(`${file}: cannot be read: ${(error as Error).message}`);
+  }
+  return decodeImage(bytes, file);
 }
 
 interface Predicted {
@@ -85,7 +98,7 @@ export const predict = defineCommand({
       for (const [i, file] of files.entries()) {
         let image: RgbImage;
         try {
-          image = decodeImage(readFileSync(file), file);
+          image = readImage(file);
         } catch (error) {
           if (files.length === 1) throw error;
           bad.push(file);

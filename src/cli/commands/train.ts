@@ -110,6 +110,9 @@ export const train = defineCommand({
   async run({ args, rawArgs }) {
     const recipe = recipeNamed(args.recipe);
     const file = args.resume === 'auto' ? undefined : args.resume;
+    if (args.out === '') throw new UsageError("--out '': expected the name of a folder");
+    if (args.resume === 'auto' && args.out === undefined && !args['dry-run'])
+      throw new UsageError('--resume auto: which run is to go on? Name its folder with --out DIR');
     if (file !== undefined && !file.endsWith('.zip')) {
       throw new UsageError(`--resume '${file}': expected auto, or a file FILE.zip that the studio saved`);
     }
@@ -160,8 +163,8 @@ export const train = defineCommand({
       const plan = await recipe.plan(config);
       saved?.unpack();
       const opened = args['dry-run']
-        ? { run: null, start: 0, isNew: true }
-        : openRunFolder(dir, args.recipe, config, plan, variants, before, resume);
+        ? { run: null, start: 0, made: null }
+        : openRunFolder(dir, args.recipe, config, plan, variants, before);
       const session = {
         recipe: args.recipe,
         config,

@@ -1,6 +1,6 @@
 // The tests that compute, again and again: with the first variant of every kernel pinned, with the second, and so on until
 // each has had its turn, and once on buffers that Dawn fills with ones before their first use. Then a hundred
-// steps in Chromium and in Node, and fifty times kill -9.
+// steps in Chromium and in Node, many random shapes, and fifty times kill -9.
 //   node test/long.mjs [--list] [--only TEXT] [FILE-PART ...]
 import { spawnSync } from 'node:child_process';
 
@@ -50,6 +50,11 @@ runs.push({
   name: 'a hundred steps in a page and in Node',
   env: { WARPMIX_HUNDRED_STEPS: '1' },
   parts: ['test/studio/train-worker'],
+});
+runs.push({
+  name: 'three hundred random shapes of every op',
+  env: { WARPMIX_RANDOM_SHAPES: '300' },
+  parts: ['test/ops/random-shapes'],
 });
 runs.push({ name: 'fifty kills', env: { WARPMIX_KILLS: '50' }, parts: ['test/cli/kills'] });
 

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { DataError } from '../data/types.ts';
+import { type ClassInfo, DataError } from '../data/types.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { latestCheckpoint, readCheckpoint } from '../train/checkpoint.ts';
 import type { Checkpoint } from '../train/checkpoint-format.ts';
@@ -47,8 +47,34 @@ export function readRun(
   return { recipe, config, checkpoint: readCheckpoint(found.path) };
 }
 
+/** The classes that the networks of a checkpoint tell; null in one that does not say how they are drawn. */
+function classesOf({ meta }: Checkpoint): ClassInfo[] | null {
+  const found = z
+    .object({ classes: z.array(z.string()), colors: z.array(z.tuple([z.number(), z.number(), z.number()])) })
+    .safeParse(meta);
+  return found.success
+    ? found.data.classes.map((name, id) => ({ id, name, color: found.data.colors[id] }))
+    : null;
+}
+
+/** The models of a run, on the current device, to predict with: the data of the run need not be there. */
+export async function openToPredict(gpu: Gpu, dir: string): Promise<Plan> {
+  const { recipe, config, checkpoint } = readRun(gpu, dir);
+  const plan = await recipeNamed(recipe).plan(untaught(config), classesOf(checkpoint) ?? 'score');
+  restore(plan, checkpoint);
+  return plan;
+}
+
+/** Settings of a run that learns nothing: no choice of labelled images applies. */
+const untaught = (config: Config): Config => ({
+  ...config,
+  method: { ...config.method, selection: 'random' },
+  labels: null,
+  labelIds: null,
+});
+
 /**
- * The models of a run, on the current device.
+ * The models of a run, on the current device, and the data that they are scored on.
  * @param gpu that device, where it runs kernels.
  * @param data evaluates on another data set than the run's own.
  * @param evaluation evaluates on another split than the run's own.
@@ -62,12 +88,10 @@ export async function openRun(
 ): Promise<{ recipe: string; config: Config; plan: Plan }> {
   const { recipe, config: stored, checkpoint } = readRun(gpu, dir);
   const config = { ...stored, evaluation: evaluation ?? stored.evaluation };
-  // Nothing is learned, so no choice of labelled images applies.
-  const method = { ...config.method, selection: 'random' as const };
-  const looked = { ...config, method, labels: null, labelIds: null };
+  const looked = untaught(config);
   const plan = await recipeNamed(recipe).plan(
     data === undefined ? looked : { ...looked, data, video: data },
-    'look',
+    'score',
   );
   restore(plan, checkpoint);
   return { recipe, config, plan };

@@ -3,7 +3,7 @@ import { allFrames, type FrameRef, videoFrames } from '../data/batch.ts';
 import { openDataset, workingSize } from '../data/open.ts';
 import { sourceFrames } from '../data/relabel.ts';
 import { labelSubset } from '../data/sampler.ts';
-import { DataError, type Dataset } from '../data/types.ts';
+import { type ClassInfo, DataError, type Dataset, type Split } from '../data/types.ts';
 import type { SelectionMethod } from '../methods/selection.ts';
 import type { FrameSets } from '../methods/threeWays.ts';
 import { type Config, ConfigError } from './config.ts';
@@ -64,20 +64,46 @@ function indicesOf(ids: readonly string[], { train, spec }: Dataset): number[] {
   });
 }
 
-/** What frames are opened for. `look`: to score and predict with what a run has learned; none are needed to learn from. */
-export type Purpose = 'train' | 'look';
+/**
+ * What data are opened for. `score`: to look at with what a run has learned, so that none are needed to learn from. A list of classes: to
+ * predict them in images that come from elsewhere, so that no data are opened at all.
+ */
+export type Purpose = 'train' | 'score' | readonly ClassInfo[];
+
+const NO_FRAMES: Split = {
+  ...{ length: 0, hasLabels: false, hasDepth: false, hasPoses: false, intrinsics: null },
+  id: (index) => {
+    throw new RangeError(`frame ${index} of none`);
+  },
+  neighbours: () => null,
+  load: async (index) => {
+    throw new RangeError(`frame ${index} of none`);
+  },
+};
+
+/** A data set of which nothing is known but its classes. */
+const withoutFrames = (classes: readonly ClassInfo[]): Dataset => ({
+  ...{ spec: 'none', title: 'no data', classes, width: 0, height: 0 },
+  ...{ train: NO_FRAMES, val: NO_FRAMES, unlabelled: NO_FRAMES, test: NO_FRAMES },
+});
+
+const NO_SETS: FrameSets = { labelled: [], unlabelled: [] };
+const withoutSets = (dataset: Dataset): LabelledData => ({
+  dataset,
+  ...NO_SETS,
+  candidates: [],
+  among: () => NO_SETS,
+});
 
 /** @param least labelled images that the recipe can do with. */
 export async function openLabelled(config: Config, purpose: Purpose, least = 1): Promise<LabelledData> {
+  if (typeof purpose !== 'string') return withoutSets(withoutFrames(purpose));
   const dataset = await openAtWorkingSize(config.data, config);
   checkEvaluation(dataset, config);
   if (!dataset.train.hasLabels) {
     throw new DataError(`${config.data}: has no labels; segmentation needs them. 'depth' trains without.`);
   }
-  if (purpose === 'look') {
-    const none: FrameSets = { labelled: [], unlabelled: [] };
-    return { dataset, ...none, candidates: [], among: () => none };
-  }
+  if (purpose === 'score') return withoutSets(dataset);
   const frames = allFrames(dataset.train);
   const named = config.labelIds && indicesOf(config.labelIds, dataset);
   const most = named?.length ?? frames.length;
@@ -131,9 +157,10 @@ export async function openVideo(
   config: Config,
   purpose: Purpose,
 ): Promise<{ dataset: Dataset; refs: FrameRef[] }> {
+  if (typeof purpose !== 'string') return { dataset: withoutFrames([]), refs: [] };
   const spec = config.video ?? config.data;
   const dataset = await openAtWorkingSize(spec, config);
-  if (purpose === 'look') return { dataset, refs: [] };
+  if (purpose === 'score') return { dataset, refs: [] };
   const refs = filmedFrames(dataset);
   if (refs.length < config.depth.batch) {
     const missing = dataset.train.intrinsics
@@ -174,7 +201,7 @@ export async function openDomains(config: Config, purpose: Purpose): Promise<Dom
     throw new ConfigError(`${which}: not with three-ways-da; ${instead}`);
   }
   const target = await openLabelled(config, purpose, 0);
-  if (purpose === 'look') return { target, source: null, video: null };
+  if (purpose !== 'train') return { target, source: null, video: null };
   checkMixable(config, target);
   const { width, height } = target.dataset;
   const dataset = await openDataset(spec, { width, height });

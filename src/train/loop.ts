@@ -105,6 +105,7 @@ export async function readGroups(plan: Pick<Plan, 'state'>): Promise<Record<stri
 export const checkpointMeta = ({ phases, classes }: Pick<Plan, 'phases' | 'classes'>) => ({
   phases: phases.map((phase) => [phase.name, phase.steps]),
   classes: classes.map(({ name }) => name),
+  colors: classes.map(({ color }) => color),
 });
 
 /**

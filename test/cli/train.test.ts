@@ -305,6 +305,18 @@ test('a run is scored and predicts on data that it could not train on', async ()
     is(scored.code, 0, scored.stderr);
     const own = await warpmix(['eval', '--run', out, '--json']);
     equal(JSON.parse(scored.stdout), JSON.parse(own.stdout));
+
+    const predict = (to: string) =>
+      warpmix(['predict', '--run', out, '--input', photo, '--out', join(data.root, to)]);
+    const photo = join(data.root, 'photo.png');
+    writeFileSync(photo, readFileSync(join(data.root, 'image', 'a.png')));
+    is((await predict('before')).code, 0);
+    // A run folder is all that predicting needs: the data it was trained on may be elsewhere.
+    rmSync(join(data.root, 'manifest.json'));
+    const alone = await predict('after');
+    is(alone.code, 0, alone.stderr);
+    for (const name of ['photo-label.png', 'photo-overlay.png'])
+      equal(readFileSync(join(data.root, 'after', name)), readFileSync(join(data.root, 'before', name)));
   } finally {
     data.remove();
   }

@@ -14,7 +14,7 @@ import { disparityPicture, overlayPicture } from '../../train/pictures.ts';
 import type { Plan } from '../../train/plan.ts';
 import { withGpu } from '../device.ts';
 import { note, print, printJson } from '../output.ts';
-import { openRun } from '../trained.ts';
+import { openToPredict } from '../trained.ts';
 
 const args = {
   run: { type: 'string', description: "folder that 'train' wrote", valueHint: 'DIR', required: true },
@@ -93,7 +93,7 @@ export const predict = defineCommand({
       const files = imagesAt(args.input);
       const stems = stemsOf(files);
       expectFolder(args.out);
-      const { plan } = await openRun(gpu, args.run);
+      const plan = await openToPredict(gpu, args.run);
       const bad: string[] = [];
       for (const [i, file] of files.entries()) {
         let image: RgbImage;

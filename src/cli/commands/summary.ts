@@ -67,7 +67,7 @@ export const summary = defineCommand({
   async run({ args, rawArgs }) {
     const { recipe, config } = settings(args.of, args, repeated(rawArgs, 'set'));
     useDevice(new TracingDevice());
-    const { networks } = await recipeNamed(recipe).plan(config);
+    const { networks } = await recipeNamed(recipe).plan(config, 'score');
     const { width, height } = await openAtWorkingSize(config.data, config);
     const input = [1, height, width, 3];
     const found = networks.map(({ name, module, forward }) => ({

@@ -6,6 +6,7 @@ import { DeviceLostError } from '../gpu/errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { latestCheckpoint, readCheckpoint } from '../train/checkpoint.ts';
 import { type Config, configDifferences } from '../train/config.ts';
+import { expectFolder } from '../train/durable.ts';
 import { checkClasses, type LoopResult, restore, type StepReport, trainPlan } from '../train/loop.ts';
 import type { DepthScores } from '../train/metrics.ts';
 import type { Outcome, Plan } from '../train/plan.ts';
@@ -117,6 +118,7 @@ export function openRunFolder(
     checkClasses(dir, checkpoint, plan);
     restore(plan, checkpoint);
   }
+  expectFolder(dir);
   const made = !existsSync(dir) ? 'folder' : holdsNothing(dir) ? 'content' : null;
   const run = RunFolder.create(dir, settings, { resume: before !== null });
   const start = checkpoint?.step ?? 0;

@@ -1,15 +1,19 @@
 // One picture that shows a data set at a glance: image, labels and depth side by side.
 import { disparityPicture, grid, inverseDepth, overlayPicture, paint, row, upscale } from './paint.ts';
+import { resizeImage } from './resize.ts';
 import type { ClassInfo, Frame, RgbImage } from './types.ts';
 
 const PANEL_GAP = 1;
 const OPACITY = 0.7;
-/** Small frames are enlarged by a whole factor until a panel is about this wide. */
-const PANEL_WIDTH = 256;
+/** Small frames are enlarged by a whole factor until the longer side of a panel is about this long, pixels. */
+const PANEL_SIDE = 256;
+/** Large ones are made smaller until it is at most this long. */
+const MOST_SIDE = 512;
 
 /**
  * Lays frames out in `columns` columns, each as image | labels over the image | disparity. Panels that no frame
- * has (no labels, no depth) are left out. Frames must share one size; small ones are enlarged by an integer factor.
+ * has (no labels, no depth) are left out. Frames must share one size; small ones are enlarged by an integer factor, large ones made
+ * smaller.
  */
 export function contactSheet(frames: Frame[], classes: readonly ClassInfo[], columns: number): RgbImage {
   const hasLabel = frames.some((f) => f.label);
@@ -24,9 +28,14 @@ export function contactSheet(frames: Frame[], classes: readonly ClassInfo[], col
           ? disparityPicture(inverseDepth(depth.data), width, height)
           : paint(width, height, () => [0, 0, 0]),
       );
-    const scale = Math.max(1, Math.floor(PANEL_WIDTH / width));
+    const longer = Math.max(width, height);
+    const shrunk = (side: number) => Math.max(1, Math.round((side * MOST_SIDE) / longer));
     return row(
-      panels.map((panel) => upscale(panel, scale)),
+      panels.map((panel) =>
+        longer > MOST_SIDE
+          ? resizeImage(panel, shrunk(width), shrunk(height))
+          : upscale(panel, Math.max(1, Math.floor(PANEL_SIDE / longer))),
+      ),
       PANEL_GAP,
     );
   });

@@ -189,8 +189,11 @@ export async function readPack(files: FileSource, options: ReadOptions = {}): Pr
     const part = parts[name];
     if (!train?.labelled || !part?.labelled || !train.classes || !part.classes) continue;
     const [trained, evaluated] = [names(train.classes), names(part.classes)];
-    if (trained !== evaluated)
-      problems.push(`${files.root}: train and ${name} list other classes: ${trained} and ${evaluated}`);
+    if (JSON.stringify(trained) !== JSON.stringify(evaluated)) {
+      problems.push(
+        `${files.root}: train and ${name} list other classes: ${trained.join(', ')} and ${evaluated.join(', ')}`,
+      );
+    }
   }
   const found = Object.values(parts);
   const classes = found.find((part) => part.labelled && part.classes)?.classes ?? [];
@@ -211,7 +214,7 @@ export async function readPack(files: FileSource, options: ReadOptions = {}): Pr
   return opened;
 }
 
-const names = (classes: readonly ClassInfo[]) => classes.map((one) => one.name).join(', ');
+const names = (classes: readonly ClassInfo[]) => classes.map((one) => one.name);
 
 function title(parts: Partial<Record<SplitName, Part>>): string {
   const { train, val } = parts;
@@ -370,10 +373,11 @@ async function numberedFrames(files: FileSource, path: string, count: number): P
   if (digits === undefined) return Array.from({ length: count }, (_, i) => ({ id: String(i) }));
   const prefix = start.slice(start.lastIndexOf('/') + 1);
   const number = (name: string) => name.slice(prefix.length, name.length - end.length);
-  const first = names.find(
-    (name) => name.startsWith(prefix) && name.endsWith(end) && /^\d+$/.test(number(name)),
-  );
-  const from = first === undefined ? 0 : Number(number(first));
+  // By value: names sort as text, and 10 comes before 2 where numbers outgrow their padding.
+  const numbers = names
+    .filter((name) => name.startsWith(prefix) && name.endsWith(end) && /^\d+$/.test(number(name)))
+    .map((name) => Number(number(name)));
+  const from = numbers.length > 0 ? numbers.reduce((a, b) => Math.min(a, b)) : 0;
   return Array.from({ length: count }, (_, i) => ({ id: String(from + i).padStart(Number(digits), '0') }));
 }
 

@@ -11,7 +11,8 @@ import { type ClassInfo, DataError, type Dataset, type Split } from './types.ts'
 
 const names = (classes: readonly ClassInfo[]) => classes.map((one) => one.name).join(', ');
 
-const sameNames = (a: readonly ClassInfo[], b: readonly ClassInfo[]) => names(a) === names(b);
+const sameNames = (a: readonly ClassInfo[], b: readonly ClassInfo[]) =>
+  a.length === b.length && a.every(({ name }, i) => name === b[i].name);
 // Lists in which a name means what it means in Cityscapes.
 const ofCityscapes = (classes: readonly ClassInfo[]) =>
   [cityscapesClasses, synthia16Classes, synthia13Classes].some((list) => sameNames(classes, list));

@@ -1,4 +1,5 @@
 import { encodePng } from './codecs.ts';
+import { NO_VAL } from './splits.ts';
 import { DataError, type Dataset, type DepthMap, type Frame, type Split } from './types.ts';
 
 /** Depth is stored in 1/256 m in 16 bits. */
@@ -29,13 +30,14 @@ export async function writePack(
   for (const [name, split] of splits) {
     const frames: { id: string; sequence: string; time_s: number }[] = [];
     const poses: string[] = [];
+    const taken = new Set<string>();
     let sequence = 0;
     let place = 0;
     for (let i = 0; i < split.length; i++) {
       const follows = i > 0 && (split.neighbours(i)?.[0] === i - 1 || split.neighbours(i - 1)?.[1] === i);
       if (i > 0 && !follows) sequence += 1;
       place = follows ? place + 1 : 0;
-      const id = fileId(split.id(i));
+      const id = fileId(split.id(i), i, taken);
       frames.push({ id, sequence: String(sequence), time_s: Number((place * SECONDS).toFixed(3)) });
       const frame = await split.load(i);
       await save(`${name}/image/${id}.png`, encodePng(frame.image));
@@ -47,7 +49,8 @@ export async function writePack(
     }
     if (split.hasPoses) await save(`${name}/poses.txt`, `${poses.join('\n')}\n`);
     const manifest = {
-      name: dataset.title,
+      // `pack:` adds it anew.
+      name: dataset.title.replace(NO_VAL, ''),
       kind: split.hasLabels ? 'semantic-segmentation' : 'unlabelled-images',
       width: dataset.width,
       height: dataset.height,
@@ -62,8 +65,21 @@ export async function writePack(
   }
 }
 
-/** Ids become file names. */
-const fileId = (id: string) => id.replace(/[^\w+-]+/g, '_').replace(/^[+-]+/, '');
+/** `pack:` takes ids of up to 200 characters. */
+const LONGEST_ID = 150;
+
+/** Ids become file names: without what file names may not have, none twice, none empty. @param index tells apart what would be alike. */
+function fileId(id: string, index: number, taken: Set<string>): string {
+  const safe = id
+    .replace(/[^\w+-]+/g, '_')
+    .replace(/^[+-]+/, '')
+    .slice(0, LONGEST_ID);
+  let found = safe === '' ? `frame-${index}` : safe;
+  // On some disks a.png and A.png are one file.
+  for (let more = index; taken.has(found.toLowerCase()); more++) found = `${safe}-${more}`;
+  taken.add(found.toLowerCase());
+  return found;
+}
 
 function present<K extends keyof Frame>(frame: Frame, key: K, id: string): NonNullable<Frame[K]> {
   const value = frame[key];

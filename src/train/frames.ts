@@ -103,7 +103,11 @@ export async function openLabelled(config: Config, purpose: Purpose, least = 1):
   if (!dataset.train.hasLabels) {
     throw new DataError(`${config.data}: has no labels; segmentation needs them. 'depth' trains without.`);
   }
-  if (purpose === 'score') return withoutSets(dataset);
+  if (purpose === 'score') {
+    if (!dataset.val.hasLabels)
+      throw new DataError(`${config.data}: its ${config.evaluation} split has no labels to score against`);
+    return withoutSets(dataset);
+  }
   const frames = allFrames(dataset.train);
   const named = config.labelIds && indicesOf(config.labelIds, dataset);
   const most = named?.length ?? frames.length;

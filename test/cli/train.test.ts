@@ -331,6 +331,10 @@ test('a folder that was there and empty is empty again after a failure before th
     const failed = await warpmix([...command, '--set', 'depth.from=/no/such/run']);
     is(failed.code, 4, failed.stderr);
     equal(readdirSync(out), []);
+    const file = join(data.root, 'manifest.json');
+    const onto = await warpmix([...command.slice(0, 5), file, ...SMALL]);
+    is(onto.code, 4, onto.stderr);
+    ok(/manifest\.json: is a file; name a folder/.test(onto.stderr), onto.stderr);
     const unnamed = await warpmix(['train', 'supervised', '--data', `pack:${data.root}`, '--out', '']);
     is(unnamed.code, 2, unnamed.stderr);
   } finally {

@@ -171,6 +171,17 @@ test('numbered frames may start at any number; one missing in between is named',
   });
 });
 
+test('numbers that outgrow their padding count by value, not as text', async () => {
+  const frames = Object.fromEntries(
+    Array.from({ length: 9 }, (_, i) => [`image/${i + 4}.jpg`, quadrantJpeg(16, 8)]),
+  );
+  const description = video({ frames: 9, image: 'image/%01d.jpg, RGB' });
+  await opened({ 'intrinsics.json': description, ...frames }, async ({ train }) => {
+    equal([train.id(0), train.id(8)], ['4', '12']);
+    await train.load(8);
+  });
+});
+
 test('stereo video: left images, disparity at the stored width becomes depth, also after resizing', () =>
   opened(
     {

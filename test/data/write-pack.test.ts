@@ -75,3 +75,31 @@ test('a written street world, with a test split, reads back as the same data set
     }
   }
 });
+
+test('ids that no file can have, or two: every frame is there, under a name of its own', async () => {
+  const generated = openStreet({ width: 48, height: 32, snippets: { train: 2, val: 1, unlabelled: 1 } });
+  const ids = [
+    '東京',
+    '京都',
+    'a b',
+    'a.b',
+    'A_B',
+    '-q',
+    '---',
+    '[]',
+    'x'.repeat(240),
+    `${'x'.repeat(240)}y`,
+  ];
+  const { files, source, save } = memory();
+  const title = 'Photos (no evaluation split: evaluated on its training frames)';
+  await writePack(
+    { ...generated, title, train: { ...generated.train, length: ids.length, id: (i) => ids[i] } },
+    save,
+  );
+  const pack = await openFiles(source, 'pack:memory');
+  is(pack.train.length, ids.length);
+  is(new Set(ids.map((_, i) => pack.train.id(i).toLowerCase())).size, ids.length);
+  is([...files.keys()].filter((name) => name.startsWith('train/image/')).length, ids.length);
+  for (const i of ids.keys()) equal((await pack.train.load(i)).image, (await generated.train.load(i)).image);
+  is(pack.title, 'Photos');
+});

@@ -5,11 +5,12 @@ import { highlightTree, tagHighlighter, tags } from '@lezer/highlight';
 import type { Page } from 'playwright-core';
 import { checkLaunches } from '../../src/cli/kernel-launches.ts';
 import { kernelList } from '../../src/cli/kernel-list.ts';
+import type { Kernel } from '../../src/gpu/kernel.ts';
 import { canRun, header } from '../../src/gpu/kernel.ts';
 import type { DispatchTime } from '../../src/gpu/profile.ts';
 import { findClock, quantumOf, type Timed, time } from '../../src/studio/measure/clock.ts';
 import { changedLines } from '../../src/studio/measure/editor.ts';
-import { countLoops } from '../../src/studio/measure/guard.ts';
+import { countLoops, STOPPED } from '../../src/studio/measure/guard.ts';
 import { tooLong } from '../../src/studio/measure/long.ts';
 import { wgsl } from '../../src/studio/measure/wgsl-language.ts';
 import { testGpu } from '../device.ts';
@@ -103,6 +104,50 @@ test('loops of every kernel can be counted: the text compiles, barriers and all,
   equal(faults, []);
   const body = 'for (;;) { /* loop { */ while a < b { } } // for (';
   is(countLoops(body, 3).match(/> 65536u/g)?.length, 2);
+});
+
+test('an endless loop inside an endless loop ends as soon as one alone', async () => {
+  const gpu = await testGpu();
+  const endless = (body: string) => ({
+    name: 'endless',
+    summary: '',
+    formula: '',
+    source: '',
+    bindings: [
+      { name: 'turns', type: 'u32', access: 'write' },
+      { name: STOPPED, type: 'u32', access: 'update' },
+    ],
+    params: {},
+    variants: [
+      {
+        name: 'counted',
+        summary: '',
+        whole: true,
+        applies: () => true,
+        code: () =>
+          countLoops(
+            `@group(0) @binding(1) var<storage, read_write> turns: array<u32>;
+@compute @workgroup_size(1) fn main() { var q = 0u; ${body} turns[0] = q; }`,
+            2,
+          ),
+        workgroups: () => 1,
+      },
+    ],
+    cost: () => ({ flops: 1, bytes: 4 }),
+    reference: () => {},
+  });
+  const once = 'loop { q += 1u; if (q == 0u) { break; } }';
+  for (const body of [
+    once,
+    `loop { ${once} if (q == 1u) { break; } }`,
+    `while (q < 4000000000u) { ${once} }`,
+  ]) {
+    const [turns, stopped] = [gpu.alloc(1, 'u32'), gpu.alloc(1, 'u32')];
+    gpu.write(stopped, [0]);
+    gpu.run(endless(body) as unknown as Kernel, {}, { turns, [STOPPED]: stopped });
+    equal([(await gpu.read(turns))[0], (await gpu.read(stopped))[0]], [65536, 1], body);
+    for (const one of [turns, stopped]) gpu.free(one);
+  }
 });
 
 test('a dispatch is too long from 250 ms on, at a twentieth of the limit that bounds it', () => {

@@ -32,9 +32,13 @@ function withoutComments(wgsl: string): string {
   return out;
 }
 
+/** What WGSL allows in uniform control flow alone, which a variable of the invocation's own cannot promise. */
+const UNIFORM = /\b(?:\w+Barrier|workgroupUniformLoad|subgroup\w+|quad[A-Z]\w*)\b/;
+
 /**
- * The same shader with a counter before each loop and a way out at the head of its body; a barrier in a loop stays in uniform control
- * flow. Lines stay where they were.
+ * The same shader with a counter before each loop and a way out at the head of its body. When a loop was stopped, so is every other
+ * that the invocation is in or comes to: two endless ones, one inside the other, would take the square of the turns. Not so where
+ * something needs uniform control flow, such as a barrier: there each loop counts for itself. Lines stay where they were.
  * @param binding where the u32 is that becomes 1 when a loop was stopped; null where there is no room for it.
  */
 export function countLoops(wgsl: string, binding: number | null): string {
@@ -42,15 +46,19 @@ export function countLoops(wgsl: string, binding: number | null): string {
   let out = '';
   let done = 0;
   let loops = 0;
+  const over = UNIFORM.test(plain) ? null : 'warpmix_over';
   for (const head of plain.matchAll(/\b(?:for|while|loop)\b[^{]*\{/g)) {
     const counter = `warpmix_turns_${loops++}`;
     const [start, body] = [head.index, head.index + head[0].length];
     const told = binding === null ? '' : `${STOPPED}[0] = 1u; `;
     out += `${plain.slice(done, start)}var ${counter} = 0u; ${plain.slice(start, body)} ${counter} += 1u; `;
-    out += `if (${counter} > ${MOST_TURNS}u) { ${told}break; }`;
+    out += over
+      ? `if (${over} || ${counter} > ${MOST_TURNS}u) { ${told}${over} = true; break; }`
+      : `if (${counter} > ${MOST_TURNS}u) { ${told}break; }`;
     done = body;
   }
   out += plain.slice(done);
+  if (over) out += ` var<private> ${over} = false;`;
   return binding === null
     ? out
     : `${out}\n@group(0) @binding(${binding}) var<storage, read_write> ${STOPPED}: array<u32>;\n`;

@@ -18,8 +18,9 @@ export function wireDrop(root: HTMLElement, taker: Taker): void {
   root.append(target);
   const concerns = (event: DragEvent) => !root.hidden && hasFiles(event);
   document.addEventListener('dragover', (event) => {
+    // A browser leaves the page for a file that nobody takes.
+    if (hasFiles(event)) event.preventDefault();
     if (!concerns(event)) return;
-    event.preventDefault();
     target.hidden = false;
   });
   document.addEventListener('dragleave', (event) => {
@@ -28,8 +29,8 @@ export function wireDrop(root: HTMLElement, taker: Taker): void {
   });
   document.addEventListener('drop', (event) => {
     target.hidden = true;
+    if (hasFiles(event)) event.preventDefault();
     if (!concerns(event)) return;
-    event.preventDefault();
     const entry = droppedEntry(event);
     if (!entry) return;
     if (entry.isDirectory) folderOf(entry).then(taker.folder, taker.failed);

@@ -123,8 +123,9 @@ export class RunForm {
   }
 
   get request(): RunRequest {
+    // What is no number has an empty value too; as NaN it is refused, and not taken for a field left open.
     const whole = (input: HTMLInputElement) =>
-      input.value === '' || Number.isNaN(input.valueAsNumber) ? null : Math.trunc(input.valueAsNumber);
+      input.value === '' && !input.validity.badInput ? null : input.valueAsNumber;
     return {
       recipe: this.#recipe.value,
       preset: this.#preset.value as PresetName,

@@ -243,10 +243,11 @@ class TrainPage implements Section {
       const { run, step } = this.#session;
       const began = performance.now();
       this.#seen.pictures = step;
-      const galleries = await this.#session.galleries();
+      const looked = await this.#session.galleries();
       if (run !== this.#session.run) return;
+      this.#seen.pictures = looked.step;
       this.#pictureMs = performance.now() - began;
-      await this.#wall.put(galleries, run!.classes, step);
+      await this.#wall.put(looked.seen, run!.classes, looked.step);
     });
   }
 
@@ -254,8 +255,10 @@ class TrainPage implements Section {
     return this.#look(this.#scoreButton, 'Scoring …', async () => {
       const { run, step } = this.#session;
       this.#seen.scores = step;
-      const outcome = await this.#session.evaluate();
-      if (run === this.#session.run) this.#scores.put(outcome, run!.classes, step);
+      const looked = await this.#session.evaluate();
+      if (run !== this.#session.run) return;
+      this.#seen.scores = looked.step;
+      this.#scores.put(looked.seen, run!.classes, looked.step);
     });
   }
 
@@ -270,7 +273,20 @@ class TrainPage implements Section {
   }
 
   async #upload(file: File): Promise<void> {
-    await this.#load({ bytes: new Uint8Array(await file.arrayBuffer()), step: 0, name: file.name });
+    const bytes = await this.#bytesOf(file, 'choose it again, or another file');
+    if (bytes) await this.#load({ bytes, step: 0, name: file.name });
+  }
+
+  /** @returns null where the browser cannot read it, which is told. */
+  async #bytesOf(file: File, next: string): Promise<Uint8Array<ArrayBuffer> | null> {
+    try {
+      return new Uint8Array(await file.arrayBuffer());
+    } catch (error) {
+      report(
+        new Error(`${file.name}, ${file.size} bytes: cannot be read (${(error as Error).message}); ${next}`),
+      );
+      return null;
+    }
   }
 
   /** A run that rests is kept as it is: the worker keeps one from time to time only. */
@@ -327,8 +343,11 @@ class TrainPage implements Section {
         `this browser keeps a run of ${when}, step ${step}. Another run will take its place.`,
         {
           [`Go on from step ${step}`]: async () => {
-            const bytes = new Uint8Array(await file.arrayBuffer());
-            if (!(await this.#load({ bytes, step, name: file.name }))) offer();
+            const bytes = await this.#bytesOf(
+              file,
+              'another tab may have replaced it: reload the page to see what is kept',
+            );
+            if (bytes && !(await this.#load({ bytes, step, name: file.name }))) offer();
           },
         },
       );

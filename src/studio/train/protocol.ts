@@ -48,6 +48,12 @@ export interface Memory {
   reserved: number;
 }
 
+/** What was seen of a run, and after which step: the one that was being made when it was asked for is over by then. */
+export interface Looked<T> {
+  step: number;
+  seen: T;
+}
+
 export type TrainApi = {
   /** Builds the run; what was there before is let go. @throws by name ConfigError, DataError, UsageError */
   prepare(request: RunRequest, folders: ChosenFolder[]): Promise<Prepared>;
@@ -64,9 +70,9 @@ export type TrainApi = {
   /** Stops after the step that is being made. */
   pause(): void;
   /** Pictures of what the networks see now. Waits for the step that is being made. */
-  galleries(): Promise<Gallery[]>;
+  galleries(): Promise<Looked<Gallery[]>>;
   /** Scores on the evaluation split now. Waits likewise. */
-  evaluate(): Promise<Outcome>;
+  evaluate(): Promise<Looked<Outcome>>;
   /** The run up to here as one file, which `warpmix train --resume FILE` takes too. */
   checkpoint(): Promise<Moved<{ bytes: Uint8Array; step: number; name: string }>>;
 };

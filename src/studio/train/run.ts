@@ -16,7 +16,7 @@ import type { Gallery, Outcome, Plan } from '../../train/plan.ts';
 import { type ArchivedRun, packRun } from '../../train/run-archive.ts';
 import { json, logEvents } from '../../train/run-log.ts';
 import { Gate, Turns } from './gate.ts';
-import type { Prepared, RunRequest, TrainEvents } from './protocol.ts';
+import type { Looked, Prepared, RunRequest, TrainEvents } from './protocol.ts';
 import { commandOf } from './request.ts';
 import { StepTimer } from './step-timer.ts';
 
@@ -127,12 +127,12 @@ export class TrainingRun {
     this.#gate.allow(0);
   }
 
-  galleries(): Promise<Gallery[]> {
-    return this.#turns.during(() => this.#plan.galleries());
+  galleries(): Promise<Looked<Gallery[]>> {
+    return this.#turns.during(async () => ({ step: this.#step, seen: await this.#plan.galleries() }));
   }
 
-  evaluate(): Promise<Outcome> {
-    return this.#turns.during(() => this.#plan.evaluate());
+  evaluate(): Promise<Looked<Outcome>> {
+    return this.#turns.during(async () => ({ step: this.#step, seen: await this.#plan.evaluate() }));
   }
 
   checkpoint(): Promise<SavedRun> {

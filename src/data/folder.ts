@@ -31,10 +31,17 @@ export async function readFolder(files: FileSource, options: ReadOptions = {}): 
 }
 
 async function readClasses(files: FileSource): Promise<ClassInfo[]> {
-  const names = new TextDecoder()
-    .decode(await files.read(CLASSES))
-    .trim()
-    .split('\n')
+  const bytes = await files.read(CLASSES);
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new DataError(`${fileName(files, CLASSES)}: is not UTF-8; save it as plain text in UTF-8`);
+  }
+  // Lines count from the file's first, so only its end is trimmed.
+  const names = text
+    .trimEnd()
+    .split(/\r\n?|\n/)
     .map((line) => line.trim());
   const complaint = (line: number, found: string | number) =>
     `${fileName(files, CLASSES)}:${line}: expected 1 to ${VOID} different names, one a line; found ${JSON.stringify(found)}`;

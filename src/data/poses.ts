@@ -27,7 +27,7 @@ export async function readPoses(
   });
   let bad = 0;
   return text
-    ?.trim()
+    ?.trimEnd()
     .split('\n')
     .map((line, i) => {
       const row = line.trim().split(/\s+/).map(Number);

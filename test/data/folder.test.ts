@@ -148,3 +148,23 @@ test('data check lists what is wrong file by file', async () => {
     'val: no images: looked for *.png, *.jpg and *.jpeg',
   ]);
 });
+
+test('classes.txt: lines end as on any system and count from the first; other encodings are refused', async () => {
+  const files = { 'images/a.png': image(1), 'labels/a.png': ids(1, 0) };
+  for (const text of ['road\rcar', 'road\r\ncar\r\n', '\ufeffroad\ncar\n\n'])
+    await opened('folder', { ...files, 'classes.txt': text }, async ({ classes }) =>
+      equal(
+        classes.map(({ name }) => name),
+        ['road', 'car'],
+      ),
+    );
+  equal(await check('folder', { ...files, 'classes.txt': '\n\nroad\n\ncar' }), [
+    'classes.txt:1: expected 1 to 255 different names, one a line; found ""',
+    'classes.txt:2: expected 1 to 255 different names, one a line; found ""',
+    'classes.txt:4: expected 1 to 255 different names, one a line; found ""',
+  ]);
+  const utf16 = Uint8Array.of(0xff, 0xfe, 0x61, 0, 0x0a, 0, 0x62, 0);
+  equal(await check('folder', { ...files, 'classes.txt': utf16 }), [
+    'classes.txt: is not UTF-8; save it as plain text in UTF-8',
+  ]);
+});

@@ -11,7 +11,7 @@ import { openStreet } from '../../src/data/street/index.ts';
 import { DataError } from '../../src/data/types.ts';
 import { writePack } from '../../src/data/write-pack.ts';
 import { openChosen } from '../../src/studio/train/folder-files.ts';
-import type { Prepared, RunRequest } from '../../src/studio/train/protocol.ts';
+import type { Looked, Prepared, RunRequest } from '../../src/studio/train/protocol.ts';
 import { configOf, requestOf } from '../../src/studio/train/request.ts';
 import { TrainingRun } from '../../src/studio/train/run.ts';
 import type { Checkpoint } from '../../src/train/checkpoint-format.ts';
@@ -298,9 +298,10 @@ test('20 steps in the page, paused and looked into, have the bits of 20 in Node'
   is(prepared.start, 0);
   is(prepared.total, 20);
   is(prepared.about, plan.about);
-  const early = await side<Gallery[]>('galleries');
+  const early = await side<Looked<Gallery[]>>('galleries');
+  is(early.step, 0);
   is(
-    early.length,
+    early.seen.length,
     8,
     'pictures before the first step: of four frames, two mixtures, and two frames with neighbours',
   );
@@ -316,17 +317,26 @@ test('20 steps in the page, paused and looked into, have the bits of 20 in Node'
     first.every(({ gpuMs }, k) => (k === 2 ? gpuMs === null || gpuMs > 0 : gpuMs === null)),
     'the third step alone is timed',
   );
-  await side('galleries');
-  await side('evaluate');
+  is((await side<Looked<Gallery[]>>('galleries')).step, 9);
+  is((await side<Looked<unknown>>('evaluate')).step, 9);
   const [tenth] = stepsOf(await train(1));
   is(`${tenth.phase} ${tenth.step}/${tenth.of}`, 'three-ways 10/20');
   files[10] = (await checkpoint()).bytes;
   // While it runs: pictures and scores wait for the step that is being made.
   await side('run', null);
-  const [galleries] = await Promise.all([side<Gallery[]>('galleries'), side('evaluate')]);
+  const [pictures, scored] = await Promise.all([
+    side<Looked<Gallery[]>>('galleries'),
+    side<Looked<unknown>>('evaluate'),
+  ]);
+  const { seen: galleries } = pictures;
   const during = await side<TrainEvent[]>('pause').then(() => side<TrainEvent[]>('stand'));
   const at = stepsOf(during).at(-1)!.step;
   ok(at > 10 && at < 20, `paused after step ${at}`);
+  // By then the step that was being made is over: they say of which step they are, and nobody has to guess.
+  ok(
+    pictures.step > 10 && pictures.step <= scored.step && scored.step <= at,
+    `${pictures.step}, ${scored.step}, ${at}`,
+  );
   const rest = await train(null);
   equal(
     [...during, ...rest].flatMap((told) => (told.event === 'saved' ? [told.detail.step] : [])),
@@ -338,7 +348,7 @@ test('20 steps in the page, paused and looked into, have the bits of 20 in Node'
   is(step, 20);
   is(name, 'three-ways-seed3-step20.zip');
   files[20] = bytes;
-  scores = await side('evaluate');
+  scores = (await side<Looked<Outcome>>('evaluate')).seen;
 
   const seen = new Set(galleries.flatMap(({ panels }) => panels.map(({ values }) => values?.kind)));
   equal([...seen].sort(), ['class', 'confidence', 'disparity', 'error', 'mask', undefined]);

@@ -6,8 +6,9 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 const AHEAD = 4;
 
 /**
- * y[o, chunk, i] = fold of x[o, r, i] over the chunk's r. `fold` is WGSL in `total` and `value`, `start` may read x[at], the chunk's first value: WGSL
- * has no infinity for a greatest value to start from. The naive kernel is the second loop alone; the first adds in the same order. With `vector`, x and y are vec4 along i.
+ * y[o, chunk, i] = fold of x[o, r, i] over the chunk's r. `fold` is WGSL in `total` and `value`; `start` may read x[at], the chunk's
+ * first value, because WGSL has no infinity for a greatest value to start from. The naive kernel is the second loop alone; the first
+ * adds in the same order. With `vector`, x and y are vec4 along i.
  */
 export const reduce = (start: string, fold: string, vector: boolean) => {
   const ahead = Array.from({ length: AHEAD }, (_, r) => r);

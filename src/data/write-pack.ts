@@ -65,16 +65,17 @@ export async function writePack(
   }
 }
 
-/** `pack:` takes ids of up to 200 characters. */
+/** `pack:` takes ids of up to 200 characters; what is added to tell ids apart must fit too. */
 const LONGEST_ID = 150;
 
 /** Ids become file names: without what file names may not have, none twice, none empty. @param index tells apart what would be alike. */
 function fileId(id: string, index: number, taken: Set<string>): string {
-  const safe = id
-    .replace(/[^\w+-]+/g, '_')
-    .replace(/^[+-]+/, '')
-    .slice(0, LONGEST_ID);
-  let found = safe === '' ? `frame-${index}` : safe;
+  const safe =
+    id
+      .replace(/[^\w+-]+/g, '_')
+      .replace(/^[+-]+/, '')
+      .slice(0, LONGEST_ID) || 'frame';
+  let found = safe;
   // On some disks a.png and A.png are one file.
   for (let more = index; taken.has(found.toLowerCase()); more++) found = `${safe}-${more}`;
   taken.add(found.toLowerCase());

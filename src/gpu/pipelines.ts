@@ -81,7 +81,7 @@ export async function compilePipeline(
 }
 
 /** What whole numbers hold. */
-const RANGES = { u32: [0, 2 ** 32 - 1], i32: [-(2 ** 31), 2 ** 31 - 1], f32: [0, 0] } as const;
+const RANGES = { u32: [0, 2 ** 32 - 1], i32: [-(2 ** 31), 2 ** 31 - 1] } as const;
 
 /** The uniform struct with these values; null for a kernel without parameters. */
 export function uniformBuffer<P extends Params>(
@@ -98,14 +98,17 @@ export function uniformBuffer<P extends Params>(
     if (typeof value !== 'number' || !Number.isFinite(value)) {
       throw new GpuError(`${label}: parameter '${name}' is ${value}, a finite number is needed`);
     }
+    if (type === 'f32') {
+      bytes.setFloat32(i * 4, value, true);
+      return;
+    }
     const [least, most] = RANGES[type];
-    if (type !== 'f32' && (!Number.isInteger(value) || value < least || value > most)) {
+    if (!Number.isInteger(value) || value < least || value > most) {
       throw new GpuError(
         `${label}: parameter '${name}' is ${value}, expected a whole number from ${least} to ${most}`,
       );
     }
-    if (type === 'f32') bytes.setFloat32(i * 4, value, true);
-    else if (type === 'i32') bytes.setInt32(i * 4, value, true);
+    if (type === 'i32') bytes.setInt32(i * 4, value, true);
     else bytes.setUint32(i * 4, value, true);
   });
   const buffer = device.createBuffer({

@@ -26,6 +26,9 @@
 // Then each loads one component of every pixel's vector, and a quad operation hands it to the other three: a quarter of the loads
 // of the image, each of which is as dear as twenty multiply-adds there. The sums and their order stay the same.
 //
+// SwiftShader keeps what `select` and quad operations yield as integers, and stores a copy wherever one is used as a number. Every value
+// is used some twenty times, so it is multiplied by one first: the product is a number once and for all.
+//
 // On SwiftShader each of the weights becomes a stack slot that a multiply-add uses as operand, which is as good as a register
 // there (its compiler keeps next to nothing in them). On a GPU it would be hundreds of registers per invocation: `tiles` is for
 // GPUs.
@@ -128,7 +131,7 @@ export const rows = (form: RowsForm, turned: boolean) => {
   const kept = x.positions.length - x.fresh;
   // A column is read once, and added to the outputs of this turn and of as many to come.
   const ahead = Math.ceil(kept / x.fresh);
-  // Every sum for itself, one after the other: a `dot` and its sum stay in a register, what `matrix * vector` yields does not.
+  // `sum += dot(...)` on single numbers: what `matrix * vector` yields does not stay in a register.
   const sums = outputs * width;
   const byTurn = Array.from({ length: taps }, (_, tap) => {
     const [ty, tx] = [y.taps[Math.floor(tap / x.taps.length)], x.taps[tap % x.taps.length]];
@@ -151,17 +154,24 @@ export const rows = (form: RowsForm, turned: boolean) => {
     count === 1 ? `${buffer}[${at}]` : `vec${count}f(${list(count, (e) => `${buffer}[${at} + ${e}u]`)})`;
   const source = turned ? 'g' : 'x';
   const result = turned ? 'dx' : 'y';
-  const load = (column: number) => `
-        let ix${column} = left + (${x.positions[kept + column]});
-        let in${column} = ix${column} >= 0 && ix${column} < iw;
-        let at${column} = u32(clamp(ix${column}, 0, iw - 1)) * ic + channel;
-        ${each(y.positions.length, (row) =>
-          each(inputs, (i) => {
-            const at = `line${row} + at${column} + ${i * deep}u`;
-            const value = quad ? `shared_vector(${at}, lane)` : read(deep, source, at);
-            return `let v${row}_${column}_${i} = select(${input}(), ${value}, in${column} && in_y${row});`;
-          }),
-        )}`;
+  // Pixels in the order in which the taps of any sum meet them, each loaded where it is used: it stays in registers until the next.
+  const along = ({ positions }: Axis, count: number) => {
+    const all = Array.from({ length: count }, (_, k) => positions.length - count + k);
+    return turned ? all.reverse() : all;
+  };
+  const pixels = along(y, y.positions.length).flatMap((row) =>
+    along(x, x.fresh).flatMap((position) =>
+      Array.from({ length: inputs }, (_, i) => ({ row, column: position - kept, i })),
+    ),
+  );
+  const load = (row: number, column: number, i: number) => {
+    const at = `line${row} + at${column} + ${i * deep}u`;
+    const inside = `in${column} && in_y${row}`;
+    const value = quad
+      ? `shared_vector(${at}, lane, ${inside})`
+      : `select(${input}(), ${read(deep, source, at)}, ${inside})`;
+    return `let v${row}_${column}_${i} = one * ${value};`;
+  };
   // The sums of an output, by turns until it is complete.
   const eachSum = (line: (name: string, turn: number) => string) =>
     each(ahead + 1, (turn) =>
@@ -184,9 +194,9 @@ export const rows = (form: RowsForm, turned: boolean) => {
 var<private> held: array<${input}, ${taps * inputs * sums}>;
 
 #if ${quad}
-// The vector at one address, each component loaded by another of the four invocations.
-fn shared_vector(at: u32, lane: u32) -> vec4f {
-  let own = ${source}[at * 4u + lane];
+// The vector at one address, each component loaded by another of the four invocations; zeros outside the image.
+fn shared_vector(at: u32, lane: u32, inside: bool) -> vec4f {
+  let own = select(0.0, ${source}[at * 4u + lane], inside);
   return vec4f(${list(4, (lane) => `quadBroadcast(own, ${lane}u)`)});
 }
 
@@ -218,6 +228,8 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   let ow = p.ow;
   let oc = p.k / ${unitOut}u;
 #endif
+  // A factor that the compiler does not see through.
+  let one = f32(min(p.groups, 1u));
   let origin = ${turned ? 'i32(p.px / p.sx)' : '-i32(p.px)'};
   let stride = ${turned ? '1' : 'i32(p.sx)'};
   let turns = i32((ow + ${x.phases - 1}u) / ${x.phases}u);
@@ -273,9 +285,19 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
       ${eachSum((name, turn) => (turn < ahead ? `var a${turn}_${name} = 0.0;` : ''))}
       for (var turn = first - ${lead * x.step}; turn < turns; turn += ${x.step}) {
         let left = turn * stride + origin;
-        ${each(x.fresh, load)}
+        ${each(
+          x.fresh,
+          (column) => `let ix${column} = left + (${x.positions[kept + column]});
+        let in${column} = ix${column} >= 0 && ix${column} < iw;
+        let at${column} = u32(clamp(ix${column}, 0, iw - 1)) * ic + channel;`,
+        )}
         ${eachSum((name, turn) => (turn === ahead ? `var a${turn}_${name} = 0.0;` : ''))}
-        ${each(sums, (e) => byTurn.map((tap) => each(inputs, (i) => term(tap, i, e))).join('\n'))}
+        ${pixels
+          .map(({ row, column, i }) => {
+            const met = byTurn.filter((tap) => tap.row === row && tap.column === column);
+            return `${load(row, column, i)}\n${met.map((tap) => each(sums, (e) => term(tap, i, e))).join('\n')}`;
+          })
+          .join('\n')}
         ${lead > 0 ? 'if (turn >= 0) {' : ''}
         let ox = u32(turn) * ${x.phases}u;
         ${each(y.phases, (fy) =>

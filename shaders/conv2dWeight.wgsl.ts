@@ -91,6 +91,11 @@ export const weightGradRegisters = (form: WeightForm) => {
     ];
     return { sum, y: Math.floor(tap / taps), x: tap % taps, c, b };
   });
+  type Sum = (typeof sums)[number];
+  const ordered = (list: Sum[]): Sum[] => {
+    const by = (process.env.ORDER ?? 'yxcb').split('') as ('y' | 'x' | 'c' | 'b')[];
+    return [...list].sort((p, q) => by.map((k) => p[k] - q[k]).find((d) => d !== 0) ?? 0);
+  };
   return wgsl`
 // The sums leave through an array, so that one loop stores them.
 var<private> out: array<${typeOut}, ${sums.length}>;
@@ -136,6 +141,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   let channel = o / (k / p.groups) * ci + i${quad ? ' + across' : ''};
   // What the loop needs of the parameters: a uniform is loaded anew wherever it is named.
   let h = p.h;
+  let one = f32(min(p.groups, 1u));
   let w = p.w;
   let oh = p.oh;
   let ow = i32(p.ow);
@@ -209,7 +215,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
       each(inputs, (i) => {
         const at = `at${column} + line${l}${plus(i && `${i * ofX}u`)}`;
         const load = quad ? `shared_x(${at})` : `x[${at}]`;
-        return `let x${l}_${column}_${i} = select(${zero}, ${load}, in_x${column} && in_y${l});`;
+        return `let x${l}_${column}_${i} = ${process.env.X1 ? 'one * ' : ''}select(${zero}, ${load}, in_x${column} && in_y${l});`;
       }),
     )}`,
     )}
@@ -219,7 +225,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
       each(blocks, (b) => {
         const at = `here + row${j}${plus(b && `${b * ofG}u`)}`;
         const load = quad ? `shared_g(${at})` : `g[${at}]`;
-        return `let g0_${j}_${b} = select(${zeroOut}, ${load}, inside${j === 0 ? '' : ` && ${j}u < used`});`;
+        return `let g0_${j}_${b} = ${process.env.G1 ? 'one * ' : ''}select(${zeroOut}, ${load}, inside${j === 0 ? '' : ` && ${j}u < used`});`;
       }),
     )}
     ${each(window, (m) =>
@@ -234,7 +240,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
         ),
       ),
     )}
-    ${sums
+    ${ordered(sums)
       .map(({ sum, y, x, c, b }) =>
         each(unitOut, (e) => {
           const [m, v] = [`m${Math.floor(x / fresh)}_${b * unitOut + e}`, `v${y}_${x % fresh}_${c}`];

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError } from '../data/types.ts';
-import { canRun, header } from '../gpu/kernel.ts';
+import { canRun, shaderCode } from '../gpu/kernel.ts';
 import type { PresetName } from '../train/config.ts';
 import { appearWhole, writeSynced } from '../train/durable.ts';
 import { checkLaunches, TrainingSteps } from './kernel-launches.ts';
@@ -30,7 +30,7 @@ export async function specialisedShaders(preset: PresetName): Promise<Map<string
       const seen = new Set<string>();
       for (const { params, from } of own) {
         if (!canRun(variant, params)) continue;
-        const code = header(kernel, variant) + variant.code(params);
+        const code = shaderCode(kernel, variant, params);
         const overrides = listed(variant.constants?.(params) ?? {});
         if (seen.has(overrides + code)) continue;
         seen.add(overrides + code);

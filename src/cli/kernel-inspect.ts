@@ -10,10 +10,10 @@ import {
   canRun,
   type Element,
   foldGroups,
-  header,
   type Kernel,
   launchKey,
   type Params,
+  shaderCode,
   type Variant,
 } from '../gpu/kernel.ts';
 import type { PresetName } from '../train/config.ts';
@@ -234,7 +234,7 @@ export async function inspectKernel(
       variant: name,
       summary,
       why: whyOf(gpu, kernel, variant, params, chosen) + (name === fastest ? MEASURED : ''),
-      wgsl: fits ? header(kernel, variant) + variant.code(params) : null,
+      wgsl: fits ? shaderCode(kernel, variant, params) : null,
       workgroups,
       grid: workgroups === null ? null : foldGroups(workgroups),
       ms,

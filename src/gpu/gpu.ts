@@ -8,11 +8,11 @@ import {
   chooseVariant,
   type Element,
   foldGroups,
-  header,
   type Kernel,
   launchKey,
   type Numbers,
   type Params,
+  shaderCode,
   type Variant,
 } from './kernel.ts';
 import { patiently } from './patience.ts';
@@ -460,7 +460,7 @@ export class Gpu implements Device {
   }
 
   #pipeline<P extends Params>(kernel: Kernel<P>, variant: Variant<P>, params: P, label: string): Compiled {
-    const code = header(kernel, variant) + variant.code(params);
+    const code = shaderCode(kernel, variant, params);
     const constants = variant.constants?.(params) ?? {};
     const key = `${label}\n${JSON.stringify(constants)}\n${code}`;
     const known = this.#pipelines.get(key);

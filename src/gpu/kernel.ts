@@ -88,12 +88,8 @@ export function foldGroups(count: number): [number, number] {
   return [Math.ceil(count / rows), rows];
 }
 
-/**
- * The WGSL that precedes a variant's code: the feature that it needs, the uniform struct, the bindings, and
- * `flat(gid, groups)`, the invocation's index counted across both grid dimensions.
- */
-export function header<P extends Params>(kernel: Kernel<P>, variant: Variant<P>): string {
-  if (variant.whole) return '';
+/** The feature that a variant needs, the uniform struct, the bindings, and `flat`. */
+function header<P extends Params>(kernel: Kernel<P>, variant: Variant<P>): string {
   const lines: string[] = variant.needs ? [`enable ${variant.needs};`] : [];
   const fields = Object.entries(kernel.params) as [string, Element][];
   if (fields.length > 0) {
@@ -110,6 +106,22 @@ export function header<P extends Params>(kernel: Kernel<P>, variant: Variant<P>)
     '',
   );
   return lines.join('\n');
+}
+
+/**
+ * A variant's WGSL as it is compiled: its code behind the struct of parameters `p`, the bindings, and `flat(gid, groups)`, the
+ * invocation's index counted across both grid dimensions.
+ *
+ * WebGPU holds every index against the length of its array. SwiftShader works that length out with four divisions at each access,
+ * unless it was asked for on the way there: so the entry point asks for all lengths at its start, which makes loops faster.
+ */
+export function shaderCode<P extends Params>(kernel: Kernel<P>, variant: Variant<P>, params: P): string {
+  const code = variant.code(params);
+  if (variant.whole) return code;
+  const lengths = kernel.bindings.map(({ name }) => `arrayLength(&${name})`);
+  if (lengths.length === 0) return header(kernel, variant) + code;
+  const asked = `  if ((${lengths.join(' | ')}) == 0u) { return; }`;
+  return header(kernel, variant) + code.replace(/@compute[^{]*{/, (start) => `${start}\n${asked}`);
 }
 
 /** What tells launches of a kernel apart: its name and the values of its parameters. */

@@ -6,7 +6,7 @@ import type { Page } from 'playwright-core';
 import { checkLaunches } from '../../src/cli/kernel-launches.ts';
 import { kernelList } from '../../src/cli/kernel-list.ts';
 import type { Kernel } from '../../src/gpu/kernel.ts';
-import { canRun, header } from '../../src/gpu/kernel.ts';
+import { canRun, shaderCode } from '../../src/gpu/kernel.ts';
 import type { DispatchTime } from '../../src/gpu/profile.ts';
 import { findClock, quantumOf, type Timed, time } from '../../src/studio/measure/clock.ts';
 import { changedLines } from '../../src/studio/measure/editor.ts';
@@ -89,7 +89,7 @@ test('loops of every kernel can be counted: the text compiles, barriers and all,
   for (const { kernel } of kernelList) {
     for (const variant of kernel.variants.filter(({ needs }) => !needs)) {
       const launch = launches.find((one) => one.kernel === kernel && canRun(variant, one.params))!;
-      const text = header(kernel, variant) + variant.code(launch.params);
+      const text = shaderCode(kernel, variant, launch.params);
       const code = countLoops(text, kernel.bindings.length + 1);
       const lines = (wgsl: string) => wgsl.split('\n').length;
       if (lines(code) !== lines(text) + 2) faults.push(`${kernel.name}/${variant.name}: lines have moved`);
@@ -255,7 +255,7 @@ test('Start measures the rows that are shown: time, rate, share, error, gradient
 
 const entry = kernelList.find(({ kernel }) => kernel.name === 'sigmoid')!.kernel;
 const vec4 = entry.variants.find(({ name }) => name === 'vec4')!;
-const original = header(entry, vec4) + vec4.code({ n: 64, a: 0, b: 0 });
+const original = shaderCode(entry, vec4, { n: 64, a: 0, b: 0 });
 const STORE = 'y[i] = f(x[i]);';
 const storeLine = original.split('\n').findIndex((line) => line.includes(STORE)) + 1;
 

@@ -1,7 +1,7 @@
 // Runs ops on the worker's device and says which kernels they were.
 import { step, type Tensor, useDevice, watchLaunches } from '../../autograd/tensor.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
-import { foldGroups, header, launchKey } from '../../gpu/kernel.ts';
+import { foldGroups, launchKey, shaderCode } from '../../gpu/kernel.ts';
 import { openGpu } from '../../gpu/open.ts';
 
 /** A launch that was made, and its WGSL as the compiler got it. */
@@ -74,7 +74,7 @@ export async function compute<K extends string>(
           constants: variant.constants?.(params) ?? {},
           workgroups,
           grid: foldGroups(workgroups),
-          wgsl: header(kernel, variant) + variant.code(params),
+          wgsl: shaderCode(kernel, variant, params),
           times: 1,
         });
       },

@@ -4,7 +4,14 @@ import { compareVariant, type Launch } from '../../cli/check-kernels.ts';
 import type { Looked } from '../../cli/kernel-inspect.ts';
 import { DeviceLostError, KernelCompileError } from '../../gpu/errors.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
-import { canRun, header, type Kernel, type Numbers, type Params, type Variant } from '../../gpu/kernel.ts';
+import {
+  canRun,
+  type Kernel,
+  type Numbers,
+  type Params,
+  shaderCode,
+  type Variant,
+} from '../../gpu/kernel.ts';
 import { tell } from '../rpc.ts';
 import { type Clock, time } from './clock.ts';
 import { countLoops, STOPPED } from './guard.ts';
@@ -136,12 +143,12 @@ export async function runEdited(
 
   async function compareAndTime(): Promise<void> {
     const { params } = looked;
-    const original = header(kernel, variant) + variant.code(params);
+    const original = shaderCode(kernel, variant, params);
     const trial = await counted(gpu, kernel, variant, wgsl);
     const [trialVariant] = trial.variants;
     // The text has the parameters written into it of which the variant's code is a function: other sizes may need another text.
     const fitting = checks.filter(
-      (one) => canRun(variant, one.params) && header(kernel, variant) + variant.code(one.params) === original,
+      (one) => canRun(variant, one.params) && shaderCode(kernel, variant, one.params) === original,
     );
     let error = 0;
     const wrong: string[] = [];

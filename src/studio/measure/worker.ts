@@ -6,7 +6,7 @@ import { bound, checkError, type Looked, lookAt, whyOf } from '../../cli/kernel-
 import { casesByKernel, TrainingSteps } from '../../cli/kernel-launches.ts';
 import { kernelList } from '../../cli/kernel-list.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
-import { available, canRun, foldGroups, header, type Kernel } from '../../gpu/kernel.ts';
+import { available, canRun, foldGroups, type Kernel, shaderCode } from '../../gpu/kernel.ts';
 import { openGpu } from '../../gpu/open.ts';
 import { type PresetName, presets } from '../../train/config.ts';
 import { serve } from '../rpc.ts';
@@ -140,7 +140,7 @@ const api: MeasureApi = {
           name: variant.name,
           summary: variant.summary,
           why: whyOf(gpu, kernel, variant, params, chosen),
-          wgsl: runs ? header(kernel, variant) + variant.code(params) : null,
+          wgsl: runs ? shaderCode(kernel, variant, params) : null,
           constants: runs ? (variant.constants?.(params) ?? {}) : {},
           workgroups,
           grid: foldGroups(workgroups),

@@ -1,4 +1,4 @@
-import { type AdapterFacts, groupsFor, type Variant } from '../src/gpu/kernel.ts';
+import { type AdapterFacts, groupsFor, type Params, type Variant } from '../src/gpu/kernel.ts';
 
 /**
  * The two variants of a kernel whose invocations have no neighbours: four channels of a position each, or one.
@@ -29,6 +29,38 @@ export function alongChannels<P extends Record<string, number>>(
     },
   ];
 }
+
+/** Values that one invocation of `walkElements` computes on a CPU adapter. */
+const ELEMENTS = 32;
+
+/**
+ * The variants of a kernel made by `walkElements`, over `n` values.
+ * @param vec4 bindings that hold as many values, each by itself.
+ */
+export const alongElements = <P extends { n: number } & Params>(
+  code: (vector: boolean, p: P) => string,
+  vec4: readonly string[],
+): Variant<P>[] =>
+  [
+    {
+      name: 'vec4-run',
+      run: ELEMENTS / 4,
+      summary: `four values at a time, up to ${ELEMENTS} per invocation: for software adapters`,
+    },
+    { name: 'vec4', run: 1, summary: 'four values per invocation' },
+    { name: 'scalar', run: 1, summary: 'one value per invocation, any number of them' },
+  ].map(({ name, run, summary }) => {
+    const vector = name !== 'scalar';
+    return {
+      name,
+      summary,
+      applies: ({ n }, { software }) => (run === 1 || software) && (!vector || n % 4 === 0),
+      vec4: vector ? vec4 : [],
+      code: (p) => code(vector, p),
+      constants: () => ({ RUN: run }),
+      workgroups: ({ n }) => groupsFor(Math.ceil(n / (vector ? 4 : 1) / run)),
+    };
+  });
 
 /** Elements of a line that one invocation walks on a CPU adapter, where the divisions of a place cost more than it does. */
 const RUN = 16;

@@ -1,28 +1,11 @@
 import * as shader from '../shaders/elementwise.wgsl.ts';
 import { type AdapterFacts, groupsFor, type Kernel, type Variant } from '../src/gpu/kernel.ts';
+import { alongElements } from './channels.ts';
 
 export type UnaryParams = { n: number; a: number; b: number };
 
-const vectorOrScalar = (
-  code: (vector: boolean) => string,
-  vec4: string[],
-): Variant<{ n: number } & Record<string, number>>[] => [
-  {
-    name: 'vec4',
-    summary: 'four elements per invocation',
-    applies: (p) => p.n % 4 === 0,
-    vec4,
-    code: () => code(true),
-    workgroups: (p) => groupsFor(p.n / 4),
-  },
-  {
-    name: 'scalar',
-    summary: 'one element per invocation, any length',
-    applies: () => true,
-    code: () => code(false),
-    workgroups: (p) => groupsFor(p.n),
-  },
-];
+/** Values along the last axis that one invocation walks on a CPU adapter, where the four remainders cost more than a value does. */
+const RUN = 32;
 
 /** `expression` is WGSL, `plain` the same in TypeScript; both see the scalars a and b. */
 function unary(
@@ -42,7 +25,7 @@ function unary(
       { name: 'y', type: 'f32', access: 'write' },
     ],
     params: { n: 'u32', a: 'f32', b: 'f32' },
-    variants: vectorOrScalar((vector) => shader.unary(expression, vector), ['x', 'y']),
+    variants: alongElements((vector) => shader.unary(expression, vector), ['x', 'y']),
     cost: (p) => ({ flops: flops * p.n, bytes: 8 * p.n }),
     reference: (p, { x, y }) => {
       for (let i = 0; i < p.n; i++) y[i] = plain(x[i], p.a, p.b);
@@ -122,9 +105,6 @@ const isPlain = (p: BinaryParams) =>
 const isScaled = (p: BinaryParams) =>
   p.a3 === 1 && p.b3 === 0 && [p.d3, p.a0, p.a1, p.a2].every((s) => s % 4 === 0);
 
-// Values of an axis that one invocation walks on a CPU adapter, where the four remainders cost more than a value does.
-const RUN = 32;
-
 /** @param alike a and b always have one shape, as a cotangent and the value that it belongs to. */
 function binary(
   name: string,
@@ -134,7 +114,7 @@ function binary(
   flops = 1,
   alike = false,
 ): Kernel<BinaryParams> {
-  const equal = vectorOrScalar(
+  const equal = alongElements(
     (vector) => shader.binary(expression, vector),
     ['a', 'b', 'y'],
   ) as unknown as Variant<BinaryParams>[];

@@ -169,6 +169,14 @@ export const spread: Kernel<SpreadParams> = {
 /** x is [outer, part, inner]; y is [outer, whole, inner] and gets x from index `at` of the middle axis. */
 export type InsertParams = Record<'outer' | 'part' | 'inner' | 'whole' | 'at', number>;
 
+const [insertVec4Run, insertScalarRun, insertVec4] = alongLines<InsertParams>(
+  shader.insertRun,
+  ['x', 'y'],
+  (p) => ([p.part, p.whole, p.at].every((d) => (d * p.inner) % 4 === 0) ? 4 : 1),
+  () => 1,
+  (p) => p.outer * p.part * p.inner,
+);
+
 export const insert: Kernel<InsertParams> = {
   name: 'insert',
   summary: 'writes one input of a concatenation into its place',
@@ -180,14 +188,8 @@ export const insert: Kernel<InsertParams> = {
   ],
   params: { outer: 'u32', part: 'u32', inner: 'u32', whole: 'u32', at: 'u32' },
   variants: [
-    {
-      name: 'vec4',
-      summary: 'four elements per invocation, of one row',
-      applies: (p) => [p.part, p.whole, p.at].every((d) => (d * p.inner) % 4 === 0),
-      vec4: ['x', 'y'],
-      code: shader.insert4,
-      workgroups: (p) => groupsFor((p.outer * p.part * p.inner) / 4),
-    },
+    insertVec4Run,
+    insertVec4,
     {
       name: 'across',
       summary: 'four elements per invocation, of one row or more',
@@ -196,8 +198,9 @@ export const insert: Kernel<InsertParams> = {
       code: shader.insertAcross,
       workgroups: (p) => groupsFor((p.outer * p.part * p.inner) / 4),
     },
+    insertScalarRun,
     {
-      name: 'scalar',
+      name: 'naive',
       summary: 'one element per invocation',
       applies: () => true,
       code: shader.insert,

@@ -1,37 +1,10 @@
 import * as shader from '../shaders/optim.wgsl.ts';
-import {
-  type Binding,
-  groupsFor,
-  type Kernel,
-  type Params,
-  type Variant,
-  WORKGROUP,
-} from '../src/gpu/kernel.ts';
+import { type Binding, type Kernel, WORKGROUP } from '../src/gpu/kernel.ts';
+import { alongElements } from './channels.ts';
 
 const read = (name: string): Binding => ({ name, type: 'f32', access: 'read' });
 const update = (name: string): Binding => ({ name, type: 'f32', access: 'update' });
 const write = (name: string): Binding => ({ name, type: 'f32', access: 'write' });
-
-const vectorOrScalar = <P extends Params & { n: number }>(
-  code: (vector: boolean, p: P) => string,
-  vec4: string[],
-): Variant<P>[] => [
-  {
-    name: 'vec4',
-    summary: 'four elements per invocation',
-    applies: (p) => p.n % 4 === 0,
-    vec4,
-    code: (p) => code(true, p),
-    workgroups: (p) => groupsFor(p.n / 4),
-  },
-  {
-    name: 'scalar',
-    summary: 'one element per invocation, any length',
-    applies: () => true,
-    code: (p) => code(false, p),
-    workgroups: (p) => groupsFor(p.n),
-  },
-];
 
 /** `group` is the index of the learning rate in `hyper`; `nesterov` is 0 or 1. */
 export type SgdParams = Record<'n' | 'group' | 'momentum' | 'weightDecay' | 'nesterov', number>;
@@ -43,7 +16,7 @@ export const sgd: Kernel<SgdParams> = {
   source: 'PyTorch SGD with dampening 0; a buffer of zeros makes its first step b = d, as there',
   bindings: [update('w'), update('momentum'), read('g'), read('hyper'), read('clip')],
   params: { n: 'u32', group: 'u32', momentum: 'f32', weightDecay: 'f32', nesterov: 'u32' },
-  variants: vectorOrScalar((vector, p) => shader.sgd(vector, p.nesterov === 1), ['w', 'momentum', 'g']),
+  variants: alongElements((vector, p) => shader.sgd(vector, p.nesterov === 1), ['w', 'momentum', 'g']),
   cost: (p) => ({ flops: 7 * p.n, bytes: 20 * p.n }),
   reference: (p, { w, momentum, g, hyper, clip }) => {
     for (let i = 0; i < p.n; i++) {
@@ -82,7 +55,7 @@ export const adam: Kernel<AdamParams> = {
     weightDecay: 'f32',
     decoupled: 'u32',
   },
-  variants: vectorOrScalar((vector, p) => shader.adam(vector, p.decoupled === 1), ['w', 'm', 'v', 'g']),
+  variants: alongElements((vector, p) => shader.adam(vector, p.decoupled === 1), ['w', 'm', 'v', 'g']),
   cost: (p) => ({ flops: 18 * p.n, bytes: 28 * p.n }),
   reference: (p, { w, m, v, g, hyper, clip }) => {
     const lr = hyper[2 + p.group];
@@ -106,7 +79,7 @@ export const ema: Kernel<CountParams> = {
   source: 'Tarvainen and Valpola, Mean Teacher, NeurIPS 2017',
   bindings: [update('average'), read('x'), read('rate')],
   params: { n: 'u32' },
-  variants: vectorOrScalar((vector) => shader.ema(vector), ['average', 'x']),
+  variants: alongElements((vector) => shader.ema(vector), ['average', 'x']),
   cost: (p) => ({ flops: 4 * p.n, bytes: 12 * p.n }),
   reference: (p, { average, x, rate }) => {
     for (let i = 0; i < p.n; i++) average[i] = rate[0] * average[i] + (1 - rate[0]) * x[i];

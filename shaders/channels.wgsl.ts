@@ -15,6 +15,25 @@ const LANES = 1u;
 `;
 
 /**
+ * A kernel that computes the p.n values of an array, elements i of LANES values each by themselves: `once` is run once, `element` for
+ * each i. An invocation walks RUN neighbours, so that what a CPU adapter does once for an invocation and for an array is done once
+ * for all of them.
+ */
+export const walkElements = (once: string, element: string) => wgsl`
+override RUN: u32;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let begin = flat(gid, groups) * RUN;
+  let end = min(begin + RUN, p.n / LANES);
+  ${once}
+  for (var i = begin; i < end; i++) {
+    ${element}
+  }
+}
+`;
+
+/**
  * A kernel that computes the elements k of an array of `lines`, each of `along` elements: `line` is run once, `element` for
  * each k, whose place in its line is `place`. An invocation walks up to RUN neighbours, spread evenly over the line, so that the
  * divisions, which a CPU adapter makes lane by lane, are made once for all of them.

@@ -1,5 +1,6 @@
-// One output element per invocation (or four, with vec4), no neighbours, no barriers: bound by memory bandwidth.
+// Every value by itself, no neighbours, no barriers: bound by memory bandwidth.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import { lanes, walkElements } from './channels.wgsl.ts';
 
 /** e^x - 1 by series near zero, where the subtraction would cancel. T is f32 or vec4f. */
 export const expm1 = wgsl`
@@ -11,13 +12,7 @@ fn expm1(x: T) -> T {
 
 /** y[i] = f(x[i]). `expression` is WGSL in `x` (T) and the scalars `p.a`, `p.b`; T is f32 or vec4f. */
 export const unary = (expression: string, vector: boolean) => wgsl`
-#if ${vector}
-alias T = vec4f;
-alias B = vec4<bool>;
-#else
-alias T = f32;
-alias B = bool;
-#endif
+${lanes(vector)}
 // exp overflows f32 above 88.7; a quotient of infinities would follow.
 fn sigmoid(x: T) -> T { return T(1.0) / (T(1.0) + exp(clamp(-x, T(-80.0), T(80.0)))); }
 // log(1 + e^x) = max(x, 0) + log(1 + e^-|x|); for tiny e the series keeps the digits that 1 + e would lose.
@@ -39,38 +34,16 @@ fn logExact(x: T) -> T {
 }
 fn f(x: T) -> T { return ${expression}; }
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = flat(gid, groups);
-#if ${vector}
-  if (i * 4u >= p.n) { return; }
-#else
-  if (i >= p.n) { return; }
-#endif
-  y[i] = f(x[i]);
-}
+${walkElements('', 'y[i] = f(x[i]);')}
 `;
 
 /** y[i] = f(a[i], b[i]) for equal shapes. */
 export const binary = (expression: string, vector: boolean) => wgsl`
-#if ${vector}
-alias T = vec4f;
-#else
-alias T = f32;
-#endif
+${lanes(vector)}
 fn sigmoid(x: T) -> T { return T(1.0) / (T(1.0) + exp(clamp(-x, T(-80.0), T(80.0)))); }
 fn f(a: T, b: T) -> T { return ${expression}; }
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = flat(gid, groups);
-#if ${vector}
-  if (i * 4u >= p.n) { return; }
-#else
-  if (i >= p.n) { return; }
-#endif
-  y[i] = f(a[i], b[i]);
-}
+${walkElements('', 'y[i] = f(a[i], b[i]);')}
 `;
 
 /**
@@ -80,13 +53,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
  */
 export const binaryBroadcast = (expression: string, vector: boolean) => wgsl`
 override RUN: u32;
-#if ${vector}
-alias T = vec4f;
-const LANES = 4u;
-#else
-alias T = f32;
-const LANES = 1u;
-#endif
+${lanes(vector)}
 fn sigmoid(x: T) -> T { return T(1.0) / (T(1.0) + exp(clamp(-x, T(-80.0), T(80.0)))); }
 fn f(a: T, b: T) -> T { return ${expression}; }
 

@@ -101,15 +101,30 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 }
 `;
 
-/** Four values per invocation and one division: x and y are vec4, rows of x and their places in y begin at multiples of four. */
-export const insert4 = () => wgsl`
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let k = flat(gid, groups);
-  let row = p.part * p.inner / 4u;
-  if (k >= p.outer * row) { return; }
-  y[((k / row) * p.whole * p.inner + p.at * p.inner) / 4u + k % row] = x[k];
-}
+/**
+ * Neighbours of x, whose places in y are counted instead of divided for. `vector`: x and y are vec4, rows of x and their places in y begin
+ * at multiples of four.
+ */
+export const insertRun = (vector: boolean) => wgsl`
+${lanes(vector)}
+${walkLines(
+  '1u',
+  'p.outer * (p.part * p.inner / LANES)',
+  wgsl`
+  let row = p.part * p.inner / LANES;
+  let skipped = (p.whole - p.part) * p.inner / LANES;
+  let above = begin / row;
+  var left = (above + 1u) * row - begin;
+  var at = begin + above * skipped + p.at * p.inner / LANES;
+`,
+  wgsl`
+    y[at] = x[k];
+    left -= 1u;
+    let past = left == 0u;
+    left = select(left, row, past);
+    at += select(1u, skipped + 1u, past);
+`,
+)}
 `;
 
 /** Four values per invocation and one division: x is vec4, the four may lie in several rows. */

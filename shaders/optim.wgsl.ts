@@ -1,62 +1,67 @@
 // Optimiser steps in place, over one parameter or over many side by side; the padding between those is updated with them, to no
 // harm. What changes from step to step (learning rate, bias corrections, the clipping factor, the averaging rate) is read from buffers, so that a recorded step can be replayed.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-
-const guard = (vector: boolean) => wgsl`
-  let i = flat(gid, groups);
-#if ${vector}
-  if (i * 4u >= p.n) { return; }
-#else
-  if (i >= p.n) { return; }
-#endif
-`;
+import { lanes, walkElements } from './channels.wgsl.ts';
 
 /** b = momentum b + d, w -= lr (b, or d + momentum b with Nesterov), d = clip g + decay w. */
 export const sgd = (vector: boolean, nesterov: boolean) => wgsl`
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  ${guard(vector)}
-  let d = clip[0] * g[i] + p.weightDecay * w[i];
-  let b = p.momentum * momentum[i] + d;
-  momentum[i] = b;
+${lanes(vector)}
+${walkElements(
+  wgsl`
+  let factor = clip[0];
+  let lr = hyper[p.group];`,
+  wgsl`
+    let d = factor * g[i] + p.weightDecay * w[i];
+    let b = p.momentum * momentum[i] + d;
+    momentum[i] = b;
 #if ${nesterov}
-  w[i] -= hyper[p.group] * (d + p.momentum * b);
+    w[i] -= lr * (d + p.momentum * b);
 #else
-  w[i] -= hyper[p.group] * b;
+    w[i] -= lr * b;
 #endif
-}
+`,
+)}
 `;
 
 /** m and v are moving means of d and d^2; w -= lr (m c1) / (sqrt(v c2) + eps), c1 and c2 undoing their zero start. */
 export const adam = (vector: boolean, decoupled: boolean) => wgsl`
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  ${guard(vector)}
+${lanes(vector)}
+${walkElements(
+  wgsl`
+  let factor = clip[0];
+  let c1 = hyper[0];
+  let c2 = hyper[1];
+  let lr = hyper[2u + p.group];
+  let beta1 = p.beta1;
+  let rest1 = p.rest1;
+  let beta2 = p.beta2;
+  let rest2 = p.rest2;
+  let eps = p.eps;
+  let decay = p.weightDecay;`,
+  wgsl`
 #if ${decoupled}
-  let d = clip[0] * g[i];
+    let d = factor * g[i];
 #else
-  let d = clip[0] * g[i] + p.weightDecay * w[i];
+    let d = factor * g[i] + decay * w[i];
 #endif
-  let m1 = p.beta1 * m[i] + p.rest1 * d;
-  let v1 = p.beta2 * v[i] + p.rest2 * (d * d);
-  m[i] = m1;
-  v[i] = v1;
-  var change = (m1 * hyper[0]) / (sqrt(v1 * hyper[1]) + p.eps);
+    let m1 = beta1 * m[i] + rest1 * d;
+    let v1 = beta2 * v[i] + rest2 * (d * d);
+    m[i] = m1;
+    v[i] = v1;
+    var change = (m1 * c1) / (sqrt(v1 * c2) + eps);
 #if ${decoupled}
-  // Added to the change: as a factor, 1 - lr decay would lose most digits of a decay of 1e-5.
-  change += p.weightDecay * w[i];
+    // Added to the change: as a factor, 1 - lr decay would lose most digits of a decay of 1e-5.
+    change += decay * w[i];
 #endif
-  w[i] -= hyper[2u + p.group] * change;
-}
+    w[i] -= lr * change;
+`,
+)}
 `;
 
 /** average = rate average + (1 - rate) x. */
 export const ema = (vector: boolean) => wgsl`
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  ${guard(vector)}
-  average[i] = rate[0] * average[i] + (1.0 - rate[0]) * x[i];
-}
+${lanes(vector)}
+${walkElements('let kept = rate[0];', 'average[i] = kept * average[i] + (1.0 - kept) * x[i];')}
 `;
 
 /**

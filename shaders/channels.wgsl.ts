@@ -24,6 +24,8 @@ override RUN: u32;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  // A uniform is loaded anew wherever it is named.
+  let p = p;
   let begin = flat(gid, groups) * RUN;
   let end = min(begin + RUN, p.n / LANES);
   ${once}

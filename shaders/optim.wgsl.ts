@@ -31,27 +31,21 @@ ${walkElements(
   let factor = clip[0];
   let c1 = hyper[0];
   let c2 = hyper[1];
-  let lr = hyper[2u + p.group];
-  let beta1 = p.beta1;
-  let rest1 = p.rest1;
-  let beta2 = p.beta2;
-  let rest2 = p.rest2;
-  let eps = p.eps;
-  let decay = p.weightDecay;`,
+  let lr = hyper[2u + p.group];`,
   wgsl`
 #if ${decoupled}
     let d = factor * g[i];
 #else
-    let d = factor * g[i] + decay * w[i];
+    let d = factor * g[i] + p.weightDecay * w[i];
 #endif
-    let m1 = beta1 * m[i] + rest1 * d;
-    let v1 = beta2 * v[i] + rest2 * (d * d);
+    let m1 = p.beta1 * m[i] + p.rest1 * d;
+    let v1 = p.beta2 * v[i] + p.rest2 * (d * d);
     m[i] = m1;
     v[i] = v1;
-    var change = (m1 * c1) / (sqrt(v1 * c2) + eps);
+    var change = (m1 * c1) / (sqrt(v1 * c2) + p.eps);
 #if ${decoupled}
     // Added to the change: as a factor, 1 - lr decay would lose most digits of a decay of 1e-5.
-    change += decay * w[i];
+    change += p.weightDecay * w[i];
 #endif
     w[i] -= lr * change;
 `,

@@ -44,6 +44,7 @@ const gatherOf = (type: Element): Kernel<GatherParams> => ({
   },
   variants: [
     vec4Run,
+    scalarRun,
     {
       name: 'vec4',
       summary: 'four neighbours of y per invocation',
@@ -52,7 +53,6 @@ const gatherOf = (type: Element): Kernel<GatherParams> => ({
       code: () => shader.gather4(type),
       workgroups: (p) => groupsFor(p.n / 4),
     },
-    scalarRun,
     {
       name: 'scalar',
       summary: 'one element per invocation',

@@ -91,23 +91,19 @@ export const weightGradRegisters = (form: WeightForm) => {
     ];
     return { sum, y: Math.floor(tap / taps), x: tap % taps, c, b };
   });
-  type Sum = (typeof sums)[number];
-  const ordered = (list: Sum[]): Sum[] => {
-    const by = (process.env.ORDER ?? 'yxcb').split('') as ('y' | 'x' | 'c' | 'b')[];
-    return [...list].sort((p, q) => by.map((k) => p[k] - q[k]).find((d) => d !== 0) ?? 0);
-  };
   return wgsl`
 // The sums leave through an array, so that one loop stores them.
 var<private> out: array<${typeOut}, ${sums.length}>;
 
 #if ${quad}
-// Vectors whose first half starts at \`at\`, here and, for the second half, in the neighbour that reads the same vector.
-fn shared_x(at: u32) -> vec4f {
-  let own = vec2f(x[at], x[at + 1u]);
+// Vectors whose first half starts at \`at\`, here and, for the second half, in the neighbour that reads the same vector; zeros
+// outside.
+fn shared_x(at: u32, inside: bool) -> vec4f {
+  let own = select(vec2f(), vec2f(x[at], x[at + 1u]), inside);
   return vec4f(own, quadSwapX(own));
 }
-fn shared_g(at: u32) -> vec4f {
-  let own = vec2f(g[at], g[at + 1u]);
+fn shared_g(at: u32, inside: bool) -> vec4f {
+  let own = select(vec2f(), vec2f(g[at], g[at + 1u]), inside);
   return vec4f(own, quadSwapY(own));
 }
 
@@ -141,7 +137,6 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   let channel = o / (k / p.groups) * ci + i${quad ? ' + across' : ''};
   // What the loop needs of the parameters: a uniform is loaded anew wherever it is named.
   let h = p.h;
-  let one = f32(min(p.groups, 1u));
   let w = p.w;
   let oh = p.oh;
   let ow = i32(p.ow);
@@ -214,8 +209,9 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     ${each(lines.length, (l) =>
       each(inputs, (i) => {
         const at = `at${column} + line${l}${plus(i && `${i * ofX}u`)}`;
-        const load = quad ? `shared_x(${at})` : `x[${at}]`;
-        return `let x${l}_${column}_${i} = ${process.env.X1 ? 'one * ' : ''}select(${zero}, ${load}, in_x${column} && in_y${l});`;
+        const inside = `in_x${column} && in_y${l}`;
+        const load = quad ? `shared_x(${at}, ${inside})` : `select(${zero}, x[${at}], ${inside})`;
+        return `let x${l}_${column}_${i} = ${load};`;
       }),
     )}`,
     )}
@@ -224,8 +220,9 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     ${each(rows, (j) =>
       each(blocks, (b) => {
         const at = `here + row${j}${plus(b && `${b * ofG}u`)}`;
-        const load = quad ? `shared_g(${at})` : `g[${at}]`;
-        return `let g0_${j}_${b} = ${process.env.G1 ? 'one * ' : ''}select(${zeroOut}, ${load}, inside${j === 0 ? '' : ` && ${j}u < used`});`;
+        const within = `inside${j === 0 ? '' : ` && ${j}u < used`}`;
+        const load = quad ? `shared_g(${at}, ${within})` : `select(${zeroOut}, g[${at}], ${within})`;
+        return `let g0_${j}_${b} = ${load};`;
       }),
     )}
     ${each(window, (m) =>
@@ -240,7 +237,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
         ),
       ),
     )}
-    ${ordered(sums)
+    ${sums
       .map(({ sum, y, x, c, b }) =>
         each(unitOut, (e) => {
           const [m, v] = [`m${Math.floor(x / fresh)}_${b * unitOut + e}`, `v${y}_${x % fresh}_${c}`];

@@ -1,8 +1,8 @@
 /** Under Node, something to wait for that never comes: a wait on it with a time limit is a sleep. */
 const never = typeof setImmediate === 'function' ? new Int32Array(new SharedArrayBuffer(4)) : null;
 
-/** Shortest and longest nap, milliseconds. Between them a nap is a sixteenth of the time waited: what it can cost at most. */
-const [SHORTEST, LONGEST] = [0.1, 4];
+/** Longest nap, milliseconds. Up to there a nap is a sixteenth of the time waited: what it can cost at most. */
+const LONGEST = 4;
 
 /** When the last wait began. */
 let began = 0;
@@ -14,7 +14,7 @@ const nap = (never: Int32Array): Promise<void> =>
     setImmediate(() => {
       turn = null;
       const length = (performance.now() - began) / 16;
-      Atomics.wait(never, 0, 0, Math.min(Math.max(length, SHORTEST), LONGEST));
+      Atomics.wait(never, 0, 0, Math.min(length, LONGEST));
       resolve();
     });
   }));

@@ -179,7 +179,27 @@ export const normMerge = {
   ),
 };
 
-const rowBlocks = (p: NormApplyParams) => p.n * Math.ceil(p.s / shader.ROWS) * p.c;
+/** Rows that an invocation of an element-wise pass walks: more on a CPU adapter, where it costs more to begin. */
+const [ROWS, SOFTWARE_ROWS] = [8, 16];
+
+/** The variants of an element-wise pass over x, whose bindings all have the channels as their last axis. */
+const alongRows = (code: (vector: boolean) => string, vec4: string[]): Variant<NormApplyParams>[] =>
+  [
+    { name: 'vec4-run', rows: SOFTWARE_ROWS, summary: 'four channels of sixteen rows: for software adapters' },
+    { name: 'vec4', rows: ROWS, summary: 'four channels of eight rows per invocation' },
+    { name: 'scalar', rows: ROWS, summary: 'one channel of eight rows, any number of channels' },
+  ].map(({ name, rows, summary }) => {
+    const vector = name !== 'scalar';
+    return {
+      name,
+      summary,
+      applies: (p, { software }) => (rows === ROWS || software) && (!vector || p.c % 4 === 0),
+      vec4: vector ? vec4 : [],
+      code: () => code(vector),
+      constants: () => ({ ROWS: rows }),
+      workgroups: (p) => groupsFor((p.n * Math.ceil(p.s / rows) * p.c) / (vector ? 4 : 1)),
+    };
+  });
 
 /** What may follow a normalisation with gamma and beta, in the same pass. */
 export type Activation = 'relu' | 'elu';
@@ -202,11 +222,9 @@ const applyOf = (affine: boolean, activation?: Activation): Kernel<NormApplyPara
     source,
     bindings: [...f32('read', 'x', 'mean', 'rstd', ...perChannel), ...f32('write', 'y')],
     params: applyParams,
-    variants: alongChannels(
+    variants: alongRows(
       (vector) => shader.apply(affine, code, vector),
       ['x', 'mean', 'rstd', ...perChannel, 'y'],
-      (p) => p.c,
-      rowBlocks,
     ),
     cost: (p) => ({
       flops: (activation === 'elu' ? 11 : activation ? 4 : 3) * values(p),
@@ -299,12 +317,7 @@ const gradInputOf = (affine: boolean): Kernel<NormApplyParams> => {
     source,
     bindings: [...f32('read', ...read), ...f32('write', 'dx')],
     params: applyParams,
-    variants: alongChannels(
-      (vector) => shader.gradInput(affine, vector),
-      [...read, 'dx'],
-      (p) => p.c,
-      rowBlocks,
-    ),
+    variants: alongRows((vector) => shader.gradInput(affine, vector), [...read, 'dx']),
     cost: (p) => ({ flops: 6 * values(p), bytes: 12 * values(p) }),
     reference: (p, { g, x, mean, rstd, meanG, meanGX, gamma, dx }) => {
       for (let at = 0; at < values(p); at++) {

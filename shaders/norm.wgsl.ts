@@ -153,9 +153,7 @@ fn main(
 }
 `;
 
-/** Rows of S that one invocation of an element-wise pass walks, so that a channel's statistics are read once for all. */
-export const ROWS = 8;
-
+// ROWS of S that one invocation of an element-wise pass walks, so that a channel's statistics are read once for all.
 const rowsOf = wgsl`
   let k = flat(gid, groups);
   let width = p.c / LANES;
@@ -176,7 +174,7 @@ ${lanes(vector)}
 #if ${activation.includes('expm1')}
 ${expm1}
 #endif
-const ROWS = ${ROWS}u;
+override ROWS: u32;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -298,7 +296,7 @@ fn main(
 /** dx = rstd (gamma g - mean(gamma g) - xhat mean(gamma g xhat)). */
 export const gradInput = (affine: boolean, vector: boolean) => wgsl`
 ${lanes(vector)}
-const ROWS = ${ROWS}u;
+override ROWS: u32;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {

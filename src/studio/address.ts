@@ -18,6 +18,7 @@ const KEYS = {
   step: 16,
   op: 6,
   pass: 8,
+  tape: 16,
   sizes: 16,
   filter: 64,
   family: 32,

@@ -143,7 +143,7 @@ const misspelt = (kernel: string) =>
 /** What is said of such a kernel: kernel, variant, line, column; the line; a caret under the name. */
 function saysWhere(said: string, kernel: string): void {
   const lines = said.split('\n');
-  const head = new RegExp(`\\b${kernel}/(vec4|scalar):\\d+:(\\d+): unresolved value 'Y'$`);
+  const head = new RegExp(`\\b${kernel}/(vec4-run|scalar):\\d+:(\\d+): unresolved value 'Y'$`);
   const at = lines.findIndex((line) => head.test(line));
   ok(at >= 0, said);
   const column = Number(head.exec(lines[at])![2]);

@@ -82,7 +82,7 @@ const refused: [string[], number, RegExp][] = [
   [['check', '--golden'], 2, /option '--golden' needs a value/],
   [['check', '--golden', '--json'], 2, /option '--golden' needs a value/],
   [['kernels', 'conv2'], 2, /no kernel 'conv2' \(did you mean conv2d\?\)/],
-  [['kernels', 'rsqrt', '--variant', 'vec5'], 2, /no variant 'vec5'; it has vec4, scalar/],
+  [['kernels', 'rsqrt', '--variant', 'vec5'], 2, /no variant 'vec5'; it has vec4-run, vec4, scalar/],
   [['data', 'info'], 2, /Missing required positional argument: SPEC/],
   [['data', 'info', 'street', '--split', 'tset'], 2, /train, val, unlabelled, test/],
   [['data', 'info', 'street', '--split', 'test'], 4, /street: has no test split/],
@@ -162,10 +162,10 @@ test('check --json: counts and cases; with a text, only what has it in its name'
   const { code, stdout } = await warpmix(['check', 'rsqrt', '--golden', 'test/golden', '--json']);
   is(code, 0);
   const { passed, failed, unsupported, cases } = JSON.parse(stdout);
-  is(passed, 5); // a golden file, two variants, two lengths
+  is(passed, 6); // a golden file, three variants, two lengths
   is(failed, 0);
   is(unsupported, 0);
-  is(cases.length, 5);
+  is(cases.length, 6);
   for (const one of cases) {
     equal(Object.keys(one).sort(), ['maxAbsErr', 'maxRelErr', 'name', 'ok', 'op']);
     is(one.ok, true);
@@ -182,7 +182,7 @@ test('check exits 1 when a golden file fails or nothing was checked, 2 when noth
   const { code, stdout } = await warpmix(['check', 'rsqrt', '--golden', bad]);
   is(code, 1);
   ok(/^FAILED act_rsqrt \(rsqrt\): /m.test(stdout), stdout);
-  ok(/4 passed, 1 failed, 0 unsupported/.test(stdout), stdout);
+  ok(/5 passed, 1 failed, 0 unsupported/.test(stdout), stdout);
   is((await warpmix(['check', 'no such thing'])).code, 2);
 });
 

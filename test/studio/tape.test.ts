@@ -224,11 +224,11 @@ test('a reload of the address shows the same op of the same step', async () => {
 
 test('an address with nonsense in it says so', async () => {
   await page.evaluate(() => {
-    location.hash = '#tab=inside&view=tape&step=supervised&sizes=tiny&op=9999';
+    location.hash = '#tab=inside&view=tape&step=supervised&tape=tiny&op=9999';
   });
   await page.getByText(/the address names op 9999; this tape has 1 to \d+\./).waitFor();
   await page.evaluate(() => {
-    location.hash = '#tab=inside&view=tape&step=magic&sizes=tiny';
+    location.hash = '#tab=inside&view=tape&step=magic&tape=tiny';
   });
   await page
     .getByText("the address names the recipe 'magic'; the tape has supervised, depth, three-ways.")

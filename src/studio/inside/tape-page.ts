@@ -47,7 +47,7 @@ function oneOf<T extends string>(
 export async function mountTape(root: HTMLElement): Promise<Section> {
   const { values } = readAddress(location.hash);
   let recipe = oneOf('recipe', values.step, RECIPES);
-  let preset = oneOf('preset', values.sizes, presetNames);
+  let preset = oneOf('preset', values.tape, presetNames);
   let pass = oneOf('pass', values.pass, PASSES);
   let chosen = values.op === undefined ? null : Number(values.op);
   let worker: Shown['worker'] | null = null;
@@ -105,9 +105,9 @@ export async function mountTape(root: HTMLElement): Promise<Section> {
     if (!root.checkVisibility()) return;
     putInAddress({
       view: 'tape',
-      // Names of their own: `recipe` and `preset` are of the run in the other section.
+      // Names of their own: `recipe` and `preset` are of the run, `sizes` of the kernels measured in other sections.
       step: shown?.recipe ?? recipe,
-      sizes: shown?.preset ?? preset,
+      tape: shown?.preset ?? preset,
       pass: pass === 'both' ? undefined : pass,
       op: chosen === null ? undefined : String(chosen),
     });
@@ -207,7 +207,7 @@ export async function mountTape(root: HTMLElement): Promise<Section> {
       const at = shown ?? { recipe, preset };
       const wanted = {
         recipe: oneOf('recipe', now.step, RECIPES, at.recipe),
-        preset: oneOf('preset', now.sizes, presetNames, at.preset),
+        preset: oneOf('preset', now.tape, presetNames, at.preset),
       };
       putPass(oneOf('pass', now.pass, PASSES, pass));
       const other = wanted.recipe !== at.recipe || wanted.preset !== at.preset;

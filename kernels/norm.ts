@@ -185,7 +185,11 @@ const [ROWS, SOFTWARE_ROWS] = [8, 16];
 /** The variants of an element-wise pass over x, whose bindings all have the channels as their last axis. */
 const alongRows = (code: (vector: boolean) => string, vec4: string[]): Variant<NormApplyParams>[] =>
   [
-    { name: 'vec4-run', rows: SOFTWARE_ROWS, summary: 'four channels of sixteen rows: for software adapters' },
+    {
+      name: 'vec4-run',
+      rows: SOFTWARE_ROWS,
+      summary: 'four channels of sixteen rows: for software adapters',
+    },
     { name: 'vec4', rows: ROWS, summary: 'four channels of eight rows per invocation' },
     { name: 'scalar', rows: ROWS, summary: 'one channel of eight rows, any number of channels' },
   ].map(({ name, rows, summary }) => {

@@ -183,27 +183,25 @@ export const normMerge = {
 const [ROWS, SOFTWARE_ROWS] = [8, 16];
 
 /** The variants of an element-wise pass over x, whose bindings all have the channels as their last axis. */
-const alongRows = (code: (vector: boolean) => string, vec4: string[]): Variant<NormApplyParams>[] =>
-  [
+function alongRows(code: (vector: boolean) => string, vec4: string[]): Variant<NormApplyParams>[] {
+  const walking = (rows: number) =>
+    alongChannels<NormApplyParams>(
+      code,
+      vec4,
+      (p) => p.c,
+      (p) => p.n * Math.ceil(p.s / rows) * p.c,
+    ).map((variant) => ({ ...variant, constants: () => ({ ROWS: rows }) }));
+  const [run] = walking(SOFTWARE_ROWS);
+  return [
     {
+      ...run,
       name: 'vec4-run',
-      rows: SOFTWARE_ROWS,
-      summary: 'four channels of sixteen rows: for software adapters',
+      summary: `four channels of ${SOFTWARE_ROWS} rows per invocation: for software adapters`,
+      applies: (p, facts) => facts.software && run.applies(p, facts),
     },
-    { name: 'vec4', rows: ROWS, summary: 'four channels of eight rows per invocation' },
-    { name: 'scalar', rows: ROWS, summary: 'one channel of eight rows, any number of channels' },
-  ].map(({ name, rows, summary }) => {
-    const vector = name !== 'scalar';
-    return {
-      name,
-      summary,
-      applies: (p, { software }) => (rows === ROWS || software) && (!vector || p.c % 4 === 0),
-      vec4: vector ? vec4 : [],
-      code: () => code(vector),
-      constants: () => ({ ROWS: rows }),
-      workgroups: (p) => groupsFor((p.n * Math.ceil(p.s / rows) * p.c) / (vector ? 4 : 1)),
-    };
-  });
+    ...walking(ROWS),
+  ];
+}
 
 /** What may follow a normalisation with gamma and beta, in the same pass. */
 export type Activation = 'relu' | 'elu';

@@ -10,7 +10,13 @@ import {
   rows,
   sharers,
 } from '../shaders/conv2dRows.wgsl.ts';
-import { imageTiles, TILE_ROWS, tileColumns, weightTiles } from '../shaders/conv2dTiles.wgsl.ts';
+import {
+  imageTiles,
+  type TileForm,
+  tileColumns,
+  tileRows,
+  weightTiles,
+} from '../shaders/conv2dTiles.wgsl.ts';
 import {
   linesOf,
   WEIGHT_WORKGROUP,
@@ -211,10 +217,23 @@ const rowsVariants = (turned: boolean, bias: boolean): Variant<Conv2dParams>[] =
   ),
 ];
 
-/** Vectors of four output channels per invocation of `tiles`. */
-const tileVectors = (outputs: number) => (outputs > 32 ? 2 : 1);
-const tileGroups = (height: number, width: number) =>
-  Math.ceil(height / TILE_ROWS) * Math.ceil(width / tileColumns(tileVectors(width)));
+/** Blocks of a product that keep a large GPU busy; with fewer of them smaller ones are better. */
+const MANY_BLOCKS = 256;
+
+/**
+ * Blocks of `tiles` for `products` matrices of rows times columns: no wider than the output has channels, and lower where there would be
+ * too few of them or too much of the last one would be empty.
+ */
+function tileForm(rows: number, columns: number, products: number): TileForm {
+  const across = columns > 16 ? 8 : 4;
+  const vectors = columns > 32 ? 2 : 1;
+  const high = { down: 16, across, vectors };
+  const blocks = Math.ceil(rows / tileRows(high));
+  const enough = blocks * Math.ceil(columns / tileColumns(high)) * products >= MANY_BLOCKS;
+  return enough && blocks * tileRows(high) <= 1.05 * rows ? high : { ...high, down: 8 };
+}
+const tileGroups = (form: TileForm, rows: number, columns: number) =>
+  Math.ceil(rows / tileRows(form)) * Math.ceil(columns / tileColumns(form));
 
 /** `tiles` as they are described, and with f16 in workgroup memory. */
 const tileForms = (summary: string) => [
@@ -229,18 +248,22 @@ const tileForms = (summary: string) => [
 ];
 
 function imageTilesVariants(turned: boolean, bias: boolean): Variant<Conv2dParams>[] {
-  const pixels = (p: Conv2dParams) => p.n * (turned ? p.h * p.w : p.oh * p.ow);
+  // The input gradient by phases of the stride, whose pixels meet the same taps.
+  const pixels = (p: Conv2dParams) =>
+    p.n * (turned ? Math.ceil(p.h / p.sy) * Math.ceil(p.w / p.sx) : p.oh * p.ow);
+  const products = (p: Conv2dParams) => p.groups * (turned ? p.sy * p.sx : 1);
+  const formOf = (p: Conv2dParams) => tileForm(pixels(p), channels(p, turned).output, products(p));
   return tileForms(
-    'blocks of 64 pixels x 32 or 64 channels through workgroup memory, 8 x 4 or 8 x 8 per invocation: for GPUs',
+    'blocks of 64 or 128 pixels x 16 to 64 channels through workgroup memory, 8 x 4 or 8 x 8 per invocation: for GPUs',
   ).map(({ half, ...form }) => ({
     ...form,
     applies: (p, adapter) => {
       const { input, output } = channels(p, turned);
-      return !adapter.software && byFour(input) && byFour(output) && output >= 8;
+      return !adapter.software && input > 0 && byFour(input) && byFour(output) && output >= 8;
     },
     vec4: turned ? ['g', 'wt', 'dx'] : ['x', 'w', 'b', 'y'],
-    code: (p) => imageTiles(bias, tileVectors(channels(p, turned).output), turned, half),
-    workgroups: (p) => tileGroups(pixels(p), channels(p, turned).output) * p.groups,
+    code: (p) => imageTiles(bias, formOf(p), turned, half),
+    workgroups: (p) => tileGroups(formOf(p), pixels(p), channels(p, turned).output) * products(p),
   }));
 }
 
@@ -451,8 +474,15 @@ const WEIGHT_FORMS = [
   { name: 'registers-map', vectorIn: true, vectorOut: false, what: 'outputs one at a time' },
 ];
 
+const weightRows = (p: WeightGradParams) => p.kh * p.kw * inputsPerGroup(p);
+const weightTileForm = (p: WeightGradParams): TileForm =>
+  tileForm(weightRows(p), outputsPerGroup(p), p.groups * p.splits);
+
 /** Pixels that a partial sum should at least cover: fewer, and storing and adding it costs more than computing it. */
 const PIXELS_PER_SPLIT = 512;
+
+/** Values of all partial sums together, at most: as many as the invocations of a large GPU hold at once. */
+const PARTIAL_SUMS = 2 ** 23;
 
 /**
  * Splits of the output rows: enough invocations for a GPU, no partial sum of too few pixels, rows in fours as `registers` takes
@@ -460,8 +490,7 @@ const PIXELS_PER_SPLIT = 512;
  */
 export function weightGradSplits(p: Conv2dParams): number {
   const rows = p.n * p.oh;
-  const invocations = sizes(p).w / 144;
-  const perSplit = Math.max(PIXELS_PER_SPLIT / p.ow, (rows * invocations) / 4096);
+  const perSplit = Math.max(PIXELS_PER_SPLIT / p.ow, (rows * sizes(p).w) / PARTIAL_SUMS);
   return Math.max(1, Math.ceil(rows / (4 * Math.ceil(perSplit / 4))));
 }
 
@@ -479,7 +508,9 @@ export const conv2dWeightGrad: Kernel<WeightGradParams> = {
   ],
   params: { ...params, splits: 'u32' },
   variants: [
-    ...tileForms('blocks of 64 taps and inputs x 32 or 64 outputs through workgroup memory: for GPUs').map(
+    ...tileForms(
+      'blocks of 64 or 128 taps and inputs x 16 to 64 outputs through workgroup memory: for GPUs',
+    ).map(
       ({ half, ...form }): Variant<WeightGradParams> => ({
         ...form,
         applies: (p, adapter) =>
@@ -488,9 +519,9 @@ export const conv2dWeightGrad: Kernel<WeightGradParams> = {
           byFour(outputsPerGroup(p)) &&
           outputsPerGroup(p) >= 8,
         vec4: ['x', 'g', 'dw'],
-        code: (p) => weightTiles(tileVectors(outputsPerGroup(p)), half),
+        code: (p) => weightTiles(weightTileForm(p), half),
         workgroups: (p) =>
-          tileGroups(p.kh * p.kw * inputsPerGroup(p), outputsPerGroup(p)) * p.groups * p.splits,
+          tileGroups(weightTileForm(p), weightRows(p), outputsPerGroup(p)) * p.groups * p.splits,
       }),
     ),
     {

@@ -4,202 +4,354 @@
 //   input gradient   dx [pixels, C]     = G [pixels, taps K] wt [taps K, C]     G: the outputs that each input pixel meets
 //   weight gradient  dw [taps C, K]     = X^T [taps C, pixels] g [pixels, K]    one partial sum per split of the rows
 //
-// A workgroup of 64 computes a block of 64 rows times 32 or 64 columns. Sixteen steps of the inner sum at a time, both operands
-// are brought into workgroup memory; then each invocation takes them from there for its 8 x 4 or 8 x 8 values. One value from
-// storage thus serves 32 to 64 multiply-adds, and a vector from workgroup memory 16.
+// A workgroup of `down` times `across` invocations computes a block of 8 down rows times 4 vectors across columns, each invocation
+// 8 rows of `vectors` vectors of four columns. Sixteen steps of the inner sum at a time, both operands are brought into workgroup
+// memory; then each invocation takes them from there. With 16 x 8 invocations of 8 x 8 values, one value from storage serves 43
+// multiply-adds and a vector from workgroup memory 16.
+//
+// Two things keep the inner loop at multiply-adds. WGSL holds every index against the length of its array. What an invocation reads of
+// workgroup memory in a turn lies in one innermost array, at places known when the shader is written; so the indices that are not are
+// held once a turn, and every read has a fixed offset. And the values of the next turn are loaded from storage before those of this
+// one are used, so that memory and arithmetic work at the same time.
+//
+// Innermost arrays have an odd number of vectors: neighbouring ones then begin in different banks (workgroup memory of an NVIDIA GPU has
+// 32 banks of four bytes, CUDA C++ Programming Guide, "Shared Memory").
 //
 // Everything moves as vectors of four channels; per group, channel counts are multiples of four. Beyond an edge zeros are brought in.
-// 1 KiB of workgroup memory per 16 x 16 values: 8 KiB at most. With `half` it holds f16 (f16.wgsl.ts): 4 KiB.
+// With `half` workgroup memory holds f16 (f16.wgsl.ts).
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { each } from './conv2d.wgsl.ts';
 import { staging } from './f16.wgsl.ts';
 
-/** Rows of a block. */
-export const TILE_ROWS = 64;
+/** How a block is divided. */
+export interface TileForm {
+  /** Invocations of a workgroup along the rows of a block, and along its columns. Powers of two. */
+  down: number;
+  across: number;
+  /** Vectors of four columns per invocation. */
+  vectors: number;
+}
 
-/** Columns of a block: 32 per vector of four that an invocation holds. */
-export const tileColumns = (vectors: number) => 32 * vectors;
+/** Rows per invocation. */
+const ROWS = 8;
+/** Steps of the inner sum that workgroup memory holds, in vectors of four. */
+const DEPTH = 4;
 
-/** Which block of which group (and split) a workgroup computes: rows come first, so that neighbours share weights. */
-const place = (rows: string, columns: string, vectors: number, batches: string) => wgsl`
-  let across = (${columns} + ${8 * vectors - 1}u) / ${8 * vectors}u;
-  let down = (${rows} + ${TILE_ROWS - 1}u) / ${TILE_ROWS}u;
+export const tileRows = (form: TileForm) => ROWS * form.down;
+export const tileColumns = (form: TileForm) => 4 * form.vectors * form.across;
+
+/** Which block of which product a workgroup computes: rows come first, so that neighbours share weights. */
+const place = (rows: string, columns: string, form: TileForm, products: string) => wgsl`
+  let across = (${columns} + ${form.vectors * form.across - 1}u) / ${form.vectors * form.across}u;
+  let down = (${rows} + ${tileRows(form) - 1}u) / ${tileRows(form)}u;
   let index = workgroup.x + workgroup.y * groups.x;
-  if (index >= across * down * ${batches}) { return; }
-  let row0 = (index % down) * ${TILE_ROWS}u;
-  let column0 = ((index / down) % across) * ${8 * vectors}u;
-  let batch = index / (down * across);
-  // An invocation has every eighth row and every eighth vector of the block: neighbours read neighbours, without bank conflicts.
-  let tx = local % 8u;
-  let ty = local / 8u;
+  if (index >= across * down * (${products})) { return; }
+  let row0 = (index % down) * ${tileRows(form)}u;
+  let column0 = ((index / down) % across) * ${form.vectors * form.across}u;
+  let product = index / (down * across);
+  let tx = local % ${form.across}u;
+  let ty = local / ${form.across}u;
 `;
 
-const entry = `
-@compute @workgroup_size(64)
+const entry = (form: TileForm) => `
+@compute @workgroup_size(${form.down * form.across})
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {`;
 
-/** y from x and w, or with `transposed` dx from g and wt. `vectors` of four output channels per invocation. */
-export const imageTiles = (bias: boolean, vectors: number, transposed: boolean, half: boolean) => wgsl`
+const sums = (vectors: number) => each(ROWS, (j) => each(vectors, (b) => `var a${j}_${b} = vec4f();`));
+
+/** Where the `i`th vector that an invocation brings in of the right operand goes: a step of the inner sum and a column. */
+const rightAt = ({ down, across, vectors }: TileForm, i: number) => {
+  const step = `(local / ${vectors * across}u + ${(i * down) / vectors}u)`;
+  return `[${step} / 4u][local % ${across}u][${step} % 4u * ${vectors}u + local / ${across}u % ${vectors}u]`;
+};
+
+/** y from x and w, or with `transposed` dx from g and wt. */
+export const imageTiles = (bias: boolean, form: TileForm, transposed: boolean, half: boolean) => {
+  const { down, across, vectors } = form;
+  // What an invocation brings in per turn: of the images one vector of the inner sum for every (down across / DEPTH)th pixel, of the
+  // weights one column of every (down / vectors)th step.
+  const [images, weights] = [(ROWS * DEPTH) / across, (4 * DEPTH * vectors) / down];
+  const load = wgsl`
+    {
+      let shift = vec2i(tap) * apart;
+      let moved = (shift.x * from_size.y + shift.y) * i32(inner) + i32(channel0 + vector);
+      ${each(
+        images,
+        (i) => `{
+        let source = vec2u(at${i} + shift);
+        let inside = (source.x < u32(from_size.x)) & (source.y < u32(from_size.y)) & (tap.x < taps.x);
+        x${i} = select(vec4f(), ${transposed ? 'g' : 'x'}[u32(start${i} + moved)], inside);
+      }`,
+      )}
+      ${each(
+        weights,
+        (i) => `{
+        let place = tap0 + tap_w${i} * tap_step;
+        let row = ((place.x * p.kw + place.y) * ${transposed ? 'inner' : 'innerGroup'}${transposed ? ' + channel0' : ''} + vector_w${i}) * 4u + step_w % 4u;
+        let weight = ${transposed ? 'wt[row * outerGroup + column_w]' : 'w[row * outer + batch * outerGroup + column_w]'};
+        w${i} = select(vec4f(), weight, (tap_w${i}.x < taps.x) & (column_w < outerGroup));
+      }`,
+      )}
+    }`;
+  // Brings a vector back below those of a group, by going to the next taps.
+  const settle = (vector: string, tap: string) => `
+    while (${vector} >= innerGroup) {
+      ${vector} -= innerGroup;
+      ${tap}.y += 1u;
+      if (${tap}.y == taps.y) { ${tap} = vec2u(${tap}.x + 1u, 0u); }
+    }`;
+  const advance = `${settle('vector', 'tap')}${each(weights, (i) => settle(`vector_w${i}`, `tap_w${i}`))}`;
+  return wgsl`
 ${staging(half, 4)}
-var<workgroup> left: array<Staged, 256>; // [4 vectors of the inner sum][64 pixels]
-var<workgroup> right: array<Staged, ${128 * vectors}>; // [16 steps of the inner sum][8 x ${vectors} vectors of channels]
-${entry}
+var<workgroup> left: array<array<array<Staged, ${ROWS + 1}>, ${down}>, ${DEPTH}>; // [vector of the inner sum][pixel, mod ${down}][its pixels]
+var<workgroup> right: array<array<array<Staged, ${4 * vectors + 1}>, ${across}>, ${DEPTH}>; // [the same][column, mod ${across}][step][its vectors]
+${entry(form)}
 #if ${transposed}
   let size = vec2u(p.h, p.w);
   let from_size = vec2i(i32(p.oh), i32(p.ow));
   let inner = p.k / 4u;
   let outer = p.c / 4u;
+  // Pixels of a phase lie one stride apart and meet the same taps: an invocation sees no others.
+  let phases = vec2u(p.sy, p.sx);
 #else
   let size = vec2u(p.oh, p.ow);
   let from_size = vec2i(i32(p.h), i32(p.w));
   let inner = p.c / 4u;
   let outer = p.k / 4u;
+  let phases = vec2u(1u);
 #endif
   let innerGroup = inner / p.groups;
   let outerGroup = outer / p.groups;
-  let pixels = p.n * size.x * size.y;
-  ${place('pixels', 'outerGroup', vectors, 'p.groups')}
-  // The pixel whose window this invocation brings in.
-  let mine = row0 + local;
-  let n = mine / (size.x * size.y);
-  let at = vec2i(vec2u(mine / size.y % size.x, mine % size.y));
+  let extent = (size + phases - 1u) / phases;
+  let pixels = p.n * extent.x * extent.y;
+  ${place('pixels', 'outerGroup', form, 'p.groups * phases.x * phases.y')}
+  let phase = vec2u(product / p.groups / phases.y, product / p.groups % phases.y);
+  let batch = product % p.groups;
+  let channel0 = batch * innerGroup;
   let stride = vec2i(i32(p.sy), i32(p.sx));
   let pad = vec2i(i32(p.py), i32(p.px));
   let dilation = vec2i(i32(p.dy), i32(p.dx));
-  let steps = p.kh * p.kw * innerGroup;
-  ${each(8, (j) => each(vectors, (b) => `var a${j}_${b} = vec4f();`))}
-  for (var step0 = 0u; step0 < steps; step0 += 4u) {
-    for (var s = 0u; s < 4u; s++) {
-      let step = step0 + s;
-      let tap = step / innerGroup;
-      let kernel = vec2i(vec2u(tap / p.kw, tap % p.kw)) * dilation;
 #if ${transposed}
-      let reached = at + pad - kernel;
-      let source = reached / stride;
-      let whole = all(source * stride == reached) && all(reached >= vec2i());
+  // The first tap that joins a pixel of this phase to an output, the distance to the next, and how far that moves the output.
+  var tap0 = vec2u();
+  var tap_step = vec2u(1u);
+  for (; tap0.x < p.kh && (i32(phase.x) + pad.x - i32(tap0.x) * dilation.x) % stride.x != 0; tap0.x++) {}
+  for (; tap0.y < p.kw && (i32(phase.y) + pad.y - i32(tap0.y) * dilation.y) % stride.y != 0; tap0.y++) {}
+  for (; tap_step.x * p.dy % p.sy != 0u; tap_step.x++) {}
+  for (; tap_step.y * p.dx % p.sx != 0u; tap_step.y++) {}
+  let apart = -(vec2i(tap_step) * dilation / stride);
+  let taps = (vec2u(p.kh, p.kw) - tap0 + tap_step - 1u) / tap_step;
+  let origin = (vec2i(phase) + pad - vec2i(tap0) * dilation) / stride;
 #else
-      let source = at * stride + kernel - pad;
-      let whole = all(source >= vec2i());
+  let tap0 = vec2u();
+  let tap_step = vec2u(1u);
+  let apart = dilation;
+  let taps = vec2u(p.kh, p.kw);
+  let origin = -pad;
 #endif
-      let valid = whole && all(source < from_size) && mine < pixels && step < steps;
-      let near = clamp(source, vec2i(), from_size - 1);
-      let pixel = (i32(n) * from_size.x + near.x) * from_size.y + near.y;
-      let channel = batch * innerGroup + step % innerGroup;
-      left[s * 64u + local] = staged(select(vec4f(), ${transposed ? 'g' : 'x'}[u32(pixel) * inner + channel], valid));
+  let steps = taps.x * taps.y * innerGroup;
+  // The pixels whose windows this invocation brings in: where the windows begin, and the index of that place.
+  ${each(
+    images,
+    (i) => `var at${i} = vec2i(-0x100000);
+  var start${i} = 0;
+  {
+    let pixel = row0 + local / ${DEPTH}u + ${(i * down * across) / DEPTH}u;
+    if (pixel < pixels) {
+      let n = i32(pixel / (extent.x * extent.y));
+      at${i} = vec2i(vec2u(pixel / extent.y % extent.x, pixel % extent.y))${transposed ? '' : ' * stride'} + origin;
+      start${i} = ((n * from_size.x + at${i}.x) * from_size.y + at${i}.y) * i32(inner);
     }
-    for (var s = local; s < ${128 * vectors}u; s += 64u) {
-      let row = step0 * 4u + s / ${8 * vectors}u;
-      let column = column0 + s % ${8 * vectors}u;
-      let valid = row < steps * 4u && column < outerGroup;
-#if ${transposed}
-      let tap = row / (innerGroup * 4u);
-      let weight = wt[(tap * p.k + batch * innerGroup * 4u + row % (innerGroup * 4u)) * outerGroup + column];
-#else
-      let weight = w[row * outer + batch * outerGroup + column];
-#endif
-      right[s] = staged(select(vec4f(), weight, valid));
-    }
+  }`,
+  )}
+  // What it brings in of the inner sum: vectors of channels and taps, counted from the first in steps.
+  var vector = local % ${DEPTH}u;
+  var tap = vec2u();
+  let column_w = column0 + local % ${vectors * across}u;
+  let step_w = local / ${vectors * across}u;
+  ${each(
+    weights,
+    (i) => `var vector_w${i} = (step_w + ${(i * down) / vectors}u) / 4u;
+  var tap_w${i} = vec2u();`,
+  )}
+  ${each(images, (i) => `var x${i}: vec4f;`)}
+  ${each(weights, (i) => `var w${i}: vec4f;`)}
+  ${sums(vectors)}
+  if (steps > 0u) {
+    ${advance}
+    ${load}
+  }
+  for (var step = 0u; step < steps; step += ${DEPTH}u) {
+    ${each(
+      images,
+      (i) =>
+        `left[local % ${DEPTH}u][local / ${DEPTH}u % ${down}u][local / ${DEPTH * down}u + ${(i * across) / DEPTH}u] = staged(x${i});`,
+    )}
+    ${each(weights, (i) => `right${rightAt(form, i)} = staged(w${i});`)}
     workgroupBarrier();
-    for (var s = 0u; s < 4u; s++) {
-      ${each(
-        vectors,
-        (b) => `let w${b} = mat4x4f(
-        vec4f(right[(s * 4u + 0u) * ${8 * vectors}u + tx + ${8 * b}u]),
-        vec4f(right[(s * 4u + 1u) * ${8 * vectors}u + tx + ${8 * b}u]),
-        vec4f(right[(s * 4u + 2u) * ${8 * vectors}u + tx + ${8 * b}u]),
-        vec4f(right[(s * 4u + 3u) * ${8 * vectors}u + tx + ${8 * b}u]));`,
-      )}
-      ${each(
-        8,
-        (j) => `{
-        let v = vec4f(left[s * 64u + ty + ${8 * j}u]);
-        ${each(vectors, (b) => `a${j}_${b} += w${b} * v;`)}
-      }`,
+    vector += ${DEPTH}u;
+    ${each(weights, (i) => `vector_w${i} += ${DEPTH}u;`)}
+    ${advance}
+    ${load}
+    for (var s = 0u; s < ${DEPTH}u; s++) {
+      ${each(4 * vectors, (i) => `let r${i} = vec4f(right[s][tx][${i}]);`)}
+      ${each(ROWS, (j) =>
+        [
+          `let l${j} = vec4f(left[s][ty][${j}]);`,
+          each(4, (e) =>
+            each(
+              vectors,
+              (b) => `a${j}_${b} = fma(vec4f(l${j}.${'xyzw'[e]}), r${e * vectors + b}, a${j}_${b});`,
+            ),
+          ),
+        ].join('\n'),
       )}
     }
     workgroupBarrier();
   }
-  ${each(8, (j) =>
-    each(
-      vectors,
-      (b) => `{
-    let pixel = row0 + ty + ${8 * j}u;
-    let column = column0 + tx + ${8 * b}u;
-    let to = pixel * outer + batch * outerGroup + column;
-    if (pixel < pixels && column < outerGroup) {
-      ${transposed ? 'dx' : 'y'}[to] = a${j}_${b}${bias ? ' + b[batch * outerGroup + column]' : ''};
+  ${each(
+    ROWS,
+    (j) => `{
+    let pixel = row0 + ty + ${down * j}u;
+    if (pixel < pixels) {
+${
+  transposed
+    ? `let here = vec2u(pixel / extent.y % extent.x, pixel % extent.y) * phases + phase;
+      let inside = all(here < size);
+      let to = ((pixel / (extent.x * extent.y) * size.x + here.x) * size.y + here.y) * outer + batch * outerGroup;`
+    : `let inside = true;
+      let to = pixel * outer + batch * outerGroup;`
+}
+      ${each(
+        vectors,
+        (b) => `{
+        let column = column0 + tx + ${across * b}u;
+        if (inside && column < outerGroup) {
+          ${transposed ? 'dx' : 'y'}[to + column] = a${j}_${b}${bias ? ' + b[batch * outerGroup + column]' : ''};
+        }
+      }`,
+      )}
     }
   }`,
-    ),
   )}
 }
 `;
+};
+
+/** Vectors of rows per invocation of the weight gradient. */
+const QUADS = ROWS / 4;
+/** Pixels that workgroup memory holds. */
+const PIXELS = 4 * DEPTH;
 
 /** dw, one partial sum per split. A row of a block is one input channel of one tap. */
-export const weightTiles = (vectors: number, half: boolean) => wgsl`
+export const weightTiles = (form: TileForm, half: boolean) => {
+  const { down, across, vectors } = form;
+  // What an invocation brings in per turn: of x one vector of rows for as many pixels in a row, of g one column of every
+  // (down / vectors)th pixel.
+  const [images, gradients] = [(PIXELS * QUADS) / across, (PIXELS * vectors) / down];
+  const load = wgsl`
+    while (at.y >= p.ow) {
+      at = vec2u(at.x + 1u, at.y - p.ow);
+      n += select(0u, 1u, at.x == p.oh);
+      at.x = select(at.x, 0u, at.x == p.oh);
+    }
+    ${each(
+      images,
+      (i) => `{
+      let source = at * vec2u(p.sy, p.sx) + shift;
+      let inside = (source.x < p.h) & (source.y < p.w) & (tap < p.kh * p.kw) & (pixel + ${i}u < last);
+      x${i} = select(vec4f(), x[((n * p.h + source.x) * p.w + source.y) * c + channel], inside);
+      // Not by branches: a software adapter's compiler takes twice the time for each that follows another.
+      at = select(at + vec2u(0u, 1u), vec2u(at.x + 1u, 0u), at.y + 1u == p.ow);
+      n += select(0u, 1u, at.x == p.oh);
+      at.x = select(at.x, 0u, at.x == p.oh);
+    }`,
+    )}
+    ${each(
+      gradients,
+      (i) => `{
+      let pixel = pixel_g + ${(i * down) / vectors}u;
+      g${i} = select(vec4f(), g[pixel * k + group * ko + column_g], (pixel < last) & (column_g < ko));
+    }`,
+    )}`;
+  return wgsl`
 ${staging(half, 4)}
-var<workgroup> left: array<Staged, 256>; // [16 pixels][16 vectors of rows]
-var<workgroup> right: array<Staged, ${128 * vectors}>; // [16 pixels][8 x ${vectors} vectors of output channels]
-${entry}
+var<workgroup> left: array<array<array<Staged, ${4 * QUADS + 1}>, ${down}>, ${DEPTH}>; // [four pixels][vector of rows, mod ${down}][pixel][its vectors]
+var<workgroup> right: array<array<array<Staged, ${4 * vectors + 1}>, ${across}>, ${DEPTH}>; // [the same][column, mod ${across}][pixel][its vectors]
+${entry(form)}
   let c = p.c / 4u;
   let k = p.k / 4u;
   let ci = c / p.groups;
   let ko = k / p.groups;
   let weights = p.kh * p.kw * ci * 4u;
-  ${place('weights', 'ko', vectors, 'p.groups * p.splits')}
-  let group = batch % p.groups;
-  let split = batch / p.groups;
+  ${place('weights', 'ko', form, 'p.groups * p.splits')}
+  let group = product % p.groups;
+  let split = product / p.groups;
   let lines = p.n * p.oh;
   let perSplit = (lines + p.splits - 1u) / p.splits;
-  let first = split * perSplit * p.ow;
+  let first = min(lines, split * perSplit) * p.ow;
   let last = min(lines, (split + 1u) * perSplit) * p.ow;
   // The vector of rows that this invocation brings in: four channels of one tap.
-  let mine = row0 / 4u + local % 16u;
+  let mine = row0 / 4u + local % ${QUADS * down}u;
   let tap = mine / ci;
-  let shift = vec2i(vec2u(tap / p.kw * p.dy, tap % p.kw * p.dx)) - vec2i(i32(p.py), i32(p.px));
-  let size = vec2i(i32(p.h), i32(p.w));
-  ${each(8, (j) => each(vectors, (b) => `var a${j}_${b} = vec4f();`))}
-  for (var pixel0 = first; pixel0 < last; pixel0 += 16u) {
-    for (var s = 0u; s < 4u; s++) {
-      let pixel = pixel0 + s * 4u + local / 16u;
-      let line = pixel / p.ow;
-      let source = vec2i(vec2u(line % p.oh * p.sy, pixel % p.ow * p.sx)) + shift;
-      let valid = all(source >= vec2i()) && all(source < size) && pixel < last && tap < p.kh * p.kw;
-      let near = clamp(source, vec2i(), size - 1);
-      let from_pixel = (i32(line / p.oh) * size.x + near.x) * size.y + near.y;
-      left[s * 64u + local] = staged(select(vec4f(), x[u32(from_pixel) * c + group * ci + mine % ci], valid));
-    }
-    for (var s = local; s < ${128 * vectors}u; s += 64u) {
-      let pixel = pixel0 + s / ${8 * vectors}u;
-      let column = column0 + s % ${8 * vectors}u;
-      right[s] = staged(select(vec4f(), g[pixel * k + group * ko + column], pixel < last && column < ko));
-    }
+  let channel = group * ci + mine % ci;
+  let shift = vec2u(tap / p.kw * p.dy, tap % p.kw * p.dx) - vec2u(p.py, p.px);
+  let column_g = column0 + local % ${vectors * across}u;
+  var pixel_g = first + local / ${vectors * across}u;
+  // The pixels at which it does so: line and column of the output, from which the padding leads below zero, which is beyond every edge.
+  var pixel = first + local / ${QUADS * down}u * ${images}u;
+  var n = first / p.ow / p.oh;
+  var at = vec2u(first / p.ow % p.oh, local / ${QUADS * down}u * ${images}u);
+  ${each(images, (i) => `var x${i}: vec4f;`)}
+  ${each(gradients, (i) => `var g${i}: vec4f;`)}
+  ${sums(vectors)}
+  ${load}
+  for (var pixel0 = first; pixel0 < last; pixel0 += ${PIXELS}u) {
+    ${each(images, (i) => {
+      const step = `(local / ${QUADS * down}u * ${images}u + ${i}u)`;
+      return `left[${step} / 4u][local % ${down}u][${step} % 4u * ${QUADS}u + local / ${down}u % ${QUADS}u] = staged(x${i});`;
+    })}
+    ${each(gradients, (i) => `right${rightAt(form, i)} = staged(g${i});`)}
     workgroupBarrier();
-    for (var s = 0u; s < 16u; s++) {
-      ${each(vectors, (b) => `let g${b} = vec4f(right[s * ${8 * vectors}u + tx + ${8 * b}u]);`)}
-      ${each(
-        2,
-        (j) => `{
-        let v = vec4f(left[s * 16u + ty + ${8 * j}u]);
-        ${each(4, (e) => each(vectors, (b) => `a${4 * j + e}_${b} += v.${'xyzw'[e]} * g${b};`))}
-      }`,
+    pixel_g += ${PIXELS}u;
+    pixel += ${PIXELS}u;
+    at.y += ${PIXELS - images}u;
+    ${load}
+    for (var s = 0u; s < ${DEPTH}u; s++) {
+      ${each(4, (e) =>
+        [
+          each(vectors, (b) => `let r${e}_${b} = vec4f(right[s][tx][${e * vectors + b}]);`),
+          each(QUADS, (j) =>
+            [
+              `let l${e}_${j} = vec4f(left[s][ty][${e * QUADS + j}]);`,
+              each(4, (r) =>
+                each(
+                  vectors,
+                  (b) =>
+                    `a${4 * j + r}_${b} = fma(vec4f(l${e}_${j}.${'xyzw'[r]}), r${e}_${b}, a${4 * j + r}_${b});`,
+                ),
+              ),
+            ].join('\n'),
+          ),
+        ].join('\n'),
       )}
     }
     workgroupBarrier();
   }
-  ${each(8, (j) =>
+  ${each(ROWS, (j) =>
     each(
       vectors,
       (b) => `{
-    let row = row0 + (ty + ${8 * (j >> 2)}u) * 4u + ${j & 3}u;
-    let column = column0 + tx + ${8 * b}u;
+    let row = row0 + (ty + ${down * (j >> 2)}u) * 4u + ${j & 3}u;
+    let column = column0 + tx + ${across * b}u;
     if (row < weights && column < ko) { dw[(split * weights + row) * k + group * ko + column] = a${j}_${b}; }
   }`,
     ),
   )}
 }
 `;
+};

@@ -234,6 +234,34 @@ for (const one of [
   });
 }
 
+// Blocks of 128 rows, which only large products get.
+for (const { family, one, splits } of [
+  { family: kernel, one: { x: [1, 129, 256, 4], kernel: [3, 3], k: 12, options: { padding: 1 } }, splits: 1 },
+  {
+    family: conv2dInputGrad,
+    one: { x: [2, 127, 133, 8], kernel: [2, 3], k: 8, options: { stride: [1, 2], padding: [0, 1] } },
+    splits: 1,
+  },
+  {
+    family: conv2dWeightGrad,
+    one: { x: [1, 257, 135, 32], kernel: [2, 8], k: 32, options: { groups: 4 } },
+    splits: 64,
+  },
+] satisfies { family: unknown; one: Case; splits: number }[]) {
+  test(`large blocks of tiles: ${family.name}, ${label(one)}`, async () => {
+    const device = await testGpu();
+    const { params, buffers, weights } = kernelCase(one);
+    const launch = {
+      params: { ...params, splits },
+      buffers: { ...buffers, dw: new Float64Array(splits * weights) },
+    };
+    const variant = family.variants.find(({ name }) => name === 'tiles')!;
+    ok(variant.code(launch.params).includes('@workgroup_size(64)'), '16 by 4 invocations');
+    const { wrong } = await compareVariant(device, family as unknown as Kernel, variant as never, launch);
+    equal(wrong, [], wrong[0]);
+  });
+}
+
 test('an infinity at the border of the image that is read stays out of the padding', async () => {
   const ends = (values: Float64Array) => {
     values[0] = Number.POSITIVE_INFINITY;

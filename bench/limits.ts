@@ -5,7 +5,7 @@ import type { Gpu } from '../src/gpu/gpu.ts';
 import { groupsFor, type Kernel, type Params } from '../src/gpu/kernel.ts';
 import type { DispatchTime } from '../src/gpu/profile.ts';
 import { alone, interleaved, median, type Row, timed } from './measure.ts';
-import { PEAK_OUTPUTS, peakCandidates } from './peak.ts';
+import { PEAK_GROUPS, peakCandidates } from './peak.ts';
 
 /** The best of the candidates. */
 export interface Limits {
@@ -126,19 +126,20 @@ export interface LimitLaunch {
 }
 
 /** @param turns of the multiply-add loops on a GPU. */
-export function limitLaunches(gpu: Gpu, turns = 20000): { launches: LimitLaunch[]; free(): void } {
+export function limitLaunches(gpu: Gpu, turns = 600): { launches: LimitLaunch[]; free(): void } {
   const { software } = gpu.adapter;
   // On a GPU far more than its caches hold, where its buffers may be as large.
   const bytes = Math.min(software ? 2 ** 24 : 2 ** 28, gpu.device.limits.maxStorageBufferBindingSize);
   const vectors = 2 ** Math.floor(Math.log2(bytes / 16));
   const [x, y] = [0, 1].map(() => gpu.alloc(4 * vectors, 'f32'));
-  const sums = gpu.alloc(PEAK_OUTPUTS, 'f32');
+  const groups = PEAK_GROUPS[software ? 'software' : 'gpu'];
+  const sums = gpu.alloc(64 * groups, 'f32');
   return {
     launches: [
       ...peakCandidates.map((kernel) => ({
         limit: 'gflops' as const,
         kernel: kernel as unknown as Kernel,
-        params: { turns: software ? 100 : turns },
+        params: { turns: software ? 100 : turns, groups },
         buffers: { y: sums },
       })),
       ...[1, 4].map((each) => ({

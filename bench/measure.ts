@@ -50,5 +50,8 @@ export async function interleaved(
 }
 
 /** Numbers in [-0.5, 0.5) that repeat after a thousand. */
-export const filler = (length: number): Float32Array =>
-  Float32Array.from({ length }, (_, i) => ((i * 7919) % 1000) / 1000 - 0.5);
+export function filler(length: number): Float32Array {
+  const values = new Float32Array(length);
+  for (let i = 0; i < length; i++) values[i] = ((i * 7919) % 1000) / 1000 - 0.5;
+  return values;
+}

@@ -2,6 +2,8 @@ import type { Kernel } from '../src/gpu/kernel.ts';
 
 interface PeakParams extends Record<string, number> {
   turns: number;
+  /** Workgroups. */
+  groups: number;
 }
 
 /** Multiply-adds with nothing to load: `accumulators` independent chains, `unrolled` times in the body of a loop. */
@@ -14,14 +16,13 @@ export function multiplyAdds(
   const each = (line: (i: number) => string) =>
     Array.from({ length: accumulators }, (_, i) => line(i)).join(' ');
   const type = vector ? 'vec4f' : 'f32';
-  const groups = 256;
   return {
     name,
     summary: 'independent chains of multiply-adds in registers',
     formula: 'c_i = c_i a + b',
     source: 'microbenchmark',
     bindings: [{ name: 'y', type: 'f32', access: 'write' }],
-    params: { turns: 'u32' },
+    params: { turns: 'u32', groups: 'u32' },
     variants: [
       {
         name: 'chains',
@@ -41,19 +42,19 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   let total = ${each((k) => `c${k} ${k < accumulators - 1 ? '+' : ''}`)};
   y[i] = ${vector ? 'total.x + total.y + total.z + total.w' : 'total'};
 }`,
-        workgroups: () => groups,
+        workgroups: (p) => p.groups,
       },
     ],
     cost: (p) => ({
-      flops: 2 * p.turns * unrolled * accumulators * (vector ? 4 : 1) * groups * 64,
-      bytes: 4 * groups * 64,
+      flops: 2 * p.turns * unrolled * accumulators * (vector ? 4 : 1) * p.groups * 64,
+      bytes: 4 * p.groups * 64,
     }),
     reference: () => {},
   };
 }
 
-/** Elements that `multiplyAdds` writes. */
-export const PEAK_OUTPUTS = 256 * 64;
+/** Workgroups of `multiplyAdds`: on a GPU more than it can hold at once, so that none of its processors waits for the others. */
+export const PEAK_GROUPS = { software: 256, gpu: 8192 };
 
 /**
  * Candidates for the adapter's peak; the best counts. GPUs want vectors and many chains; on SwiftShader the turn of a loop

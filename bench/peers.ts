@@ -13,7 +13,7 @@ import {
   type ConvProblem,
   type Framework,
   type NetProblem,
-  outputSize,
+  netData,
   type Work,
 } from './frameworks/framework.ts';
 import { openJax } from './frameworks/jax-js.ts';
@@ -73,21 +73,7 @@ interface Contest {
 }
 
 function trainingContest(p: NetProblem): Contest {
-  const [oh, ow] = outputSize(p);
-  const shapes = [...p.widths.slice(1), p.classes].map((k, i) => {
-    const size = i < p.strides.length ? 3 : 1;
-    return [size, size, p.widths[i], k] as const;
-  });
-  const data = {
-    image: filler(p.n * p.h * p.w * p.widths[0]),
-    labels: Int32Array.from({ length: p.n * oh * ow }, (_, i) => Math.floor(i / 7) % p.classes),
-    layers: shapes.map((shape) => {
-      const [size, , c, k] = shape;
-      // He's deviation, from numbers of deviation 0.29.
-      const scale = Math.sqrt(24 / (size * size * c));
-      return { shape, weight: filler(size * size * c * k).map((v) => v * scale) };
-    }),
-  };
+  const data = netData(p);
   return {
     name: `training step, N${p.n} ${p.h}x${p.w}, ${p.widths.join('-')}-${p.classes}`,
     prepare: (framework) => framework.training(p, data),

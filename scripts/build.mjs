@@ -18,6 +18,7 @@ export const cliBuild = {
   format: 'esm',
   packages: 'external',
   sourcemap: true,
+  loader: { '.py': 'text' },
   logLevel: 'warning',
   write: false,
 };

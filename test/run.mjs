@@ -45,6 +45,7 @@ await build({
   target: 'node20',
   format: 'esm',
   packages: 'external',
+  loader: { '.py': 'text' },
   sourcemap: 'inline',
   logLevel: 'warning',
 });

@@ -1,3 +1,5 @@
+import { filler } from '../measure.ts';
+
 /** A convolution with as many rows and columns out as in, stride 1. Data are channels last. */
 export interface ConvProblem {
   n: number;
@@ -63,6 +65,25 @@ export const outputSize = ({ h, w, strides }: NetProblem): [number, number] => {
   const by = strides.reduce((product, stride) => product * stride, 1);
   return [h / by, w / by];
 };
+
+/** An image, labels in short runs, and weights with He's deviation. */
+export function netData(p: NetProblem): NetData {
+  const [oh, ow] = outputSize(p);
+  const shapes = [...p.widths.slice(1), p.classes].map((k, i) => {
+    const size = i < p.strides.length ? 3 : 1;
+    return [size, size, p.widths[i], k] as const;
+  });
+  return {
+    image: filler(p.n * p.h * p.w * p.widths[0]),
+    labels: Int32Array.from({ length: p.n * oh * ow }, (_, i) => Math.floor(i / 7) % p.classes),
+    layers: shapes.map((shape) => {
+      const [size, , c, k] = shape;
+      // He's deviation, from numbers of deviation 0.29.
+      const scale = Math.sqrt(24 / (size * size * c));
+      return { shape, weight: filler(size * size * c * k).map((v) => v * scale) };
+    }),
+  };
+}
 
 /** The values of `data` with its axes in another order. */
 export function permuted(

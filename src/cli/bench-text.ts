@@ -58,21 +58,26 @@ export function benchText(rows: readonly Row[]): string {
   const first = (row: Row) => row.ours.firstRatio as number | null;
   const times = (ratio: number | null) => (ratio === null ? '' : `x ${digits(ratio)}`);
   const compared = peers.length > 0;
+  const firsts = rows.some((row) => 'firstRatio' in row.ours);
   const text = table([
     [
       'case',
       ...fields.map((field) => COLUMNS[field][0]),
-      ...peers.flatMap((name) => [`${name} ms`, 'first ms']),
-      ...(compared ? ['faster', 'first'] : []),
+      ...peers.flatMap((name) => [`${name} ms`, ...(firsts ? ['first ms'] : [])]),
+      ...(compared ? ['faster'] : []),
+      ...(firsts ? ['first'] : []),
     ],
     ...rows.map((row) => [
       row.case,
       ...fields.map((field) => (field in row.ours ? COLUMNS[field][1](row.ours[field] as never) : '')),
       ...peers.flatMap((name) => {
         const { ms, firstMs } = row.peers[name] ?? {};
-        return ms === undefined ? ['fails', ''] : [digits(ms), digits(firstMs!)];
+        const shown =
+          ms === undefined ? ['fails', ''] : [digits(ms), firstMs === undefined ? '' : digits(firstMs)];
+        return firsts ? shown : shown.slice(0, 1);
       }),
-      ...(compared ? [times(row.ratio), times(first(row))] : []),
+      ...(compared ? [times(row.ratio)] : []),
+      ...(firsts ? [times(first(row))] : []),
     ]),
   ]);
   const errors = rows.flatMap((row) =>

@@ -1,8 +1,9 @@
 // What `warpmix kernels NAME` measures: every variant of one kernel on the buffers of a training step, against the
 // adapter's limits and against the plain-loop reference.
-import { rated } from '../../bench/kernels.ts';
+
 import { type Limits, measureLimits } from '../../bench/limits.ts';
 import { median } from '../../bench/measure.ts';
+import { rated } from '../../bench/rate.ts';
 import type { Storage } from '../gpu/device.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import {

@@ -1,7 +1,8 @@
 // `warpmix bench ladder`: every rung of every kernel, from the naive variant to the fastest, on the buffers of a training step.
-import { rated, shortParams } from '../../bench/kernels.ts';
+
 import { measureLimits } from '../../bench/limits.ts';
 import { alone, type Row } from '../../bench/measure.ts';
+import { rated, shortParams } from '../../bench/rate.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { chooseVariant } from '../gpu/kernel.ts';
 import type { PresetName } from '../train/config.ts';

@@ -1,8 +1,9 @@
 // `warpmix bench`: what its JSON holds, that the comparison with other frameworks compares the same thing, and what it says
 // without them. No times are tested.
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { memoryBound } from '../../bench/judged.ts';
 import type { Row } from '../../bench/measure.ts';
 import type { KernelShare } from '../../bench/step.ts';
 import { Tracer } from '../../bench/trace.ts';
@@ -115,6 +116,45 @@ test('peers: jax-js computes the same dilated gradient, tfjs refuses and is quot
   is(ratio, peers['jax-js'].ms! / ours.ms);
   ok(/dilation rates greater than 1/.test(peers['tfjs-webgpu'].error!), JSON.stringify(peers));
   is(peers['tfjs-webgpu'].ms, undefined);
+});
+
+test('pytorch: exit 1 and what is missing, where Python has no torch and where there is no Python', async () => {
+  const bare = join(folder, 'python');
+  mkdirSync(bare);
+  const none = await warpmix(['bench', 'pytorch'], { env: { PATH: bare } });
+  is(none.code, 1, none.stderr);
+  ok(/bench pytorch: python3 cannot be started: .*ENOENT/.test(none.stderr), none.stderr);
+  const failing = '#!/bin/sh\necho "ModuleNotFoundError: No module named \'torch\'" >&2\nexit 1\n';
+  writeFileSync(join(bare, 'python3'), failing, { mode: 0o755 });
+  const { code, stdout, stderr } = await warpmix(['bench', 'pytorch'], { env: { PATH: bare } });
+  is(code, 1, stderr);
+  is(stdout, '');
+  ok(
+    /python3 ended with 'ModuleNotFoundError: No module named 'torch''\. It needs the package/.test(stderr),
+    stderr,
+  );
+});
+
+test('what memory limits: every kernel by which it is judged is timed and rated', async () => {
+  const gpu = await testGpu();
+  const rows = await memoryBound(gpu, { gflops: 10, gbps: 3 }, () => true, 16);
+  for (const name of [
+    'viewSynthesis',
+    'minPhotometric',
+    'ssim',
+    'gridSample',
+    'normPartials',
+    'normApply.relu',
+    'normGradInput.affine',
+    'crossEntropy',
+    'crossEntropyGrad',
+    'softmax',
+  ]) {
+    const row = rows.find((one) => one.case.startsWith(`${name} `));
+    ok(row, `${name} is not among ${rows.map((one) => one.case).join(', ')}`);
+    const { ms, gbps, share } = row!.ours as Record<string, number>;
+    ok(ms > 0 && gbps > 0 && share > 0, JSON.stringify(row));
+  }
 });
 
 test('without the other frameworks: peers says what to install, exit 1; the rest works', async () => {

@@ -4,6 +4,7 @@ import { kernelTable } from '../../../bench/kernels.ts';
 import { measureLimits } from '../../../bench/limits.ts';
 import type { Row } from '../../../bench/measure.ts';
 import { peerTable, peerVersions } from '../../../bench/peers.ts';
+import { pytorchTable } from '../../../bench/pytorch.ts';
 import { stepTable } from '../../../bench/step.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
 import { type PresetName, presets } from '../../train/config.ts';
@@ -14,7 +15,9 @@ import { note, outColors, print, printJson } from '../output.ts';
 import { presetNamed } from '../recipes.ts';
 import { didYouMean, UsageError } from '../usage.ts';
 
-type Measure = (gpu: Gpu, preset: PresetName, chosen: (name: string) => boolean) => Promise<Row[]>;
+/** With the versions of what is compared with, where there is any. */
+type Measured = Row[] | { rows: Row[]; versions: Record<string, string> };
+type Measure = (gpu: Gpu, preset: PresetName, chosen: (name: string) => boolean) => Promise<Measured>;
 
 /** Last what needs packages that may not be installed. */
 const tables: Record<string, Measure> = {
@@ -23,15 +26,18 @@ const tables: Record<string, Measure> = {
   ladder: ladderTable,
   step: stepTable,
   growth: growthTable,
-  peers: (gpu, _, chosen) => peerTable(gpu, chosen),
+  peers: async (gpu, _, chosen) => ({ rows: await peerTable(gpu, chosen), versions: peerVersions }),
+  pytorch: (gpu, _, chosen) => pytorchTable(gpu, chosen),
 };
 const names = Object.keys(tables);
+/** Only what comes with warpmix or `npm ci`. */
+const byDefault = names.filter((name) => name !== 'pytorch');
 
 const args = {
   table: {
     type: 'positional',
     required: false,
-    description: `${names.join(', ')} (default: all of them in turn)`,
+    description: `${names.join(', ')} (default: all but the last, in turn)`,
   },
   name: { type: 'positional', required: false, description: 'only cases with this text in their name' },
   preset: {
@@ -57,30 +63,29 @@ export const bench = defineCommand({
     const preset = presetNamed(args.preset);
     const text = args.name?.toLowerCase() ?? '';
     const chosen = (name: string) => name.toLowerCase().includes(text);
-    for (const table of args.table === undefined ? names : [args.table]) {
+    for (const table of args.table === undefined ? byDefault : [args.table]) {
       const rows = await withGpu(async (gpu) => {
         const { vendor, architecture, description, software } = gpu.adapter;
-        const found = await tables[table](gpu, preset, chosen);
+        const measured = await tables[table](gpu, preset, chosen);
+        const { rows: found, versions } = Array.isArray(measured)
+          ? { rows: measured, versions: undefined }
+          : measured;
         const head = {
           table,
           adapter: [vendor, architecture, description].filter(Boolean).join(' '),
           software,
           date: new Date().toISOString(),
           command: `npx warpmix bench ${rawArgs.join(' ')}`.trim(),
-          ...(table === 'peers' ? { versions: peerVersions } : {}),
+          ...(versions && { versions }),
         };
         if (args.json) printJson({ ...head, rows: found });
         else {
           const kind = software ? 'software adapter' : 'GPU';
           print(outColors.bold(`${table}, ${head.adapter} (${kind}), ${head.date}`));
-          if ('versions' in head)
-            print(
-              outColors.dim(
-                Object.entries(head.versions!)
-                  .map((pair) => pair.join(' '))
-                  .join(', '),
-              ),
-            );
+          if (versions) {
+            const list = Object.entries(versions).map((pair) => pair.join(' '));
+            print(outColors.dim(list.join(', ')));
+          }
           print(benchText(found));
           print();
         }

@@ -1,5 +1,5 @@
-import { rated } from '../../../bench/kernels.ts';
 import { emptyDispatches, limitLaunches, reached } from '../../../bench/limits.ts';
+import { rated } from '../../../bench/rate.ts';
 import { checkOps } from '../../cli/check-gradients.ts';
 import { type Launch, noteLaunches } from '../../cli/check-kernels.ts';
 import { bound, checkError, type Looked, lookAt, whyOf } from '../../cli/kernel-inspect.ts';
@@ -16,7 +16,7 @@ import { tooLong } from './long.ts';
 import type { AdapterLimits, MeasureApi, Place } from './protocol.ts';
 
 /** Turns of the multiply-add loops: few enough for a slow GPU, samples repeat them. */
-const TURNS = 2000;
+const TURNS = 60;
 
 /** What `make` gives, made once; again after it failed. */
 function once<T>(make: () => Promise<T>): () => Promise<T> {

@@ -1,0 +1,4 @@
+declare module '*.py' {
+  const program: string;
+  export default program;
+}

@@ -31,6 +31,9 @@ const structure = (p: CrossEntropyParams): shader.CrossEntropyStructure => ({
   denominator: DENOMINATORS[REDUCTIONS[p.reduction]],
 });
 
+/** Most classes of which 64 pixels find room in 16 KiB, which every adapter has. */
+const STAGED = 63;
+
 export const crossEntropy: Kernel<CrossEntropyParams> = {
   name: 'crossEntropy',
   summary: 'weighted cross entropy of every pixel, with ignored pixels, before the mean',
@@ -53,6 +56,13 @@ export const crossEntropy: Kernel<CrossEntropyParams> = {
     reduction: 'u32',
   },
   variants: [
+    {
+      name: 'staged',
+      summary: 'the scores of 64 pixels through workgroup memory: for GPUs',
+      applies: (p, { software }) => !software && p.classes > 0 && p.classes <= STAGED,
+      code: (p) => shader.crossEntropyStaged(structure(p), p.classes),
+      workgroups: (p) => groupsFor(p.pixels),
+    },
     {
       name: 'vec4',
       summary: 'one invocation walks the scores of one pixel, four at a time',

@@ -45,7 +45,15 @@ function reduction(
         summary: 'one workgroup per chunk of few lines, folded by subgroups: for GPUs, other bits of a sum',
         needs: 'subgroups',
         applies: (p) => p.inner < 8 && p.chunk >= 16,
-        code: () => shader.reduceSubgroups(start, fold, across),
+        code: () => shader.reduceWorkgroup(start, fold, across),
+        workgroups: (p) => p.outer * chunksOf(p) * p.inner,
+      },
+      {
+        name: 'tree',
+        summary:
+          'one workgroup per chunk of few lines, folded by a tree: for GPUs, where it sees whole lines of the cache',
+        applies: (p, { software }) => !software && p.inner < 8 && p.chunk >= 16,
+        code: () => shader.reduceWorkgroup(start, fold, null),
         workgroups: (p) => p.outer * chunksOf(p) * p.inner,
       },
       {
@@ -116,6 +124,18 @@ const workgroupPerLine = (code: () => string): Variant<AxisParams> => ({
   workgroups: lines,
 });
 
+/** Values that 64 lines may have together in 16 KiB of workgroup memory, which every adapter has. */
+const ROOM = 64;
+
+/** @param arrays how many arrays of such lines are held at once. */
+const throughWorkgroup = (code: (count: number) => string, arrays: number): Variant<AxisParams> => ({
+  name: 'staged',
+  summary: '64 lines of few neighbouring values through workgroup memory: for GPUs',
+  applies: (p, { software }) => !software && p.inner === 1 && p.reduce > 0 && arrays * (p.reduce | 1) <= ROOM,
+  code: (p) => code(p.reduce),
+  workgroups: (p) => groupsFor(p.outer),
+});
+
 function overAxis(
   name: string,
   summary: string,
@@ -125,6 +145,7 @@ function overAxis(
   invocations: (p: AxisParams) => number,
   reference: (p: AxisParams, b: Record<string, Numbers>) => void,
   subgroups?: () => string,
+  staged?: { code: (count: number) => string; arrays: number },
 ): Kernel<AxisParams> {
   return {
     name,
@@ -135,6 +156,7 @@ function overAxis(
     params: axisParams,
     variants: [
       ...(subgroups ? [workgroupPerLine(subgroups)] : []),
+      ...(staged ? [throughWorkgroup(staged.code, staged.arrays)] : []),
       {
         name: 'walk',
         summary: 'one invocation walks the axis',
@@ -236,6 +258,7 @@ export const softmax = overAxis(
     }
   },
   shader.softmaxSubgroups,
+  { code: shader.softmaxStaged, arrays: 1 },
 );
 
 export const softmaxGrad = overAxis(
@@ -260,4 +283,5 @@ export const softmaxGrad = overAxis(
     }
   },
   shader.softmaxGradSubgroups,
+  { code: shader.softmaxGradStaged, arrays: 2 },
 );

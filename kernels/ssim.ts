@@ -19,29 +19,79 @@ const params = { n: 'u32', h: 'u32', w: 'u32', c: 'u32' } as const;
 
 const pixels = (p: SsimParams) => p.n * p.h * p.w;
 
-// Pixels of a row that one invocation walks on a CPU adapter.
+/** Pixels of a row that one invocation walks on a CPU adapter, and of a column on a GPU. */
 const RUN = 16;
+const DOWN = 8;
 
-/** The two variants of a kernel that walks along the rows of an image: n h of them, or what `rows` says. */
-export function alongRows<P extends SsimParams>(
+const walk = <P extends SsimParams>(
+  name: string,
+  summary: string,
+  run: number,
+  software: boolean,
   code: (p: P) => string,
-  vec4: string[] = [],
-  rows: (p: P) => number = (p) => p.n * p.h,
-): Variant<P>[] {
-  const walk = (name: string, summary: string, run: number, software: boolean): Variant<P> => ({
-    name,
-    summary,
-    applies: (_, adapter) => adapter.software || !software,
-    vec4,
+  vec4: string[],
+  invocations: (p: P) => number,
+): Variant<P> => ({
+  name,
+  summary,
+  applies: (_, adapter) => adapter.software || !software,
+  vec4,
+  code,
+  constants: () => ({ RUN: run }),
+  workgroups: (p) => groupsFor(invocations(p)),
+});
+
+/** The variants of a kernel that computes pixels by themselves, in runs along `rows` rows of the image or one each. */
+export const alongRows = <P extends SsimParams>(
+  code: (p: P) => string,
+  vec4: string[],
+  rows: (p: P) => number,
+): Variant<P>[] => [
+  walk(
+    'run',
+    `one invocation walks ${RUN} pixels of a row`,
+    RUN,
+    true,
     code,
-    constants: () => ({ RUN: run }),
-    workgroups: (p) => groupsFor(rows(p) * Math.ceil(p.w / run)),
-  });
-  return [
-    walk('run', `one invocation walks ${RUN} pixels of a row and reads each column once`, RUN, true),
-    walk('pixel', 'one invocation per pixel', 1, false),
-  ];
-}
+    vec4,
+    (p) => rows(p) * Math.ceil(p.w / RUN),
+  ),
+  walk('pixel', 'one invocation per pixel', 1, false, code, vec4, (p) => rows(p) * p.w),
+];
+
+/** The variants of a kernel that looks at the windows around all pixels of `n` images. */
+export const alongWindows = <P extends SsimParams>(
+  code: (direction: shader.Direction, p: P) => string,
+  vec4: string[] = [],
+): Variant<P>[] => [
+  walk(
+    'run',
+    `one invocation walks ${RUN} pixels of a row and reads each column once: for software adapters`,
+    RUN,
+    true,
+    (p) => code('along', p),
+    vec4,
+    (p) => p.n * p.h * Math.ceil(p.w / RUN),
+  ),
+  walk(
+    'down',
+    `one invocation walks ${DOWN} pixels down a column and reads each row once, neighbours side by side: for GPUs`,
+    DOWN,
+    false,
+    (p) => code('down', p),
+    vec4,
+    (p) => p.n * p.w * Math.ceil(p.h / DOWN),
+  ),
+  walk(
+    'pixel',
+    'one invocation per pixel',
+    1,
+    false,
+    (p) => code('along', p),
+    vec4,
+    (p) => p.n * p.h * p.w,
+  ),
+];
 
 const mirror = (at: number, size: number) => (at < 0 ? -at : at >= size ? 2 * size - 2 - at : at);
 
@@ -116,7 +166,7 @@ export const ssim: Kernel<SsimParams> = {
   ],
   params,
   variants: [
-    ...alongRows<SsimParams>(shader.ssim),
+    ...alongWindows<SsimParams>(shader.ssim),
     {
       name: 'definition',
       summary: 'one invocation per pixel and channel: means, then central moments',
@@ -149,7 +199,7 @@ export const ssimCoefficients: Kernel<CoefficientParams> = {
     { name: 'coefficients', type: 'f32', access: 'write' },
   ],
   params: { ...params, cotangents: 'u32', scale: 'f32' },
-  variants: alongRows(shader.ssimCoefficients, ['coefficients']),
+  variants: alongWindows(shader.ssimCoefficients, ['coefficients']),
   cost: (p) => ({
     flops: 110 * pixels(p) * p.c,
     bytes: 4 * pixels(p) * (6 * p.c + p.cotangents),
@@ -197,7 +247,10 @@ export const ssimGrad: Kernel<SsimGradParams> = {
     { name: 'gradient', type: 'f32', access: 'write' },
   ],
   params: { ...params, side: 'u32' },
-  variants: alongRows((p) => shader.ssimGrad(p.side as 0 | 1, false), ['coefficients']),
+  variants: alongWindows(
+    (direction, p) => shader.ssimGrad(direction, p.side as 0 | 1, false),
+    ['coefficients'],
+  ),
   cost: (p) => ({ flops: 90 * pixels(p) * p.c, bytes: 28 * pixels(p) * p.c }),
   reference: spreadCoefficients,
 };
@@ -212,7 +265,7 @@ export const photometric: Kernel<PhotometricParams> = {
   source: 'Monodepth2 trainer.py, compute_reprojection_loss',
   bindings: ssim.bindings,
   params: { ...params, alpha: 'f32' },
-  variants: alongRows(shader.photometric),
+  variants: alongWindows(shader.photometric),
   cost: (p) => ({ flops: 90 * pixels(p) * p.c, bytes: 4 * pixels(p) * (2 * p.c + 1) }),
   reference: (p, { x, y, error }) => {
     for (let k = 0; k < pixels(p); k++) {
@@ -242,7 +295,10 @@ export const photometricGrad: Kernel<PhotometricGradParams> = {
     { name: 'gradient', type: 'f32', access: 'write' },
   ],
   params: { ...params, side: 'u32', scale: 'f32' },
-  variants: alongRows((p) => shader.ssimGrad(p.side as 0 | 1, true), ['coefficients']),
+  variants: alongWindows(
+    (direction, p) => shader.ssimGrad(direction, p.side as 0 | 1, true),
+    ['coefficients'],
+  ),
   cost: (p) => ({ flops: 95 * pixels(p) * p.c, bytes: 4 * pixels(p) * (7 * p.c + 1) }),
   reference: (p, buffers) => {
     const { x, y, cotangent, gradient } = buffers;

@@ -1,5 +1,6 @@
 // Softmax cross entropy over rows of class scores, fused: the probabilities are never written to memory.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import { bringIn, room, stagedEntry } from './staged.wgsl.ts';
 
 export interface CrossEntropyStructure {
   classWeighted: boolean;
@@ -65,6 +66,27 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   var totals = vec4f(0.0);
   for (var c = 0u; c < quads; c++) { totals += exp(logits[base + c] - top); }
   let total = (totals.x + totals.y) + (totals.z + totals.w);
+  ${finish(s)}
+}
+`;
+
+/** As `crossEntropy`, to the bit, with the scores in workgroup memory. */
+export const crossEntropyStaged = (s: CrossEntropyStructure, classes: number) => wgsl`
+${room('scores', classes)}
+fn score(base: u32, c: u32) -> f32 { return scores[base][c]; }
+${stagedEntry}
+  ${bringIn('scores', 'logits', classes, 'p.pixels')}
+  workgroupBarrier();
+  let k = first + lane;
+  if (k >= p.pixels) { return; }
+  let base = lane;
+  var top = scores[lane][0];
+  for (var c = 1u; c < ${classes}u; c++) {
+    let value = scores[lane][c];
+    top = select(top, value, value > top);
+  }
+  var total = 0.0;
+  for (var c = 0u; c < ${classes}u; c++) { total += exp(scores[lane][c] - top); }
   ${finish(s)}
 }
 `;

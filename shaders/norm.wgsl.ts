@@ -18,6 +18,25 @@ const chunkOf = wgsl`
   var at = (sample * p.s + first) * width + c;
 `;
 
+/** Rows fetched before the first of them is used: enough loads in flight to hide how long one takes. */
+const AHEAD = 4;
+
+/** Walks the rows of a chunk, `AHEAD` at a time: `fetch` loads what row r has at a place, `use` takes it. */
+const walkRows = (fetch: (r: number, place: string) => string, use: (r: number) => string) => {
+  const rows = Array.from({ length: AHEAD }, (_, r) => r);
+  return wgsl`
+  let end = at + count * width;
+  let unrolledEnd = at + (count - count % ${AHEAD}u) * width;
+  for (; at < unrolledEnd; at += ${AHEAD}u * width) {
+    ${rows.map((r) => fetch(r, `at + ${r}u * width`)).join('\n    ')}
+    ${rows.map(use).join('\n    ')}
+  }
+  for (; at < end; at += width) {
+    ${fetch(0, 'at')}
+    ${use(0)}
+  }`;
+};
+
 /**
  * Mean and M2 = sum (x - mean)^2 of every chunk, in one walk over values less the chunk's first value x0. With
  * D = sum (x - x0): M2 = sum (x - x0)^2 - D^2 / count. x0 is itself one of the values, so what is subtracted is at most
@@ -31,12 +50,10 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   let shift = x[at];
   var total = T();
   var squares = T();
-  for (var r = 0u; r < count; r++) {
-    let d = x[at] - shift;
-    total += d;
-    squares += d * d;
-    at += width;
-  }
+  ${walkRows(
+    (r, place) => `let d${r} = x[${place}] - shift;`,
+    (r) => `total += d${r}; squares += d${r} * d${r};`,
+  )}
   let offset = total / f32(count);
   partMean[k] = shift + offset;
   partM2[k] = max(squares - total * offset, T());
@@ -205,12 +222,10 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   let centre = mean[stat];
   var sumOne = T();
   var sumX = T();
-  for (var r = 0u; r < count; r++) {
-    let v = g[at];
-    sumOne += v;
-    sumX += v * (x[at] - centre);
-    at += width;
-  }
+  ${walkRows(
+    (r, place) => `let v${r} = g[${place}]; let x${r} = x[${place}];`,
+    (r) => `sumOne += v${r}; sumX += v${r} * (x${r} - centre);`,
+  )}
   partG[k] = sumOne;
   partGX[k] = sumX * rstd[stat];
 }

@@ -1,6 +1,7 @@
 // Reductions over the middle axis of [outer, reduce, inner]. Each invocation walks its values in order, so the result
 // does not depend on scheduling. Long axes are cut into chunks, one partial result each, and reduced again.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import { bringIn, room, stagedEntry, takeOut } from './staged.wgsl.ts';
 
 // Values fetched before the first of them is added: enough loads in flight to hide how long one takes.
 const AHEAD = 4;
@@ -73,13 +74,29 @@ fn ${name}(lane: u32, idle: f32, own: f32) -> f32 {
 }
 `;
 
+/** The same without subgroups, by a tree. */
+const foldTree = (name: string, fold: string) => wgsl`
+fn ${name}(lane: u32, idle: f32, own: f32) -> f32 {
+  parts[lane] = own;
+  for (var half = 32u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (lane < half) {
+      let total = parts[lane];
+      let value = parts[lane + half];
+      parts[lane] = ${fold};
+    }
+  }
+  return workgroupUniformLoad(&parts[0]);
+}
+`;
+
 /**
- * As `reduce` with a workgroup per chunk: neighbouring invocations read neighbouring values, and subgroups fold what they have.
- * Other order of additions than `reduce`.
+ * As `reduce` with a workgroup per chunk: neighbouring invocations read neighbouring values, and fold what they have by subgroups where
+ * `across` says how, else by a tree. Other order of additions than `reduce`.
  */
-export const reduceSubgroups = (start: string, fold: string, across: string) => wgsl`
+export const reduceWorkgroup = (start: string, fold: string, across: string | null) => wgsl`
 ${parts}
-${foldWorkgroup('folded', fold, across)}
+${across ? foldWorkgroup('folded', fold, across) : foldTree('folded', fold)}
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_index) lane: u32) {
@@ -161,6 +178,46 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   }
   let scale = 1.0 / total;
   for (var i = first; i < end; i += p.inner) { y[i] *= scale; }
+}
+`;
+
+/** As `softmax`, to the bit, for lines of `count` neighbouring values, in workgroup memory. */
+export const softmaxStaged = (count: number) => wgsl`
+${room('held', count)}
+${stagedEntry}
+  ${bringIn('held', 'x', count, 'p.outer')}
+  workgroupBarrier();
+  var top = held[lane][0];
+  for (var c = 1u; c < ${count}u; c++) {
+    let value = held[lane][c];
+    top = select(top, value, value > top);
+  }
+  var total = 0.0;
+  for (var c = 0u; c < ${count}u; c++) {
+    let e = exp(held[lane][c] - top);
+    held[lane][c] = e;
+    total += e;
+  }
+  let scale = 1.0 / total;
+  for (var c = 0u; c < ${count}u; c++) { held[lane][c] *= scale; }
+  workgroupBarrier();
+  ${takeOut('held', 'y', count, 'p.outer')}
+}
+`;
+
+/** As `softmaxGrad`, to the bit, likewise. */
+export const softmaxGradStaged = (count: number) => wgsl`
+${room('cotangent', count)}
+${room('held', count)}
+${stagedEntry}
+  ${bringIn('cotangent', 'g', count, 'p.outer')}
+  ${bringIn('held', 'y', count, 'p.outer')}
+  workgroupBarrier();
+  var total = 0.0;
+  for (var c = 0u; c < ${count}u; c++) { total += cotangent[lane][c] * held[lane][c]; }
+  for (var c = 0u; c < ${count}u; c++) { held[lane][c] *= cotangent[lane][c] - total; }
+  workgroupBarrier();
+  ${takeOut('held', 'dx', count, 'p.outer')}
 }
 `;
 

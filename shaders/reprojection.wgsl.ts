@@ -1,7 +1,7 @@
 // The photometric term of self-supervised depth in few passes: views warped through a disparity, and the least
 // photometric error over them. Images are RGB or so: shaders are written out for the number of views and channels.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { similarity, slopes } from './ssim.wgsl.ts';
+import { type Direction, mirrored, run as runOf, similarity, slopes } from './ssim.wgsl.ts';
 
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 const each = (count: number, line: (i: number) => string, between = '\n') =>
@@ -183,62 +183,38 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 }
 `;
 
-/** Offsets of the rows above, through and below a run, mirrored at the border, and of the column left of it. */
-const rows = wgsl`
-  let r = run(flat(gid, groups));
-  if (r.row >= p.n * p.h) { return; }
-  let size = p.n * p.h * p.w * p.c;
-  let py = r.row % p.h;
-  let step = p.w * p.c;
-  let y1 = r.line * p.c;
-  let y0 = select(y1 - step, y1 + step, py == 0u);
-  let y2 = select(y1 + step, y1 - step, py + 1u == p.h);
-  let before = select(r.first - 1u, 1u, r.first == 0u);
-`;
-
-const mirrored = wgsl`
-// The column to the right of px, mirrored at the border.
-fn after(px: u32) -> u32 { return select(px + 1u, p.w - 2u, px + 1u == p.w); }
-`;
-
 const three = (array: string, offset: string) =>
-  `vec3f(${[0, 1, 2].map((i) => `${array}[y${i} + ${offset}]`).join(', ')})`;
+  `vec3f(${[0, 1, 2].map((i) => `${array}[line${i} * p.c + ${offset}]`).join(', ')})`;
 
 /**
  * Walks the windows of a run in all views and channels at once. \`body\` sees pixel k and, as \`windowS_C\`, the
  * similarity in view S and channel C, as \`apartS_C\` the difference.
  */
-const eachWindow = (views: number, channels: number, body: string) => {
+const eachWindow = (direction: Direction, views: number, channels: number, body: string) => {
   const all = (line: (s: number, c: number) => string) =>
     each(views * channels, (i) => line(Math.floor(i / channels), i % channels));
-  const column = (at: string, s: number, c: number) =>
-    `columnOf(${three('images', `${at} + ${s}u * size + ${c}u`)}, f${c})`;
-  const frames = (at: string) => each(channels, (c) => `let f${c} = ${three('frame', `${at} + ${c}u`)};`);
+  const column = (s: number, c: number) =>
+    `columnOf(${three('images', `here + ${s}u * size + ${c}u`)}, f${c})`;
+  const columns = (at: string, name: string) => `{
+    let here = ${at} * next * p.c;
+    ${each(channels, (c) => `let f${c} = ${three('frame', `here + ${c}u`)};`)}
+    ${all((s, c) => `${name}${s}_${c} = ${column(s, c)};`)}
+  }`;
   return wgsl`
-${similarity}
-${run}
 ${mirrored}
+${similarity}
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  ${rows}
-  ${all((s, c) => `var left${s}_${c}: Column; var middle${s}_${c}: Column;`)}
-  {
-    let at = before * p.c;
-    ${frames('at')}
-    ${all((s, c) => `left${s}_${c} = ${column('at', s, c)};`)}
-  }
-  {
-    let at = r.first * p.c;
-    ${frames('at')}
-    ${all((s, c) => `middle${s}_${c} = ${column('at', s, c)};`)}
-  }
-  for (var px = r.first; px < r.last; px++) {
-    let k = r.line + px;
-    let next = after(px) * p.c;
-    ${frames('next')}
+  ${runOf(direction, 'p.n')}
+  let size = p.n * p.h * p.w * p.c;
+  ${all((s, c) => `var left${s}_${c}: Column; var middle${s}_${c}: Column; var right${s}_${c}: Column;`)}
+  ${columns('before', 'left')}
+  ${columns('first', 'middle')}
+  for (var at = first; at < last; at++) {
+    let k = line1 + at * next;
+    ${columns('after(at, extent)', 'right')}
     ${all(
-      (s, c) => `let right${s}_${c} = ${column('next', s, c)};
-    let window${s}_${c} = similarity(left${s}_${c}, middle${s}_${c}, right${s}_${c});
+      (s, c) => `let window${s}_${c} = similarity(left${s}_${c}, middle${s}_${c}, right${s}_${c});
     let apart${s}_${c} = middle${s}_${c}.apart;`,
     )}
     ${body}
@@ -249,11 +225,12 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 };
 
 /** error[k] = min over views of the photometric error at pixel k, and of the bound; winner[k] says whose it is. */
-export const minPhotometric = (views: number, channels: number) => wgsl`
+export const minPhotometric = (direction: Direction, views: number, channels: number) => wgsl`
 fn term(s: Similarity, apart: f32) -> f32 {
   return p.alpha * dissimilarity(s) + (1.0 - p.alpha) * abs(apart);
 }
 ${eachWindow(
+  direction,
   views,
   channels,
   wgsl`
@@ -269,9 +246,10 @@ ${eachWindow(
 `;
 
 /** coefficients[k, c] = (ax, b, e), see ssim.wgsl.ts, of the window around k in the view that won there; else zeros. */
-export const minPhotometricCoefficients = (views: number, channels: number) => wgsl`
+export const minPhotometricCoefficients = (direction: Direction, views: number, channels: number) => wgsl`
 ${slopes}
 ${eachWindow(
+  direction,
   views,
   channels,
   wgsl`
@@ -297,49 +275,48 @@ ${eachWindow(
  * gradient[view, q] = coefficients of the windows that hold q and that the view won, applied to q, and where it won at q
  * itself the slope of the absolute difference.
  */
-export const minPhotometricGrad = (views: number, channels: number) => {
+export const minPhotometricGrad = (direction: Direction, views: number, channels: number) => {
   const all = (line: (s: number, c: number) => string) =>
     each(views * channels, (i) => line(Math.floor(i / channels), i % channels));
-  const load = (px: string) => `{
-    let at = ${px};
-    let o = at * p.c;
-    let by = vec3i(winner[y0 / p.c + at], winner[r.line + at], winner[y2 / p.c + at]);
+  const load = (at: string) => `{
+    let here = ${at} * next;
+    let by = vec3i(winner[line0 + here], winner[line1 + here], winner[line2 + here]);
     ${each(views, (s) => `let w${s} = select(vec3f(), v, by == vec3i(${s}));`)}
     ${each(
       channels,
       (c) => `{
-      let a = coefficient(y0 + o + ${c}u);
-      let m = coefficient(y1 + o + ${c}u);
-      let b = coefficient(y2 + o + ${c}u);
+      let a = coefficient((line0 + here) * p.c + ${c}u);
+      let m = coefficient((line1 + here) * p.c + ${c}u);
+      let b = coefficient((line2 + here) * p.c + ${c}u);
       ${each(views, (s) => `right${s}_${c} = a * w${s}.x + m * w${s}.y + b * w${s}.z;`)}
     }`,
     )}
   }`;
   return wgsl`
-${run}
 ${mirrored}
 fn coefficient(i: u32) -> vec3f { return vec3f(coefficients[3u * i], coefficients[3u * i + 1u], coefficients[3u * i + 2u]); }
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  ${rows}
+  ${runOf(direction, 'p.n')}
+  let size = p.n * p.h * p.w * p.c;
   // The pixel next to the border is also the mirror image beyond it: the border's window holds it twice. Past the
   // border there is no window; the weight 0 meets a mirrored address.
   let v = vec3f(
-    select(select(1.0, 2.0, py == 1u), 0.0, py == 0u),
+    select(select(1.0, 2.0, beside == 1u), 0.0, beside == 0u),
     1.0,
-    select(select(1.0, 2.0, py + 2u == p.h), 0.0, py + 1u == p.h),
+    select(select(1.0, 2.0, beside + 2u == breadth), 0.0, beside + 1u == breadth),
   );
   ${all((s, c) => `var left${s}_${c}: vec3f; var middle${s}_${c}: vec3f; var right${s}_${c}: vec3f;`)}
   ${load('before')}
   ${all((s, c) => `left${s}_${c} = right${s}_${c};`)}
-  ${load('r.first')}
+  ${load('first')}
   ${all((s, c) => `middle${s}_${c} = right${s}_${c};`)}
-  for (var px = r.first; px < r.last; px++) {
-    ${load('after(px)')}
-    let u0 = select(select(1.0, 2.0, px == 1u), 0.0, px == 0u);
-    let u2 = select(select(1.0, 2.0, px + 2u == p.w), 0.0, px + 1u == p.w);
-    let k = r.line + px;
+  for (var at = first; at < last; at++) {
+    ${load('after(at, extent)')}
+    let u0 = select(select(1.0, 2.0, at == 1u), 0.0, at == 0u);
+    let u2 = select(select(1.0, 2.0, at + 2u == extent), 0.0, at + 1u == extent);
+    let k = line1 + at * next;
     let by = winner[k];
     let colour = cotangent[k] * (1.0 - p.alpha) * ${1 / channels};
     ${each(

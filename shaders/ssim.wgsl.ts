@@ -6,31 +6,53 @@
 // equal numbers, and exactly 0 for x = y. The variances are sums of squares too, never E[x^2] - E[x]^2: each column of
 // three pixels has its mean and its squared deviations, and three columns merge by
 //   9 v = sum_j S_j + 3 sum_j (m_j - m)^2      (Chan, Golub, LeVeque 1979).
-// Columns are also what neighbouring windows share: an invocation walks RUN pixels of a row and reads three pixels per
-// step instead of nine. RUN is 1 on GPUs, where neighbouring invocations find each other's reads in the cache and want
-// adjacent addresses, and 16 on CPU adapters, where every load is paid for.
+// Columns are also what neighbouring windows share: an invocation walks RUN pixels of a line and reads three pixels per step instead of
+// nine. CPU adapters, where every load is paid for, walk along rows. GPUs walk down columns, where neighbouring invocations read
+// neighbouring addresses; then `column` below is a row of three pixels. With RUN 1 nothing is shared.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 
-/** The run of an invocation, pixels `first` to `last` of the row that begins at pixel `line`, and its three rows. */
-const run = wgsl`
+/** Along rows, or down columns. */
+export type Direction = 'along' | 'down';
+
+/**
+ * The run of an invocation among `images` images: the pixels `first` to `last` of a line, whose pixel `at` has the index
+ * `line1 + at * next`; `line0` and `line2` are the lines beside it, mirrored at the border, `beside` is its place among them. A line
+ * has `extent` pixels, an image `breadth` lines.
+ */
+export const run = (direction: Direction, images: string) => wgsl`
   let id = flat(gid, groups);
-  let runs = (p.w + RUN - 1u) / RUN;
-  if (id >= p.n * p.h * runs) { return; }
-  let py = id / runs % p.h;
-  let line = id / runs * p.w;
+#if ${direction === 'along'}
+  let extent = p.w;
+  let breadth = p.h;
+  let runs = (extent + RUN - 1u) / RUN;
+  if (id >= ${images} * breadth * runs) { return; }
   let first = id % runs * RUN;
-  let last = min(first + RUN, p.w);
-  // Offsets of the rows above, through and below, mirrored at the border.
-  let y1 = line * p.c;
-  let y0 = select(y1 - p.w * p.c, y1 + p.w * p.c, py == 0u);
-  let y2 = select(y1 + p.w * p.c, y1 - p.w * p.c, py + 1u == p.h);
+  let beside = id / runs % breadth;
+  let line1 = id / runs * p.w;
+  let next = 1u;
+  let apart = p.w;
+#else
+  let extent = p.h;
+  let breadth = p.w;
+  let runs = (extent + RUN - 1u) / RUN;
+  if (id >= ${images} * breadth * runs) { return; }
+  let first = id / p.w % runs * RUN;
+  let beside = id % p.w;
+  let line1 = id / p.w / runs * p.h * p.w + beside;
+  let next = p.w;
+  let apart = 1u;
+#endif
+  let last = min(first + RUN, extent);
+  let line0 = select(line1 - apart, line1 + apart, beside == 0u);
+  let line2 = select(line1 + apart, line1 - apart, beside + 1u == breadth);
   let before = select(first - 1u, 1u, first == 0u);
 `;
 
-const mirrored = wgsl`
+/** What `run` needs before the entry point. */
+export const mirrored = wgsl`
 override RUN: u32;
-// The column to the right of px, mirrored at the border.
-fn after(px: u32) -> u32 { return select(px + 1u, p.w - 2u, px + 1u == p.w); }
+// The pixel after this one in a line of \`extent\` pixels, mirrored at the border.
+fn after(at: u32, extent: u32) -> u32 { return select(at + 1u, extent - 2u, at + 1u == extent); }
 `;
 
 /** SSIM of a window from its three columns, and a column from three pixels of each image. */
@@ -73,24 +95,25 @@ fn dissimilarity(s: Similarity) -> f32 {
 `;
 
 /** A kernel that does `body` for each channel c of each pixel k of its run; the body sees `s` and the middle column. */
-const eachWindow = (body: string) => wgsl`
+const eachWindow = (direction: Direction, body: string) => wgsl`
 ${mirrored}
 ${similarity}
-fn column(top: u32, middle: u32, bottom: u32) -> Column {
-  return columnOf(vec3f(x[top], x[middle], x[bottom]), vec3f(y[top], y[middle], y[bottom]));
+fn column(pixels: vec3u, c: u32) -> Column {
+  let at = pixels * p.c + c;
+  return columnOf(vec3f(x[at.x], x[at.y], x[at.z]), vec3f(y[at.x], y[at.y], y[at.z]));
 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  ${run}
+  ${run(direction, 'p.n')}
+  let three = vec3u(line0, line1, line2);
   for (var c = 0u; c < p.c; c++) {
-    var left = column(y0 + before * p.c + c, y1 + before * p.c + c, y2 + before * p.c + c);
-    var middle = column(y0 + first * p.c + c, y1 + first * p.c + c, y2 + first * p.c + c);
-    for (var px = first; px < last; px++) {
-      let next = after(px) * p.c + c;
-      let right = column(y0 + next, y1 + next, y2 + next);
+    var left = column(three + before * next, c);
+    var middle = column(three + first * next, c);
+    for (var at = first; at < last; at++) {
+      let right = column(three + after(at, extent) * next, c);
       let s = similarity(left, middle, right);
-      let k = line + px;
+      let k = line1 + at * next;
       ${body}
       left = middle;
       middle = right;
@@ -100,7 +123,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 `;
 
 /** error[k, c] = clamp((1 - SSIM) / 2, 0, 1). */
-export const ssim = () => eachWindow('error[k * p.c + c] = dissimilarity(s);');
+export const ssim = (direction: Direction) => eachWindow(direction, 'error[k * p.c + c] = dissimilarity(s);');
 
 /** The same from the definition, one invocation per pixel and channel: means first, then central moments. */
 export const ssimNaive = () => wgsl`
@@ -143,11 +166,14 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 `;
 
 /** error[k] = alpha mean_c ssimError + (1 - alpha) mean_c |x - y|. */
-export const photometric = () =>
-  eachWindow(wgsl`
+export const photometric = (direction: Direction) =>
+  eachWindow(
+    direction,
+    wgsl`
       let term = p.alpha * dissimilarity(s) + (1.0 - p.alpha) * abs(middle.apart);
       error[k] = select(error[k], 0.0, c == 0u) + term / f32(p.c);
-`);
+`,
+  );
 
 /** (ax, ay, b, e) of a window with similarity s, multiplied by g. */
 export const slopes = wgsl`
@@ -169,41 +195,41 @@ fn slopes(s: Similarity, g: f32) -> vec4f {
  * coefficients[k, c] = (ax, ay, b, e), for the window around k and each pixel q in it, multiplied by the cotangent:
  * d error / d x(q) = ax + b (x(q) - y(q)) + e y(q) and d error / d y(q) = ay + b (y(q) - x(q)) + e x(q).
  */
-export const ssimCoefficients = () => wgsl`
+export const ssimCoefficients = (direction: Direction) => wgsl`
 ${slopes}
-${eachWindow('coefficients[k * p.c + c] = slopes(s, cotangent[k * p.cotangents + c % p.cotangents] * p.scale / 9.0);')}
+${eachWindow(direction, 'coefficients[k * p.c + c] = slopes(s, cotangent[k * p.cotangents + c % p.cotangents] * p.scale / 9.0);')}
 `;
 
 /**
  * Sum over the windows that hold pixel k, twice where reflection puts it in a window twice, of the coefficients applied
  * to it; with `colour` also the gradient of scale |x - y|. `side` 0 gives the gradient to x, 1 to y.
  */
-export const ssimGrad = (side: 0 | 1, colour: boolean) => wgsl`
+export const ssimGrad = (direction: Direction, side: 0 | 1, colour: boolean) => wgsl`
 ${mirrored}
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  ${run}
+  ${run(direction, 'p.n')}
   // The pixel next to the border is also the mirror image beyond it: the border's window holds it twice. Past the
   // border there is no window; the weight 0 meets a mirrored address.
-  let v0 = select(select(1.0, 2.0, py == 1u), 0.0, py == 0u);
-  let v2 = select(select(1.0, 2.0, py + 2u == p.h), 0.0, py + 1u == p.h);
+  let v0 = select(select(1.0, 2.0, beside == 1u), 0.0, beside == 0u);
+  let v2 = select(select(1.0, 2.0, beside + 2u == breadth), 0.0, beside + 1u == breadth);
   for (var c = 0u; c < p.c; c++) {
-    let above = y0 + c;
-    let through = y1 + c;
-    let below = y2 + c;
-    let b = before * p.c;
-    let f = first * p.c;
-    var left = coefficients[above + b] * v0 + coefficients[through + b] + coefficients[below + b] * v2;
-    var middle = coefficients[above + f] * v0 + coefficients[through + f] + coefficients[below + f] * v2;
-    for (var px = first; px < last; px++) {
-      let n = after(px) * p.c;
-      let right = coefficients[above + n] * v0 + coefficients[through + n] + coefficients[below + n] * v2;
-      let u0 = select(select(1.0, 2.0, px == 1u), 0.0, px == 0u);
-      let u2 = select(select(1.0, 2.0, px + 2u == p.w), 0.0, px + 1u == p.w);
+    let l0 = line0 * p.c + c;
+    let l1 = line1 * p.c + c;
+    let l2 = line2 * p.c + c;
+    let b = before * next * p.c;
+    let f = first * next * p.c;
+    var left = coefficients[l0 + b] * v0 + coefficients[l1 + b] + coefficients[l2 + b] * v2;
+    var middle = coefficients[l0 + f] * v0 + coefficients[l1 + f] + coefficients[l2 + f] * v2;
+    for (var at = first; at < last; at++) {
+      let n = after(at, extent) * next * p.c;
+      let right = coefficients[l0 + n] * v0 + coefficients[l1 + n] + coefficients[l2 + n] * v2;
+      let u0 = select(select(1.0, 2.0, at == 1u), 0.0, at == 0u);
+      let u2 = select(select(1.0, 2.0, at + 2u == extent), 0.0, at + 1u == extent);
       let total = left * u0 + middle + right * u2;
       left = middle;
       middle = right;
-      let q = through + px * p.c;
+      let q = l1 + at * next * p.c;
       let apart = x[q] - y[q];
 #if ${side === 0}
       var slope = total.x + total.z * apart + total.w * y[q];
@@ -211,7 +237,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
       var slope = total.y - total.z * apart + total.w * x[q];
 #endif
 #if ${colour}
-      slope ${side === 0 ? '+=' : '-='} p.scale * cotangent[line + px] * sign(apart);
+      slope ${side === 0 ? '+=' : '-='} p.scale * cotangent[line1 + at * next] * sign(apart);
 #endif
       gradient[q] = slope;
     }

@@ -4,8 +4,12 @@ import { empty, launch, type Shape, ShapeError, shapeText, sizeOf, type Tensor }
 import type { Kernel } from '../gpu/kernel.ts';
 import { axisOf, permute, reshape, stridedCopy, stridesOf } from './movement.ts';
 
-// Longer axes are reduced in chunks of this many values, one invocation each, and the chunks again.
+// Longer axes are reduced in chunks of this many values, and the chunks again. Few lines that are very long have longer chunks: a GPU
+// gives each a workgroup, whose invocations should have more than a handful to add.
 const CHUNK = 256;
+const LONG_CHUNK = 1024;
+const chunkOf = (reduce: number, inner: number) =>
+  reduce <= 2 * CHUNK ? Math.max(1, reduce) : inner < 8 && reduce >= 2 ** 18 ? LONG_CHUNK : CHUNK;
 
 /** Axes of a reduction, sorted; all of them when none are named. */
 export function reducedAxes(op: string, x: Tensor, axes?: readonly number[]): number[] {
@@ -52,7 +56,7 @@ export function fold(
   reduce: number,
   inner: number,
 ): Tensor {
-  const chunk = reduce > 2 * CHUNK ? CHUNK : Math.max(1, reduce);
+  const chunk = chunkOf(reduce, inner);
   const chunks = Math.max(1, Math.ceil(reduce / chunk));
   const y = empty([outer, chunks, inner], 'f32', x.device);
   launch(kernel, { outer, reduce, inner, chunk }, { x, y });

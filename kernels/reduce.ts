@@ -127,7 +127,6 @@ const workgroupPerLine = (code: () => string): Variant<AxisParams> => ({
 /** Values that 64 lines may have together in 16 KiB of workgroup memory, which every adapter has. */
 const ROOM = 64;
 
-/** @param arrays how many arrays of such lines are held at once. */
 const throughWorkgroup = (code: (count: number) => string, arrays: number): Variant<AxisParams> => ({
   name: 'staged',
   summary: '64 lines of few neighbouring values through workgroup memory: for GPUs',
@@ -135,6 +134,13 @@ const throughWorkgroup = (code: (count: number) => string, arrays: number): Vari
   code: (p) => code(p.reduce),
   workgroups: (p) => groupsFor(p.outer),
 });
+
+/** Of a kernel whose result has a value for each that it reads: variants with a workgroup for several lines, and arrays read. */
+interface WholeLines {
+  subgroups: () => string;
+  staged: (count: number) => string;
+  reads: number;
+}
 
 function overAxis(
   name: string,
@@ -144,8 +150,7 @@ function overAxis(
   code: () => string,
   invocations: (p: AxisParams) => number,
   reference: (p: AxisParams, b: Record<string, Numbers>) => void,
-  subgroups?: () => string,
-  staged?: { code: (count: number) => string; arrays: number },
+  whole?: WholeLines,
 ): Kernel<AxisParams> {
   return {
     name,
@@ -155,8 +160,7 @@ function overAxis(
     bindings: bindings.map(([n, type, access]) => ({ name: n, type, access })),
     params: axisParams,
     variants: [
-      ...(subgroups ? [workgroupPerLine(subgroups)] : []),
-      ...(staged ? [throughWorkgroup(staged.code, staged.arrays)] : []),
+      ...(whole ? [workgroupPerLine(whole.subgroups), throughWorkgroup(whole.staged, whole.reads)] : []),
       {
         name: 'walk',
         summary: 'one invocation walks the axis',
@@ -167,7 +171,7 @@ function overAxis(
     ],
     cost: (p) => {
       const all = p.outer * p.reduce * p.inner;
-      return { flops: 2 * all, bytes: 4 * (all + 2 * p.outer * p.inner) };
+      return { flops: 2 * all, bytes: 4 * (whole ? (whole.reads + 1) * all : all + 2 * p.outer * p.inner) };
     },
     reference,
   };
@@ -257,8 +261,7 @@ export const softmax = overAxis(
         y[start(p, k) + r * p.inner] = Math.exp(x[start(p, k) + r * p.inner] - top) / total;
     }
   },
-  shader.softmaxSubgroups,
-  { code: shader.softmaxStaged, arrays: 1 },
+  { subgroups: shader.softmaxSubgroups, staged: shader.softmaxStaged, reads: 1 },
 );
 
 export const softmaxGrad = overAxis(
@@ -282,6 +285,5 @@ export const softmaxGrad = overAxis(
       }
     }
   },
-  shader.softmaxGradSubgroups,
-  { code: shader.softmaxGradStaged, arrays: 2 },
+  { subgroups: shader.softmaxGradSubgroups, staged: shader.softmaxGradStaged, reads: 2 },
 );

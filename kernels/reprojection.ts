@@ -6,7 +6,7 @@
 // views, forward and backward; here it is 13. Gradients are gathers; that to the projection is a sum in two passes.
 import * as shader from '../shaders/reprojection.wgsl.ts';
 import { groupsFor, type Kernel, type Numbers } from '../src/gpu/kernel.ts';
-import { alongRows, alongWindows, coefficientsAt, errorAt, windowOf } from './ssim.ts';
+import { coefficientsAt, errorAt, inRuns, windowOf } from './ssim.ts';
 
 const SOURCE = 'Monodepth2 layers.py and trainer.py (Godard et al., ICCV 2019)';
 
@@ -185,10 +185,10 @@ export const viewSynthesis: Kernel<SynthesisParams> = {
     { name: 'warped', type: 'f32', access: 'write' },
   ],
   params: synthesisParams,
-  variants: alongRows(
-    (p) => shader.viewSynthesis(p.c),
+  variants: inRuns(
+    (direction, p) => shader.viewSynthesis(direction, p.c),
     ['projection'],
-    (p) => p.views * p.n * p.h,
+    (p) => p.views * p.n,
   ),
   cost: (p) => ({
     flops: p.views * pixels(p) * (40 + 9 * p.c),
@@ -286,7 +286,7 @@ export const minPhotometric: Kernel<MinimumParams & { bounded: number }> = {
     { name: 'winner', type: 'i32', access: 'write' },
   ],
   params: { ...minimumParams, bounded: 'u32' },
-  variants: alongWindows((direction, p) => shader.minPhotometric(direction, p.views, p.c)),
+  variants: inRuns((direction, p) => shader.minPhotometric(direction, p.views, p.c)),
   cost: (p) => ({
     flops: 85 * p.views * pixels(p) * p.c,
     bytes: 4 * pixels(p) * ((p.views + 1) * p.c + 2 + p.bounded),
@@ -323,7 +323,7 @@ export const minPhotometricCoefficients: Kernel<MinimumParams> = {
     { name: 'coefficients', type: 'f32', access: 'write' },
   ],
   params: minimumParams,
-  variants: alongWindows((direction, p) => shader.minPhotometricCoefficients(direction, p.views, p.c)),
+  variants: inRuns((direction, p) => shader.minPhotometricCoefficients(direction, p.views, p.c)),
   cost: (p) => ({
     flops: (75 * p.views + 30) * pixels(p) * p.c,
     bytes: 4 * pixels(p) * ((p.views + 4) * p.c + 2),
@@ -357,7 +357,7 @@ export const minPhotometricGrad: Kernel<MinimumParams> = {
     { name: 'gradient', type: 'f32', access: 'write' },
   ],
   params: minimumParams,
-  variants: alongWindows((direction, p) => shader.minPhotometricGrad(direction, p.views, p.c)),
+  variants: inRuns((direction, p) => shader.minPhotometricGrad(direction, p.views, p.c)),
   cost: (p) => ({
     flops: (30 * p.views + 10) * pixels(p) * p.c,
     bytes: 4 * pixels(p) * ((2 * p.views + 4) * p.c + 2),

@@ -23,75 +23,42 @@ const pixels = (p: SsimParams) => p.n * p.h * p.w;
 const RUN = 16;
 const DOWN = 8;
 
-const walk = <P extends SsimParams>(
-  name: string,
-  summary: string,
-  run: number,
-  software: boolean,
-  code: (p: P) => string,
-  vec4: string[],
-  invocations: (p: P) => number,
-): Variant<P> => ({
-  name,
-  summary,
-  applies: (_, adapter) => adapter.software || !software,
-  vec4,
-  code,
-  constants: () => ({ RUN: run }),
-  workgroups: (p) => groupsFor(invocations(p)),
-});
-
-/** The variants of a kernel that computes pixels by themselves, in runs along `rows` rows of the image or one each. */
-export const alongRows = <P extends SsimParams>(
-  code: (p: P) => string,
-  vec4: string[],
-  rows: (p: P) => number,
-): Variant<P>[] => [
-  walk(
-    'run',
-    `one invocation walks ${RUN} pixels of a row`,
-    RUN,
-    true,
-    code,
-    vec4,
-    (p) => rows(p) * Math.ceil(p.w / RUN),
-  ),
-  walk('pixel', 'one invocation per pixel', 1, false, code, vec4, (p) => rows(p) * p.w),
-];
-
-/** The variants of a kernel that looks at the windows around all pixels of `n` images. */
-export const alongWindows = <P extends SsimParams>(
+/** The variants of a kernel that walks the pixels of images in runs: of `n` images, or as many as `images` says. */
+export const inRuns = <P extends SsimParams>(
   code: (direction: shader.Direction, p: P) => string,
   vec4: string[] = [],
-): Variant<P>[] => [
-  walk(
-    'run',
-    `one invocation walks ${RUN} pixels of a row and reads each column once: for software adapters`,
-    RUN,
-    true,
-    (p) => code('along', p),
+  images: (p: P) => number = (p) => p.n,
+): Variant<P>[] => {
+  const walk = (
+    name: string,
+    summary: string,
+    direction: shader.Direction,
+    run: number,
+    software: boolean,
+  ): Variant<P> => ({
+    name,
+    summary,
+    applies: (_, adapter) => adapter.software || !software,
     vec4,
-    (p) => p.n * p.h * Math.ceil(p.w / RUN),
-  ),
-  walk(
-    'down',
-    `one invocation walks ${DOWN} pixels down a column and reads each row once, neighbours side by side: for GPUs`,
-    DOWN,
-    false,
-    (p) => code('down', p),
-    vec4,
-    (p) => p.n * p.w * Math.ceil(p.h / DOWN),
-  ),
-  walk(
-    'pixel',
-    'one invocation per pixel',
-    1,
-    false,
-    (p) => code('along', p),
-    vec4,
-    (p) => p.n * p.h * p.w,
-  ),
-];
+    code: (p) => code(direction, p),
+    constants: () => ({ RUN: run }),
+    workgroups: (p) =>
+      groupsFor(
+        images(p) * (direction === 'along' ? p.h * Math.ceil(p.w / run) : p.w * Math.ceil(p.h / run)),
+      ),
+  });
+  return [
+    walk('run', `one invocation walks ${RUN} pixels of a row: for software adapters`, 'along', RUN, true),
+    walk(
+      'down',
+      `one invocation walks ${DOWN} pixels of a column, neighbours side by side: for GPUs`,
+      'down',
+      DOWN,
+      false,
+    ),
+    walk('pixel', 'one invocation per pixel', 'along', 1, false),
+  ];
+};
 
 const mirror = (at: number, size: number) => (at < 0 ? -at : at >= size ? 2 * size - 2 - at : at);
 
@@ -166,7 +133,7 @@ export const ssim: Kernel<SsimParams> = {
   ],
   params,
   variants: [
-    ...alongWindows<SsimParams>(shader.ssim),
+    ...inRuns<SsimParams>(shader.ssim),
     {
       name: 'definition',
       summary: 'one invocation per pixel and channel: means, then central moments',
@@ -199,7 +166,7 @@ export const ssimCoefficients: Kernel<CoefficientParams> = {
     { name: 'coefficients', type: 'f32', access: 'write' },
   ],
   params: { ...params, cotangents: 'u32', scale: 'f32' },
-  variants: alongWindows(shader.ssimCoefficients, ['coefficients']),
+  variants: inRuns(shader.ssimCoefficients, ['coefficients']),
   cost: (p) => ({
     flops: 110 * pixels(p) * p.c,
     bytes: 4 * pixels(p) * (6 * p.c + p.cotangents),
@@ -247,10 +214,7 @@ export const ssimGrad: Kernel<SsimGradParams> = {
     { name: 'gradient', type: 'f32', access: 'write' },
   ],
   params: { ...params, side: 'u32' },
-  variants: alongWindows(
-    (direction, p) => shader.ssimGrad(direction, p.side as 0 | 1, false),
-    ['coefficients'],
-  ),
+  variants: inRuns((direction, p) => shader.ssimGrad(direction, p.side as 0 | 1, false), ['coefficients']),
   cost: (p) => ({ flops: 90 * pixels(p) * p.c, bytes: 28 * pixels(p) * p.c }),
   reference: spreadCoefficients,
 };
@@ -265,7 +229,7 @@ export const photometric: Kernel<PhotometricParams> = {
   source: 'Monodepth2 trainer.py, compute_reprojection_loss',
   bindings: ssim.bindings,
   params: { ...params, alpha: 'f32' },
-  variants: alongWindows(shader.photometric),
+  variants: inRuns(shader.photometric),
   cost: (p) => ({ flops: 90 * pixels(p) * p.c, bytes: 4 * pixels(p) * (2 * p.c + 1) }),
   reference: (p, { x, y, error }) => {
     for (let k = 0; k < pixels(p); k++) {
@@ -295,10 +259,7 @@ export const photometricGrad: Kernel<PhotometricGradParams> = {
     { name: 'gradient', type: 'f32', access: 'write' },
   ],
   params: { ...params, side: 'u32', scale: 'f32' },
-  variants: alongWindows(
-    (direction, p) => shader.ssimGrad(direction, p.side as 0 | 1, true),
-    ['coefficients'],
-  ),
+  variants: inRuns((direction, p) => shader.ssimGrad(direction, p.side as 0 | 1, true), ['coefficients']),
   cost: (p) => ({ flops: 95 * pixels(p) * p.c, bytes: 4 * pixels(p) * (7 * p.c + 1) }),
   reference: (p, buffers) => {
     const { x, y, cotangent, gradient } = buffers;

@@ -1,6 +1,6 @@
 // Softmax cross entropy over rows of class scores, fused: the probabilities are never written to memory.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { bringIn, room, stagedEntry } from './staged.wgsl.ts';
+import { bringIn, heldAt, room, stagedEntry } from './staged.wgsl.ts';
 
 export interface CrossEntropyStructure {
   classWeighted: boolean;
@@ -73,20 +73,20 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 /** As `crossEntropy`, to the bit, with the scores in workgroup memory. */
 export const crossEntropyStaged = (s: CrossEntropyStructure, classes: number) => wgsl`
 ${room('scores', classes)}
-fn score(base: u32, c: u32) -> f32 { return scores[base][c]; }
+fn score(lane: u32, c: u32) -> f32 { return scores[${heldAt(classes, 'c')}]; }
 ${stagedEntry}
-  ${bringIn('scores', 'logits', classes, 'p.pixels')}
+  ${bringIn('scores', 'logits', classes)}
   workgroupBarrier();
   let k = first + lane;
   if (k >= p.pixels) { return; }
   let base = lane;
-  var top = scores[lane][0];
+  var top = scores[${heldAt(classes, '0u')}];
   for (var c = 1u; c < ${classes}u; c++) {
-    let value = scores[lane][c];
+    let value = scores[${heldAt(classes, 'c')}];
     top = select(top, value, value > top);
   }
   var total = 0.0;
-  for (var c = 0u; c < ${classes}u; c++) { total += exp(scores[lane][c] - top); }
+  for (var c = 0u; c < ${classes}u; c++) { total += exp(scores[${heldAt(classes, 'c')}] - top); }
   ${finish(s)}
 }
 `;
@@ -107,39 +107,38 @@ const scale = wgsl`
   if (sums[1] > 0.0) { scale = g[0] / sums[1]; }
 `;
 
-/** dlogits = g / denominator * weight * (softmax - onehot). One invocation per score. */
-export const crossEntropyGrad = () => wgsl`
+/** dlogits = g / denominator * weight * (softmax - onehot). One invocation per score. `classes` are written out: a division by a constant is a multiplication. */
+export const crossEntropyGrad = (classes: number) => wgsl`
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = flat(gid, groups);
-  if (i >= p.pixels * p.classes) { return; }
-  let k = i / p.classes;
+  if (i >= p.pixels * ${classes}u) { return; }
+  let k = i / ${classes}u;
   let weight = rows[2u * k + 1u];
   if (weight == 0.0) {
     dlogits[i] = 0.0;
     return;
   }
   ${scale}
-  let onehot = select(0.0, 1.0, i32(i % p.classes) == label[k]);
+  let onehot = select(0.0, 1.0, i32(i % ${classes}u) == label[k]);
   dlogits[i] = scale * weight * (exp(logits[i] - rows[2u * k]) - onehot);
 }
 `;
 
 /** The same for four scores of one pixel. */
-export const crossEntropyGradVec4 = () => wgsl`
+export const crossEntropyGradVec4 = (classes: number) => wgsl`
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = flat(gid, groups);
-  let quads = p.classes / 4u;
-  if (i >= p.pixels * quads) { return; }
-  let k = i / quads;
+  if (i >= p.pixels * ${classes / 4}u) { return; }
+  let k = i / ${classes / 4}u;
   let weight = rows[2u * k + 1u];
   if (weight == 0.0) {
     dlogits[i] = vec4f(0.0);
     return;
   }
   ${scale}
-  let c = 4 * i32(i % quads);
+  let c = 4 * i32(i % ${classes / 4}u);
   let onehot = select(vec4f(0.0), vec4f(1.0), vec4i(c, c + 1, c + 2, c + 3) == vec4i(label[k]));
   dlogits[i] = scale * weight * (exp(logits[i] - rows[2u * k]) - onehot);
 }

@@ -1,7 +1,7 @@
 // Reductions over the middle axis of [outer, reduce, inner]. Each invocation walks its values in order, so the result
 // does not depend on scheduling. Long axes are cut into chunks, one partial result each, and reduced again.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { bringIn, room, stagedEntry, takeOut } from './staged.wgsl.ts';
+import { bringIn, heldAt, room, stagedEntry, takeOut } from './staged.wgsl.ts';
 
 // Values fetched before the first of them is added: enough loads in flight to hide how long one takes.
 const AHEAD = 4;
@@ -185,21 +185,21 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 export const softmaxStaged = (count: number) => wgsl`
 ${room('held', count)}
 ${stagedEntry}
-  ${bringIn('held', 'x', count, 'p.outer')}
+  ${bringIn('held', 'x', count)}
   workgroupBarrier();
-  var top = held[lane][0];
+  var top = held[${heldAt(count, '0u')}];
   for (var c = 1u; c < ${count}u; c++) {
-    let value = held[lane][c];
+    let value = held[${heldAt(count, 'c')}];
     top = select(top, value, value > top);
   }
   var total = 0.0;
   for (var c = 0u; c < ${count}u; c++) {
-    let e = exp(held[lane][c] - top);
-    held[lane][c] = e;
+    let e = exp(held[${heldAt(count, 'c')}] - top);
+    held[${heldAt(count, 'c')}] = e;
     total += e;
   }
   let scale = 1.0 / total;
-  for (var c = 0u; c < ${count}u; c++) { held[lane][c] *= scale; }
+  for (var c = 0u; c < ${count}u; c++) { held[${heldAt(count, 'c')}] *= scale; }
   workgroupBarrier();
   ${takeOut('held', 'y', count, 'p.outer')}
 }
@@ -210,12 +210,12 @@ export const softmaxGradStaged = (count: number) => wgsl`
 ${room('cotangent', count)}
 ${room('held', count)}
 ${stagedEntry}
-  ${bringIn('cotangent', 'g', count, 'p.outer')}
-  ${bringIn('held', 'y', count, 'p.outer')}
+  ${bringIn('cotangent', 'g', count)}
+  ${bringIn('held', 'y', count)}
   workgroupBarrier();
   var total = 0.0;
-  for (var c = 0u; c < ${count}u; c++) { total += cotangent[lane][c] * held[lane][c]; }
-  for (var c = 0u; c < ${count}u; c++) { held[lane][c] *= cotangent[lane][c] - total; }
+  for (var c = 0u; c < ${count}u; c++) { total += cotangent[${heldAt(count, 'c')}] * held[${heldAt(count, 'c')}]; }
+  for (var c = 0u; c < ${count}u; c++) { held[${heldAt(count, 'c')}] *= cotangent[${heldAt(count, 'c')}] - total; }
   workgroupBarrier();
   ${takeOut('held', 'dx', count, 'p.outer')}
 }

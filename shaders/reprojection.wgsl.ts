@@ -80,38 +80,31 @@ fn landing(view: u32, r0: vec4f, r1: vec4f, r2: vec4f, pixel: vec2f, disparity: 
 }
 `;
 
-/** Pixels of a row that share an invocation: RUN of them, from \`first\` on in the row that begins at pixel \`line\`. */
-const run = wgsl`
-override RUN: u32;
-struct Run { row: u32, line: u32, first: u32, last: u32 }
-fn run(id: u32) -> Run {
-  let runs = (p.w + RUN - 1u) / RUN;
-  let row = id / runs;
-  let first = (id - row * runs) * RUN;
-  return Run(row, row * p.w, first, min(first + RUN, p.w));
-}
-`;
-
 /** warped[view, k] = sources[view] at the place where pixel k lies in it. */
-export const viewSynthesis = (channels: number) => wgsl`
-${run}
+export const viewSynthesis = (direction: Direction, channels: number) => wgsl`
+${mirrored}
 ${landing}
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let r = run(flat(gid, groups));
-  let view = r.row / p.h;
-  if (view >= p.views * p.n) { return; }
-  let y = r.row - view * p.h;
-  let line = (view % p.n * p.h + y) * p.w;
+  ${runOf(direction, 'p.views * p.n')}
+  let view = line1 / (p.h * p.w);
+  let from_view = view % p.n * p.h * p.w - view * p.h * p.w;
   let r0 = projection[3u * view];
   let r1 = projection[3u * view + 1u];
   let r2 = projection[3u * view + 2u];
-  var pixel = vec2f(f32(r.first), f32(y));
-  for (var px = r.first; px < r.last; px++) {
-    let q = landing(view, r0, r1, r2, pixel, disparity[line + px]);
-    pixel.x += 1.0;
+#if ${direction === 'along'}
+  var pixel = vec2f(f32(first), f32(beside));
+  let further = vec2f(1.0, 0.0);
+#else
+  var pixel = vec2f(f32(beside), f32(first));
+  let further = vec2f(0.0, 1.0);
+#endif
+  for (var at = first; at < last; at++) {
+    let k = line1 + at * next;
+    let q = landing(view, r0, r1, r2, pixel, disparity[k + from_view]);
+    pixel += further;
     let lower = q.corner + q.below;
-    let out = (r.line + px) * p.c;
+    let out = k * p.c;
     ${each(
       channels,
       (c) => `warped[out + ${c}u] = mix(

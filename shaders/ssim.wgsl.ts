@@ -94,26 +94,27 @@ fn dissimilarity(s: Similarity) -> f32 {
 }
 `;
 
-/** A kernel that does `body` for each channel c of each pixel k of its run; the body sees `s` and the middle column. */
+/** A kernel that does `body` for each channel c of each pixel k of its run, value i; the body sees `s` and the middle column. */
 const eachWindow = (direction: Direction, body: string) => wgsl`
 ${mirrored}
 ${similarity}
-fn column(pixels: vec3u, c: u32) -> Column {
-  let at = pixels * p.c + c;
+fn column(at: vec3u) -> Column {
   return columnOf(vec3f(x[at.x], x[at.y], x[at.z]), vec3f(y[at.x], y[at.y], y[at.z]));
 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
   ${run(direction, 'p.n')}
-  let three = vec3u(line0, line1, line2);
+  let step = next * p.c;
   for (var c = 0u; c < p.c; c++) {
-    var left = column(three + before * next, c);
-    var middle = column(three + first * next, c);
+    let lines = vec3u(line0, line1, line2) * p.c + c;
+    var left = column(lines + before * step);
+    var middle = column(lines + first * step);
     for (var at = first; at < last; at++) {
-      let right = column(three + after(at, extent) * next, c);
+      let right = column(lines + after(at, extent) * step);
       let s = similarity(left, middle, right);
       let k = line1 + at * next;
+      let i = lines.y + at * step;
       ${body}
       left = middle;
       middle = right;
@@ -123,7 +124,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 `;
 
 /** error[k, c] = clamp((1 - SSIM) / 2, 0, 1). */
-export const ssim = (direction: Direction) => eachWindow(direction, 'error[k * p.c + c] = dissimilarity(s);');
+export const ssim = (direction: Direction) => eachWindow(direction, 'error[i] = dissimilarity(s);');
 
 /** The same from the definition, one invocation per pixel and channel: means first, then central moments. */
 export const ssimNaive = () => wgsl`
@@ -197,7 +198,7 @@ fn slopes(s: Similarity, g: f32) -> vec4f {
  */
 export const ssimCoefficients = (direction: Direction) => wgsl`
 ${slopes}
-${eachWindow(direction, 'coefficients[k * p.c + c] = slopes(s, cotangent[k * p.cotangents + c % p.cotangents] * p.scale / 9.0);')}
+${eachWindow(direction, 'coefficients[i] = slopes(s, cotangent[k * p.cotangents + c % p.cotangents] * p.scale / 9.0);')}
 `;
 
 /**

@@ -3,9 +3,18 @@
 // 64 lines of a workgroup are brought in, and taken out, by neighbours side by side, and walked in workgroup memory.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 
-/** The room of 64 lines. An odd number of values apart they begin in different banks. */
+/** Values from one line to the next: odd, so that they begin in different banks. */
+const pitch = (count: number) => count | 1;
+
+/** The room of 64 lines of `count` values. */
 export const room = (name: string, count: number) =>
-  `var<workgroup> ${name}: array<array<f32, ${count | 1}>, 64>;`;
+  `var<workgroup> ${name}: array<f32, ${64 * pitch(count)}>;`;
+
+/** Where value `c` of this invocation's line is. */
+export const heldAt = (count: number, c: string | number) => `lane * ${pitch(count)}u + ${c}`;
+
+/** Where value i of all lines in a row is. */
+const moved = (count: number) => (pitch(count) === count ? 'i' : `i + i / ${count}u`);
 
 /** Entry point of a workgroup that has the lines from `first` on; `lane` is the invocation. */
 export const stagedEntry = `
@@ -15,14 +24,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let first = (group.x + group.y * groups.x) * 64u;
 `;
 
-/** Fills a room from an array of `lines` lines of `count` values; beyond its end with what lies there. */
-export const bringIn = (name: string, array: string, count: number, lines: string) => wgsl`
-  for (var i = lane; i < ${64 * count}u; i += 64u) {
-    ${name}[i / ${count}u][i % ${count}u] = ${array}[min(first * ${count}u + i, ${lines} * ${count}u - 1u)];
-  }`;
+/** Fills a room from an array of lines of `count` values; beyond the end of the array with what WGSL gives there, which nobody looks at. */
+export const bringIn = (name: string, array: string, count: number) => wgsl`
+  for (var i = lane; i < ${64 * count}u; i += 64u) { ${name}[${moved(count)}] = ${array}[first * ${count}u + i]; }`;
 
-/** Empties a room into an array. */
+/** Empties a room into an array of `lines` lines. */
 export const takeOut = (name: string, array: string, count: number, lines: string) => wgsl`
-  for (var i = lane; i < min(64u, ${lines} - first) * ${count}u; i += 64u) {
-    ${array}[first * ${count}u + i] = ${name}[i / ${count}u][i % ${count}u];
-  }`;
+  let held_values = min(64u, ${lines} - first) * ${count}u;
+  for (var i = lane; i < held_values; i += 64u) { ${array}[first * ${count}u + i] = ${name}[${moved(count)}]; }`;

@@ -1,3 +1,4 @@
+import type { Activation, Epilogue } from '../shaders/activation.wgsl.ts';
 import * as shader from '../shaders/conv2d.wgsl.ts';
 import { gcd } from '../shaders/conv2d.wgsl.ts';
 import {
@@ -25,6 +26,7 @@ import {
 } from '../shaders/conv2dWeight.wgsl.ts';
 import { F16_PRODUCT } from '../shaders/f16.wgsl.ts';
 import { groupsFor, type Kernel, type Variant } from '../src/gpu/kernel.ts';
+import { activationFlops, activations } from './activation.ts';
 
 /**
  * x [n,h,w,c], weights [kh,kw,c/groups,k], y and g [n,oh,ow,k]; s stride, p padding, d dilation along y and x.
@@ -126,7 +128,7 @@ const ROWS_SINGLES = 20;
  * How `rows` divides the channels: most multiply-adds per value loaded or stored, but a larger form, which takes longer to
  * compile, must be a quarter better. Null where a kernel or a stride is too large.
  */
-function rowsForm(p: Conv2dParams, turned: boolean, bias: boolean): RowsForm | null {
+function rowsForm(p: Conv2dParams, turned: boolean, epilogue: Epilogue): RowsForm | null {
   const { input, output } = channels(p, turned);
   if (input === 0) return null;
   const y = turned ? gradAxis(p.kh, p.sy, p.py, p.dy) : forwardAxis(p.kh, p.sy, p.dy);
@@ -148,7 +150,7 @@ function rowsForm(p: Conv2dParams, turned: boolean, bias: boolean): RowsForm | n
       if (traffic > ROWS_TRAFFIC || work / traffic < most * 1.25) continue;
       most = work / traffic;
       const whole = input === depth * inputs;
-      best = { y, x, lead, depth, width, inputs, outputs, whole, vectorIn, vectorOut, bias, quad: false };
+      best = { y, x, lead, depth, width, inputs, outputs, whole, vectorIn, vectorOut, epilogue, quad: false };
     }
   }
   return best;
@@ -158,8 +160,8 @@ function rowsForm(p: Conv2dParams, turned: boolean, bias: boolean): RowsForm | n
  * `rows` with the same blocks of input channels, hence the same bits, and four output channels for each of the four invocations, or
  * eight where the work is worth the time to compile them. Null where output channels do not come in sixteens.
  */
-function quadForm(p: Conv2dParams, turned: boolean, bias: boolean): RowsForm | null {
-  const form = rowsForm(p, turned, bias);
+function quadForm(p: Conv2dParams, turned: boolean, epilogue: Epilogue): RowsForm | null {
+  const form = rowsForm(p, turned, epilogue);
   const { output } = channels(p, turned);
   if (!form?.vectorIn || output % 16 !== 0) return null;
   const fits = output % 32 === 0 && p.kh * p.kw * form.inputs * 32 <= ROWS_WORK;
@@ -186,24 +188,24 @@ const FORMS = [
 /** Weights of one tap, at least, that are worth holding: fewer are soon loaded again. */
 const ROWS_HELD = 16;
 
-const rowsVariants = (turned: boolean, bias: boolean): Variant<Conv2dParams>[] => [
+const rowsVariants = (turned: boolean, epilogue: Epilogue): Variant<Conv2dParams>[] => [
   {
     name: 'rows-quad',
     summary:
       'rows, four invocations sharing what they load of the image by quad operations: for software adapters',
     needs: 'subgroups',
     sameBits: true,
-    applies: (p, adapter) => adapter.software && quadForm(p, turned, bias) !== null,
+    applies: (p, adapter) => adapter.software && quadForm(p, turned, epilogue) !== null,
     vec4: turned ? ['wt', 'dx'] : ['w', 'b', 'y'],
-    code: (p) => rows(quadForm(p, turned, bias)!, turned),
-    workgroups: (p) => rowsGroups(p, turned, quadForm(p, turned, bias)!),
+    code: (p) => rows(quadForm(p, turned, epilogue)!, turned),
+    workgroups: (p) => rowsGroups(p, turned, quadForm(p, turned, epilogue)!),
   },
   ...FORMS.map(
     ({ form, vectorIn, vectorOut, what }): Variant<Conv2dParams> => ({
       name: `rows${form}`,
       summary: `weights held by the invocation, rows of pixels streamed past them, ${what}: for software adapters`,
       applies: (p, adapter) => {
-        const rows = adapter.software ? rowsForm(p, turned, bias) : null;
+        const rows = adapter.software ? rowsForm(p, turned, epilogue) : null;
         if (rows?.vectorIn !== vectorIn || rows.vectorOut !== vectorOut) return false;
         return p.kh * p.kw > 1 || rows.depth * rows.inputs * rows.width * rows.outputs >= ROWS_HELD;
       },
@@ -211,8 +213,8 @@ const rowsVariants = (turned: boolean, bias: boolean): Variant<Conv2dParams>[] =
         ...(vectorIn ? [turned ? 'g' : 'x'] : []),
         ...(vectorOut ? (turned ? ['wt', 'dx'] : ['w', 'b', 'y']) : []),
       ],
-      code: (p) => rows(rowsForm(p, turned, bias)!, turned),
-      workgroups: (p) => rowsGroups(p, turned, rowsForm(p, turned, bias)!),
+      code: (p) => rows(rowsForm(p, turned, epilogue)!, turned),
+      workgroups: (p) => rowsGroups(p, turned, rowsForm(p, turned, epilogue)!),
     }),
   ),
 ];
@@ -247,7 +249,7 @@ const tileForms = (summary: string) => [
   },
 ];
 
-function imageTilesVariants(turned: boolean, bias: boolean): Variant<Conv2dParams>[] {
+function imageTilesVariants(turned: boolean, epilogue: Epilogue): Variant<Conv2dParams>[] {
   // The input gradient by phases of the stride, whose pixels meet the same taps.
   const pixels = (p: Conv2dParams) =>
     p.n * (turned ? Math.ceil(p.h / p.sy) * Math.ceil(p.w / p.sx) : p.oh * p.ow);
@@ -262,7 +264,7 @@ function imageTilesVariants(turned: boolean, bias: boolean): Variant<Conv2dParam
       return !adapter.software && input > 0 && byFour(input) && byFour(output) && output >= 8;
     },
     vec4: turned ? ['g', 'wt', 'dx'] : ['x', 'w', 'b', 'y'],
-    code: (p) => imageTiles(bias, formOf(p), turned, half),
+    code: (p) => imageTiles(epilogue, formOf(p), turned, half),
     workgroups: (p) => tileGroups(formOf(p), pixels(p), channels(p, turned).output) * products(p),
   }));
 }
@@ -273,7 +275,7 @@ const stripOf = (width: number) => (width >= 3 ? 4 : 1);
 const perInvocation = (count: number, vector: boolean) =>
   vector ? (count % 8 === 0 ? 2 : 1) : balanced(count);
 
-function registersVariants(turned: boolean, bias: boolean): Variant<Conv2dParams>[] {
+function registersVariants(turned: boolean, epilogue: Epilogue): Variant<Conv2dParams>[] {
   const width = (p: Conv2dParams) => (turned ? Math.ceil(p.w / p.sx) : p.ow);
   const output = (p: Conv2dParams) => channels(p, turned).output;
   return [
@@ -292,7 +294,7 @@ function registersVariants(turned: boolean, bias: boolean): Variant<Conv2dParams
       ],
       code: (p) => {
         const tile = [stripOf(width(p)), perInvocation(output(p), vectorOut), vectorIn, vectorOut] as const;
-        return turned ? shader.inputGradRegisters(...tile) : shader.forwardRegisters(bias, ...tile);
+        return turned ? shader.inputGradRegisters(...tile) : shader.forwardRegisters(epilogue, ...tile);
       },
       workgroups: (p) => {
         const columns = Math.ceil(output(p) / (vectorOut ? 4 : 1) / perInvocation(output(p), vectorOut));
@@ -303,11 +305,17 @@ function registersVariants(turned: boolean, bias: boolean): Variant<Conv2dParams
   );
 }
 
-function forward(bias: boolean): Kernel<Conv2dParams> {
+/** Sums as they are. */
+const PLAIN: Epilogue = { bias: false, activation: null };
+
+function forward(epilogue: Epilogue): Kernel<Conv2dParams> {
+  const { bias, activation } = epilogue;
+  const sum = `${bias ? 'b[o] + ' : ''}sum_{ky,kx,i} x[n, oy S - P + ky D, ox S - P + kx D, i] w[ky,kx,i,o]`;
+  const what = `two-dimensional convolution${bias ? ' with bias' : ''}`;
   return {
-    name: bias ? 'conv2d.bias' : 'conv2d',
-    summary: bias ? 'two-dimensional convolution with bias' : 'two-dimensional convolution',
-    formula: `y[n,oy,ox,o] = ${bias ? 'b[o] + ' : ''}sum_{ky,kx,i} x[n, oy S - P + ky D, ox S - P + kx D, i] w[ky,kx,i,o]`,
+    name: ['conv2d', ...(bias ? ['bias'] : []), ...(activation ? [activation] : [])].join('.'),
+    summary: activation ? `${what}, then ${activation}` : what,
+    formula: `y[n,oy,ox,o] = ${activation ? `${activation}(${sum})` : sum}`,
     source: 'cross-correlation as in PyTorch nn.Conv2d, channels last',
     bindings: [
       { name: 'x', type: 'f32', access: 'read' },
@@ -317,18 +325,21 @@ function forward(bias: boolean): Kernel<Conv2dParams> {
     ],
     params,
     variants: [
-      ...rowsVariants(false, bias),
-      ...imageTilesVariants(false, bias),
-      ...registersVariants(false, bias),
+      ...rowsVariants(false, epilogue),
+      ...imageTilesVariants(false, epilogue),
+      ...registersVariants(false, epilogue),
       {
         name: 'naive',
         summary: 'one output value per invocation',
         applies: () => true,
-        code: () => shader.forwardNaive(bias),
+        code: () => shader.forwardNaive(epilogue),
         workgroups: (p) => groupsFor(sizes(p).y),
       },
     ],
-    cost,
+    cost: (p) => {
+      const { flops, bytes } = cost(p);
+      return { flops: flops + (activation ? activationFlops[activation] * sizes(p).y : 0), bytes };
+    },
     reference: (p, { x, w, b, y }) => {
       const ci = inputsPerGroup(p);
       for (let at = 0; at < sizes(p).y; at++) y[at] = bias ? b[at % p.k] : 0;
@@ -341,12 +352,18 @@ function forward(bias: boolean): Kernel<Conv2dParams> {
           }
         }
       });
+      if (activation) for (let at = 0; at < sizes(p).y; at++) y[at] = activations[activation](y[at]);
     },
   };
 }
 
-export const conv2d = forward(false);
-export const conv2dBias = forward(true);
+export const conv2d = forward(PLAIN);
+/** With bias, and what follows it. */
+export const conv2dBias: Record<'plain' | Activation, Kernel<Conv2dParams>> = {
+  plain: forward({ bias: true, activation: null }),
+  relu: forward({ bias: true, activation: 'relu' }),
+  elu: forward({ bias: true, activation: 'elu' }),
+};
 
 export const conv2dInputGrad: Kernel<Conv2dParams> = {
   name: 'conv2dInputGrad',
@@ -360,9 +377,9 @@ export const conv2dInputGrad: Kernel<Conv2dParams> = {
   ],
   params,
   variants: [
-    ...rowsVariants(true, false),
-    ...imageTilesVariants(true, false),
-    ...registersVariants(true, false),
+    ...rowsVariants(true, PLAIN),
+    ...imageTilesVariants(true, PLAIN),
+    ...registersVariants(true, PLAIN),
     {
       name: 'naive',
       summary: 'one input value per invocation',

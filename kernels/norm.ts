@@ -8,8 +8,10 @@
 //
 // A and B come from dy/dx through the mean and through the variance. Every sum runs in two passes: chunks of S, then
 // the chunks of a group. Statistics are kept per channel, [sets, C], also where channels share them.
+import { type Activation, activationCode } from '../shaders/activation.wgsl.ts';
 import * as shader from '../shaders/norm.wgsl.ts';
 import { type Binding, groupsFor, type Kernel, type Numbers, type Variant } from '../src/gpu/kernel.ts';
+import { activationFlops, activations } from './activation.ts';
 import { alongChannels } from './channels.ts';
 
 export type NormParams = { n: number; s: number; c: number; chunk: number; sets: number; width: number };
@@ -203,17 +205,10 @@ function alongRows(code: (vector: boolean) => string, vec4: string[]): Variant<N
   ];
 }
 
-/** What may follow a normalisation with gamma and beta, in the same pass. */
-export type Activation = 'relu' | 'elu';
-
-const activations: Record<Activation, { code: string; of: (z: number) => number }> = {
-  relu: { code: 'max(z, T())', of: (z) => Math.max(z, 0) },
-  elu: { code: 'select(expm1(z), z, z > T())', of: (z) => (z > 0 ? z : Math.expm1(z)) },
-};
-
 const applyOf = (affine: boolean, activation?: Activation): Kernel<NormApplyParams> => {
   const perChannel = affine ? ['gamma', 'beta'] : [];
-  const { code, of } = activation ? activations[activation] : { code: 'z', of: (z: number) => z };
+  const code = activation ? activationCode[activation] : 'z';
+  const of = activation ? activations[activation] : (z: number) => z;
   const z = affine ? '(x - mean) rstd gamma + beta' : '(x - mean) rstd';
   return {
     name: activation ? `normApply.${activation}` : affine ? 'normApply.affine' : 'normApply',
@@ -229,7 +224,7 @@ const applyOf = (affine: boolean, activation?: Activation): Kernel<NormApplyPara
       ['x', 'mean', 'rstd', ...perChannel, 'y'],
     ),
     cost: (p) => ({
-      flops: (activation === 'elu' ? 11 : activation ? 4 : 3) * values(p),
+      flops: (3 + (activation ? activationFlops[activation] : 0)) * values(p),
       bytes: 8 * values(p),
     }),
     reference: (p, { x, mean, rstd, gamma, beta, y }) => {

@@ -23,6 +23,7 @@
 //
 // Outside the image a clamped address is read and the value replaced by zero: cheaper than a branch around each load.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import { type Epilogue, finished, finishing } from './activation.wgsl.ts';
 
 /** `count` copies of a line of WGSL. Unrolled by hand: values indexed in a loop would leave the registers. */
 export const each = (count: number, line: (index: number) => string): string =>
@@ -35,7 +36,8 @@ export const list = (count: number, item: (index: number) => string): string =>
 /** Greatest common divisor. */
 export const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
 
-export const forwardNaive = (bias: boolean) => wgsl`
+export const forwardNaive = (epilogue: Epilogue) => wgsl`
+${finishing(epilogue, 'f32')}
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let index = flat(gid, groups);
@@ -46,7 +48,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   let n = index / (p.k * p.ow * p.oh);
   let ci = p.c / p.groups;
   let first = (o / (p.k / p.groups)) * ci;
-#if ${bias}
+#if ${epilogue.bias}
   var total = b[o];
 #else
   var total = 0.0;
@@ -62,7 +64,7 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
       }
     }
   }
-  y[index] = total;
+  y[index] = ${finished(epilogue, 'total')};
 }
 `;
 
@@ -72,12 +74,13 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
  * the clamped addresses yield and stores nothing.
  */
 export const forwardRegisters = (
-  bias: boolean,
+  epilogue: Epilogue,
   pixels: number,
   outputs: number,
   vectorIn: boolean,
   vectorOut: boolean,
 ) => wgsl`
+${finishing(epilogue, vectorOut ? 'vec4f' : 'f32')}
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let index = flat(gid, groups);
@@ -102,7 +105,8 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   ${each(pixels, (j) =>
     each(
       outputs,
-      (b) => `var a${j}_${b} = ${bias ? `b[min(o + ${b}u, k - 1u)]` : vectorOut ? 'vec4f()' : '0.0'};`,
+      (b) =>
+        `var a${j}_${b} = ${epilogue.bias ? `b[min(o + ${b}u, k - 1u)]` : vectorOut ? 'vec4f()' : '0.0'};`,
     ),
   )}
   for (var ky = 0u; ky < p.kh; ky++) {
@@ -128,7 +132,8 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   ${each(pixels, (j) =>
     each(
       outputs,
-      (b) => `if (ox + ${j}u < p.ow && within + ${b}u < ko) { y[out + ${j}u * k + ${b}u] = a${j}_${b}; }`,
+      (b) =>
+        `if (ox + ${j}u < p.ow && within + ${b}u < ko) { y[out + ${j}u * k + ${b}u] = ${finished(epilogue, `a${j}_${b}`)}; }`,
     ),
   )}
 }

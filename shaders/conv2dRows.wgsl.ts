@@ -33,6 +33,7 @@
 // there (its compiler keeps next to nothing in them). On a GPU it would be hundreds of registers per invocation: `tiles` is for
 // GPUs.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import { type Epilogue, finished, finishing } from './activation.wgsl.ts';
 import { each, gcd, list } from './conv2d.wgsl.ts';
 
 /** Four invocations are what SwiftShader runs at once; smaller workgroups spread better over its threads. */
@@ -116,7 +117,7 @@ export interface RowsForm {
   /** The image that is read holds four channels to an element, depth is 4; the weights and the image that is written, width is 4. */
   vectorIn: boolean;
   vectorOut: boolean;
-  bias: boolean;
+  epilogue: Epilogue;
   /** Four invocations, for neighbouring output channels, share what they load of the image. */
   quad: boolean;
 }
@@ -126,7 +127,7 @@ export const sharers = ({ quad }: RowsForm): number => (quad ? 4 : 1);
 
 /** y from x and w, or with `turned` dx from g and wt. */
 export const rows = (form: RowsForm, turned: boolean) => {
-  const { y, x, lead, depth, width, inputs, outputs, whole, vectorIn, vectorOut, bias, quad } = form;
+  const { y, x, lead, depth, width, inputs, outputs, whole, vectorIn, vectorOut, epilogue, quad } = form;
   const taps = y.taps.length * x.taps.length;
   const kept = x.positions.length - x.fresh;
   // A column is read once, and added to the outputs of this turn and of as many to come.
@@ -180,11 +181,16 @@ export const rows = (form: RowsForm, turned: boolean) => {
   const store = (fy: number, fx: number, b: number) => {
     const reached = y.taps.some(({ phase }) => phase === fy) && x.taps.some(({ phase }) => phase === fx);
     const at = `out${fy} + (ox + ${fx}u) * oc + ${b * wide}u`;
-    const before = bias ? read(wide, 'b', `o + ${b * wide}u`) : `${output}()`;
+    const before = epilogue.bias ? read(wide, 'b', `o + ${b * wide}u`) : `${output}()`;
     const terms = list(width, (e) => `a0_${fy}_${fx}_${b * width + e}`);
-    const sum = reached
+    const total = reached
       ? `${width === 1 ? terms : `vec4f(${terms})`} + ${whole ? before : `select(${read(wide, result, at)}, ${before}, i0 == 0u)`}`
       : before;
+    // Sums so far are stored as they are.
+    const sum =
+      epilogue.activation && !whole
+        ? `select(${total}, ${finished(epilogue, total)}, i0 + ${inputs * deep}u == perGroupIn)`
+        : finished(epilogue, total);
     return wide === 1
       ? `${result}[${at}] = ${sum};`
       : `{ let sum = ${sum};
@@ -192,6 +198,7 @@ export const rows = (form: RowsForm, turned: boolean) => {
   };
   return wgsl`
 var<private> held: array<${input}, ${taps * inputs * sums}>;
+${finishing(epilogue, output)}
 
 #if ${quad}
 // The vector at one address, each component loaded by another of the four invocations; zeros outside the image.

@@ -20,6 +20,7 @@
 // Everything moves as vectors of four channels; per group, channel counts are multiples of four. Beyond an edge zeros are brought in.
 // With `half` workgroup memory holds f16 (f16.wgsl.ts).
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import { type Epilogue, finished, finishing } from './activation.wgsl.ts';
 import { each } from './conv2d.wgsl.ts';
 import { staging } from './f16.wgsl.ts';
 
@@ -70,7 +71,7 @@ const rightAt = ({ down, across, vectors }: TileForm, i: number) => {
 };
 
 /** y from x and w, or with `transposed` dx from g and wt. */
-export const imageTiles = (bias: boolean, form: TileForm, transposed: boolean, half: boolean) => {
+export const imageTiles = (epilogue: Epilogue, form: TileForm, transposed: boolean, half: boolean) => {
   const { down, across, vectors } = form;
   // What an invocation brings in per turn: of the images one vector of the inner sum for every (down across / DEPTH)th pixel, of the
   // weights one column of every (down / vectors)th step.
@@ -107,6 +108,7 @@ export const imageTiles = (bias: boolean, form: TileForm, transposed: boolean, h
   const advance = `${settle('vector', 'tap')}${each(weights, (i) => settle(`vector_w${i}`, `tap_w${i}`))}`;
   return wgsl`
 ${staging(half, 4)}
+${finishing(epilogue, 'vec4f')}
 var<workgroup> left: array<array<array<Staged, ${ROWS + 1}>, ${down}>, ${DEPTH}>; // [vector of the inner sum][pixel, mod ${down}][its pixels]
 var<workgroup> right: array<array<array<Staged, ${4 * vectors + 1}>, ${across}>, ${DEPTH}>; // [the same][column, mod ${across}][step][its vectors]
 ${entry(form)}
@@ -231,7 +233,7 @@ ${
         (b) => `{
         let column = column0 + tx + ${across * b}u;
         if (inside && column < outerGroup) {
-          ${transposed ? 'dx' : 'y'}[to + column] = a${j}_${b}${bias ? ' + b[batch * outerGroup + column]' : ''};
+          ${transposed ? 'dx' : 'y'}[to + column] = ${finished(epilogue, `a${j}_${b}${epilogue.bias ? ' + b[batch * outerGroup + column]' : ''}`)};
         }
       }`,
       )}

@@ -171,7 +171,13 @@ const convolutions: [string, number[], number[], Parameters<typeof conv2d>[3]][]
 for (const [what, image, weight, options] of convolutions) {
   const inputs = [draw(image, 1), draw(weight, 2)];
   add('conv2d', what, (x, w) => conv2d(x, w, null, options), inputs, { twice: true });
-  add('conv2d', `${what}, bias`, (x, w, b) => conv2d(x, w, b, options), [...inputs, draw([weight[3]], 3)]);
+  for (const activation of [undefined, 'relu', 'elu'] as const) {
+    const name = ['', 'bias', ...(activation ? [activation] : [])].join(', ');
+    add('conv2d', `${what}${name}`, (x, w, b) => conv2d(x, w, b, { ...options, activation }), [
+      ...inputs,
+      draw([weight[3]], 3),
+    ]);
+  }
 }
 const transposed: [string, number[], number[], Parameters<typeof convTranspose2d>[3]][] = [
   ['4x4 stride 2 padding 1', [2, 3, 5, 3], [4, 4, 5, 3], { stride: 2, padding: 1 }],

@@ -1,7 +1,7 @@
 import type { Tensor } from '../autograd/tensor.ts';
 import { BatchNorm2d, Conv2d } from '../nn/layers.ts';
 import { type Initializer, Module } from '../nn/module.ts';
-import { affine, relu } from '../ops/elementwise.ts';
+import { affine } from '../ops/elementwise.ts';
 import { concat, reshape, slice } from '../ops/movement.ts';
 import { opticalFlow } from '../ops/opticalFlow.ts';
 import { mean } from '../ops/reduce.ts';
@@ -103,7 +103,7 @@ export class PoseNet extends Module {
   /** @param earlier,later images [N,H,W,3] in temporal order. */
   apply(earlier: Tensor, later: Tensor, training: boolean): RelativePose {
     const seen = this.encoder.apply(earlier, later, training);
-    const hidden = [this.squeeze, this.pose0, this.pose1].reduce((x, conv) => relu(conv.apply(x)), seen);
+    const hidden = [this.squeeze, this.pose0, this.pose1].reduce((x, conv) => conv.apply(x, 'relu'), seen);
     const n = earlier.shape[0];
     const motion = affine(reshape(mean(this.pose2.apply(hidden), [1, 2]), [n, 6]), this.#scale, 0);
     return { axisAngle: slice(motion, [0, 0], [n, 3]), translation: slice(motion, [0, 3], [n, 6]) };

@@ -1,7 +1,7 @@
 import type { Tensor } from '../autograd/tensor.ts';
+import type { Activation } from '../ops/activation.ts';
 import { type Conv2dOptions, conv2d } from '../ops/conv2d.ts';
-import { elu } from '../ops/elementwise.ts';
-import { type Activation, batchNorm } from '../ops/norm.ts';
+import { batchNorm } from '../ops/norm.ts';
 import { reflectionPad2d } from '../ops/pad.ts';
 import { type Initializer, Module } from './module.ts';
 
@@ -38,8 +38,8 @@ export class Conv2d extends Module {
     this.#options = conv;
   }
 
-  apply(x: Tensor): Tensor {
-    return conv2d(x, this.weight, this.bias, this.#options);
+  apply(x: Tensor, activation?: Activation): Tensor {
+    return conv2d(x, this.weight, this.bias, { ...this.#options, activation });
   }
 }
 
@@ -86,8 +86,8 @@ export class ReflectConv3x3 extends Module {
   }
 
   apply(x: Tensor, training: boolean, activation?: 'elu'): Tensor {
-    const y = this.conv.apply(reflectionPad2d(x, 1));
-    if (this.bn) return this.bn.apply(y, training, activation);
-    return activation ? elu(y) : y;
+    const padded = reflectionPad2d(x, 1);
+    if (this.bn) return this.bn.apply(this.conv.apply(padded), training, activation);
+    return this.conv.apply(padded, activation);
   }
 }

@@ -2,6 +2,7 @@ import * as kernels from '../../kernels/conv2d.ts';
 import { reduceSum } from '../../kernels/reduce.ts';
 import { noGrad, record } from '../autograd/tape.ts';
 import { empty, launch, ShapeError, shapeText, type Tensor } from '../autograd/tensor.ts';
+import { type Activation, activate, activationGradient } from './activation.ts';
 import { add } from './elementwise.ts';
 import { type Pair, pairOf } from './image.ts';
 import { permute } from './movement.ts';
@@ -66,24 +67,30 @@ function geometry(
 /**
  * Cross-correlation of x [N,H,W,C] with weight [KH,KW,C/groups,K], plus bias [K]: [N,OH,OW,K] with
  * OH = floor((H + 2 padding - dilation (KH - 1) - 1) / stride) + 1. PyTorch's `nn.functional.conv2d`, channels last.
+ * @param options.activation applied to the result; beside a bias in the same pass over memory.
  * @throws ShapeError for shapes that do not fit each other, and options that are no whole numbers or out of range.
  */
 export function conv2d(
   x: Tensor,
   weight: Tensor,
   bias: Tensor | null = null,
-  options: Conv2dOptions = {},
+  options: Conv2dOptions & { activation?: Activation } = {},
 ): Tensor {
+  const { activation } = options;
   const p = geometry('conv2d', x.shape, weight.shape, options);
   checkBias('conv2d', bias, p.k);
+  if (activation && !bias) return activate[activation](forward(x, weight, p));
   const y = empty([p.n, p.oh, p.ow, p.k], 'f32', x.device);
-  if (bias) launch(kernels.conv2dBias, p, { x, w: weight, b: bias, y });
+  if (bias) launch(kernels.conv2dBias[activation ?? 'plain'], p, { x, w: weight, b: bias, y });
   else launch(kernels.conv2d, p, { x, w: weight, y });
-  return record('conv2d', bias ? [x, weight, bias] : [x, weight], y, (g, [needX, needW, needB]) => [
-    needX ? inputGrad(g, weight, p) : null,
-    needW ? weightGrad(x, g, p) : null,
-    needB ? sum(g, [0, 1, 2]) : null,
-  ]);
+  return record('conv2d', bias ? [x, weight, bias] : [x, weight], y, (cotangent, [needX, needW, needB]) => {
+    const g = activation ? activationGradient[activation](cotangent, y) : cotangent;
+    return [
+      needX ? inputGrad(g, weight, p) : null,
+      needW ? weightGrad(x, g, p) : null,
+      needB ? sum(g, [0, 1, 2]) : null,
+    ];
+  });
 }
 
 function inputGrad(g: Tensor, w: Tensor, p: kernels.Conv2dParams): Tensor {

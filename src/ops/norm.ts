@@ -1,15 +1,11 @@
 import * as kernels from '../../kernels/norm.ts';
 import { isRecording, record } from '../autograd/tape.ts';
 import { empty, launch, ShapeError, shapeText, sizeOf, step, type Tensor } from '../autograd/tensor.ts';
-import { affine, eluGrad, mul, reluGrad, rsqrt, square, sub } from './elementwise.ts';
+import { type Activation, activationGradient } from './activation.ts';
+import { affine, mul, rsqrt, square, sub } from './elementwise.ts';
 import { reshape } from './movement.ts';
 import { mean } from './reduce.ts';
 import { sum } from './sum.ts';
-
-export type Activation = kernels.Activation;
-
-// Gradient through an activation, from its result.
-const activationGradient = { relu: reluGrad, elu: eluGrad };
 
 /** x seen as [n, s, c]; statistics over `width` channels of each of `sets` sets of samples (1: all; n: one each). */
 interface Groups {

@@ -126,18 +126,21 @@ const binary =
     return add.node(op, [add.input(kernel, 'a', a), add.input(kernel, 'b', b)]);
   };
 
-const convolution: Converter = (add, p, { x, w, b }, kernel) => {
-  const [OUT, IN, H, W] = [3, 2, 0, 1];
-  const weight = add.parameter(kernel, 'w', w, [OUT, IN, H, W]);
-  const bias = b ? [add.parameter(kernel, 'b', b, [0])] : [];
-  return add.node('Conv', [add.input(kernel, 'x', x), weight, ...bias], {
-    kernel_shape: [p.kh, p.kw],
-    strides: [p.sy, p.sx],
-    pads: [p.py, p.px, p.py, p.px],
-    dilations: [p.dy, p.dx],
-    group: p.groups,
-  });
-};
+const convolution =
+  (activation?: 'Relu' | 'Elu'): Converter =>
+  (add, p, { x, w, b }, kernel) => {
+    const [OUT, IN, H, W] = [3, 2, 0, 1];
+    const weight = add.parameter(kernel, 'w', w, [OUT, IN, H, W]);
+    const bias = b ? [add.parameter(kernel, 'b', b, [0])] : [];
+    const y = add.node('Conv', [add.input(kernel, 'x', x), weight, ...bias], {
+      kernel_shape: [p.kh, p.kw],
+      strides: [p.sy, p.sx],
+      pads: [p.py, p.px, p.py, p.px],
+      dilations: [p.dy, p.dx],
+      group: p.groups,
+    });
+    return activation ? add.node(activation, [y]) : y;
+  };
 
 /** What ONNX adds to a variance where nothing is said. */
 const EPSILON = 1e-5;
@@ -181,8 +184,10 @@ const converters: Record<string, Converter> = {
   sigmoid: unary('Sigmoid'),
   add: binary('Add'),
   mul: binary('Mul'),
-  conv2d: convolution,
-  'conv2d.bias': convolution,
+  conv2d: convolution(),
+  'conv2d.bias': convolution(),
+  'conv2d.bias.relu': convolution('Relu'),
+  'conv2d.bias.elu': convolution('Elu'),
   'normApply.affine': normalisation(),
   'normApply.relu': normalisation('Relu'),
   'normApply.elu': normalisation('Elu'),

@@ -7,12 +7,12 @@ import {
 } from '../../kernels/conv2d.ts';
 import { gradcheck } from '../../src/autograd/gradcheck.ts';
 import { grad } from '../../src/autograd/tape.ts';
-import { type Tensor, tensor } from '../../src/autograd/tensor.ts';
+import { onDevice, type Tensor, tensor } from '../../src/autograd/tensor.ts';
 import { compareVariant, type Launch } from '../../src/cli/check-kernels.ts';
 import type { GpuStorage } from '../../src/gpu/gpu-storage.ts';
 import { available, canRun, chooseVariant, type Kernel } from '../../src/gpu/kernel.ts';
 import { type Conv2dOptions, conv2d, convTranspose2d } from '../../src/ops/conv2d.ts';
-import { square } from '../../src/ops/elementwise.ts';
+import { elu, relu, square } from '../../src/ops/elementwise.ts';
 import { sum } from '../../src/ops/sum.ts';
 import { randoms, testGpu } from '../device.ts';
 import { equal, is, ok, suite, throws } from '../suite.ts';
@@ -98,7 +98,7 @@ function kernelCase({ x: [n, h, w, c], kernel: [kh, kw], k, options }: Case) {
   return { params, buffers, weights };
 }
 
-const all = [kernel, conv2dBias, conv2dInputGrad, conv2dWeightGrad];
+const all = [kernel, ...Object.values(conv2dBias), conv2dInputGrad, conv2dWeightGrad];
 
 /** Every variant of the kernels on the buffers of a case, the weight gradient with one split and with three. */
 async function everyVariant(
@@ -111,7 +111,7 @@ async function everyVariant(
   spoil(buffers);
   const splits = [1, Math.min(3, params.n * params.oh)];
   const launches: [Kernel, Launch][] = [
-    ...[kernel, conv2dBias, conv2dInputGrad].map(
+    ...[kernel, ...Object.values(conv2dBias), conv2dInputGrad].map(
       (family) => [family as unknown as Kernel, { params, buffers }] as [Kernel, Launch],
     ),
     ...splits.map((count): [Kernel, Launch] => [
@@ -205,7 +205,7 @@ test('variants by subgroups that run by rule have the bits of those that need no
       compared.add(`${family.name}/${chosen.name}`);
     }
   }
-  is(compared.size, device.adapter.subgroups ? 4 : 0, [...compared].join());
+  is(compared.size, device.adapter.subgroups ? all.length : 0, [...compared].join());
 });
 
 // The forms of `registers` depend on how much work there is: what large layers get, which small cases never see.
@@ -272,10 +272,35 @@ test('an infinity at the border of the image that is read stays out of the paddi
     { x: [1, 7, 9, 3], kernel: [3, 3], k: 8, options: { stride: 2, padding: 1 } },
     { x: [1, 6, 7, 3], kernel: [3, 3], k: 5, options: { padding: 2, dilation: 2 } },
   ] satisfies Case[]) {
-    await everyVariant(one, [kernel, conv2dBias], ({ x }) => ends(x));
+    await everyVariant(one, [kernel, conv2dBias.plain], ({ x }) => ends(x));
     await everyVariant(one, [conv2dInputGrad], ({ g }) => ends(g));
   }
 });
+
+for (const [name, after] of Object.entries({ relu, elu })) {
+  test(`${name} in the same pass is ${name} after it, to the bit, gradients too; without a bias likewise`, async () => {
+    const device = await testGpu();
+    for (const one of [cases[0], cases[1], cases[3], larger[9]]) {
+      const [x, w, b] = inputsOf(one).map(({ shape, data }) => onDevice(device, () => tensor(data, shape)));
+      const both = [true, false].flatMap((biased) => [
+        () => conv2d(x, w, biased ? b : null, { ...one.options, activation: name as 'relu' | 'elu' }),
+        () => after(conv2d(x, w, biased ? b : null, one.options)),
+      ]);
+      const results = await onDevice(device, () =>
+        Promise.all(
+          both.map(async (forward) => {
+            const values = Array.from(await forward().data());
+            const gradients = grad(() => sum(square(forward())), [x, w]);
+            return [values, ...(await Promise.all(gradients.map(async (g) => Array.from(await g.data()))))];
+          }),
+        ),
+      );
+      equal(results[0], results[1], label(one));
+      equal(results[2], results[3], label(one));
+      ok(results[0][0].some((v) => v <= 0) && results[0][0].some((v) => v > 0), 'both sides are met');
+    }
+  });
+}
 
 test('second derivatives close over the three kernels', async () => {
   const device = await testGpu();

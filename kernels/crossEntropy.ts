@@ -64,14 +64,6 @@ export const crossEntropy: Kernel<CrossEntropyParams> = {
       workgroups: (p) => groupsFor(p.pixels),
     },
     {
-      name: 'vec4',
-      summary: 'one invocation walks the scores of one pixel, four at a time',
-      applies: (p) => p.classes % 4 === 0,
-      vec4: ['logits'],
-      code: (p) => shader.crossEntropyVec4(structure(p)),
-      workgroups: (p) => groupsFor(p.pixels),
-    },
-    {
       name: 'walk',
       summary: 'one invocation walks the scores of one pixel, any number of classes',
       applies: () => true,
@@ -146,14 +138,6 @@ export const crossEntropyGrad: Kernel<CrossEntropyGradParams> = {
       applies: (_, { software }) => software,
       code: shader.crossEntropyGradRow,
       workgroups: (p) => groupsFor(p.pixels),
-    },
-    {
-      name: 'vec4',
-      summary: 'four scores of one pixel per invocation',
-      applies: (p) => p.classes % 4 === 0,
-      vec4: ['logits', 'dlogits'],
-      code: (p) => shader.crossEntropyGradVec4(p.classes),
-      workgroups: (p) => groupsFor((p.pixels * p.classes) / 4),
     },
     {
       name: 'scalar',

@@ -115,15 +115,6 @@ export const reduceMin = reduction(
 
 const lines = (p: AxisParams) => p.outer * p.inner;
 
-const workgroupPerLine = (code: () => string): Variant<AxisParams> => ({
-  name: 'subgroups',
-  summary: 'one workgroup per line of few long ones, folded by subgroups: for GPUs, other bits of a sum',
-  needs: 'subgroups',
-  applies: (p) => p.inner < 8 && p.reduce >= 64,
-  code,
-  workgroups: lines,
-});
-
 /** Values that 64 lines may have together in 16 KiB of workgroup memory, which every adapter has. */
 const ROOM = 64;
 
@@ -135,9 +126,8 @@ const throughWorkgroup = (code: (count: number) => string, arrays: number): Vari
   workgroups: (p) => groupsFor(p.outer),
 });
 
-/** Of a kernel whose result has a value for each that it reads: variants with a workgroup for several lines, and arrays read. */
+/** Of a kernel whose result has a value for each that it reads: its `staged` variant, and how many arrays it reads. */
 interface WholeLines {
-  subgroups: () => string;
   staged: (count: number) => string;
   reads: number;
 }
@@ -160,7 +150,7 @@ function overAxis(
     bindings: bindings.map(([n, type, access]) => ({ name: n, type, access })),
     params: axisParams,
     variants: [
-      ...(whole ? [workgroupPerLine(whole.subgroups), throughWorkgroup(whole.staged, whole.reads)] : []),
+      ...(whole ? [throughWorkgroup(whole.staged, whole.reads)] : []),
       {
         name: 'walk',
         summary: 'one invocation walks the axis',
@@ -261,7 +251,7 @@ export const softmax = overAxis(
         y[start(p, k) + r * p.inner] = Math.exp(x[start(p, k) + r * p.inner] - top) / total;
     }
   },
-  { subgroups: shader.softmaxSubgroups, staged: shader.softmaxStaged, reads: 1 },
+  { staged: shader.softmaxStaged, reads: 1 },
 );
 
 export const softmaxGrad = overAxis(
@@ -285,5 +275,5 @@ export const softmaxGrad = overAxis(
       }
     }
   },
-  { subgroups: shader.softmaxGradSubgroups, staged: shader.softmaxGradStaged, reads: 2 },
+  { staged: shader.softmaxGradStaged, reads: 2 },
 );

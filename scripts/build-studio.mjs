@@ -1,10 +1,20 @@
 // Builds the page into dist/studio/: static files, with addresses relative to the page, that any web server can host.
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+/** Shaders without indentation, which what is shown of them gets anew (`shaderCode` in src/gpu/kernel.ts): a kB of the page. */
+const flatShaders = {
+  name: 'flat shaders',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\.wgsl\.ts$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replace(/\n +/g, '\n'),
+      loader: 'ts',
+    })),
+};
 
 /** How the page is bundled. */
 export const studioBuild = {
@@ -25,6 +35,7 @@ export const studioBuild = {
   target: 'es2022',
   format: 'esm',
   // Behind dynamic imports that only Node takes.
+  plugins: [flatShaders],
   external: ['*/node-adapter.ts', '*/files-node.ts', '*/checkpoint.ts', 'node:*'],
   logLevel: 'warning',
 };

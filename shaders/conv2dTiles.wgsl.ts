@@ -54,8 +54,16 @@ const place = (rows: string, columns: string, form: TileForm, products: string) 
   let ty = local / ${form.across}u;
 `;
 
-const entry = (form: TileForm) => `
-@compute @workgroup_size(${form.down * form.across})
+/**
+ * Workgroup memory and entry point. `left` has, for each four steps of the inner sum, the rows of the block: which of the `down` invocations takes
+ * them, and what it takes, eight vectors: of eight pixels the four steps, or of each of four pixels eight rows. `right` likewise has columns: which of
+ * the `across` takes them, then steps and vectors.
+ */
+const entry = ({ down, across, vectors }: TileForm, half: boolean) => wgsl`
+${staging(half, 4)}
+var<workgroup> left: array<array<array<Staged, ${ROWS + 1}>, ${down}>, ${DEPTH}>;
+var<workgroup> right: array<array<array<Staged, ${4 * vectors + 1}>, ${across}>, ${DEPTH}>;
+@compute @workgroup_size(${down * across})
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) groups: vec3u,
@@ -70,7 +78,15 @@ const rightAt = ({ down, across, vectors }: TileForm, i: number) => {
   return `[${step} / 4u][local % ${across}u][${step} % 4u * ${vectors}u + local / ${across}u % ${vectors}u]`;
 };
 
-/** y from x and w, or with `transposed` dx from g and wt. */
+/**
+ * y from x and w, or with `transposed` dx from g and wt.
+ *
+ * Pixels of dx that lie one stride apart, a `phase`, meet the same taps: a block has pixels of one phase. `tap0` is the first of its taps,
+ * `tap_step` the distance to the next, `apart` how far that moves the place in g.
+ *
+ * Of the windows of its pixels (`at`: where they begin, `start`: the index of that place) an invocation brings in one `vector` of channels of one
+ * `tap`, counted in steps from the first, and of the weights those of its steps and column.
+ */
 export const imageTiles = (epilogue: Epilogue, form: TileForm, transposed: boolean, half: boolean) => {
   const { down, across, vectors } = form;
   // What an invocation brings in per turn: of the images one vector of the inner sum for every (down across / DEPTH)th pixel, of the
@@ -107,17 +123,13 @@ export const imageTiles = (epilogue: Epilogue, form: TileForm, transposed: boole
     }`;
   const advance = `${settle('vector', 'tap')}${each(weights, (i) => settle(`vector_w${i}`, `tap_w${i}`))}`;
   return wgsl`
-${staging(half, 4)}
 ${finishing(epilogue, 'vec4f')}
-var<workgroup> left: array<array<array<Staged, ${ROWS + 1}>, ${down}>, ${DEPTH}>; // [vector of the inner sum][pixel, mod ${down}][its pixels]
-var<workgroup> right: array<array<array<Staged, ${4 * vectors + 1}>, ${across}>, ${DEPTH}>; // [the same][column, mod ${across}][step][its vectors]
-${entry(form)}
+${entry(form, half)}
 #if ${transposed}
   let size = vec2u(p.h, p.w);
   let from_size = vec2i(i32(p.oh), i32(p.ow));
   let inner = p.k / 4u;
   let outer = p.c / 4u;
-  // Pixels of a phase lie one stride apart and meet the same taps: an invocation sees no others.
   let phases = vec2u(p.sy, p.sx);
 #else
   let size = vec2u(p.oh, p.ow);
@@ -138,7 +150,6 @@ ${entry(form)}
   let pad = vec2i(i32(p.py), i32(p.px));
   let dilation = vec2i(i32(p.dy), i32(p.dx));
 #if ${transposed}
-  // The first tap that joins a pixel of this phase to an output, the distance to the next, and how far that moves the output.
   var tap0 = vec2u();
   var tap_step = vec2u(1u);
   for (; tap0.x < p.kh && (i32(phase.x) + pad.x - i32(tap0.x) * dilation.x) % stride.x != 0; tap0.x++) {}
@@ -156,7 +167,6 @@ ${entry(form)}
   let origin = -pad;
 #endif
   let steps = taps.x * taps.y * innerGroup;
-  // The pixels whose windows this invocation brings in: where the windows begin, and the index of that place.
   ${each(
     images,
     (i) => `var at${i} = vec2i(-0x100000);
@@ -170,7 +180,6 @@ ${entry(form)}
     }
   }`,
   )}
-  // What it brings in of the inner sum: vectors of channels and taps, counted from the first in steps.
   var vector = local % ${DEPTH}u;
   var tap = vec2u();
   let column_w = column0 + local % ${vectors * across}u;
@@ -249,7 +258,13 @@ const QUADS = ROWS / 4;
 /** Pixels that workgroup memory holds. */
 const PIXELS = 4 * DEPTH;
 
-/** dw, one partial sum per split. A row of a block is one input channel of one tap. */
+/**
+ * dw, one partial sum per split. A row of a block is one input channel of one tap.
+ *
+ * An invocation brings in one vector of rows (`mine`: four channels of one tap) at a few pixels that follow one another: `at` is the line and
+ * column of the output, from which padding leads below zero, which as a u32 is beyond every edge. No branches on the way: a software
+ * adapter's compiler takes twice the time for each that follows another.
+ */
 export const weightTiles = (form: TileForm, half: boolean) => {
   const { down, across, vectors } = form;
   // What an invocation brings in per turn: of x one vector of rows for as many pixels in a row, of g one column of every
@@ -267,7 +282,6 @@ export const weightTiles = (form: TileForm, half: boolean) => {
       let source = at * vec2u(p.sy, p.sx) + shift;
       let inside = (source.x < p.h) & (source.y < p.w) & (tap < p.kh * p.kw) & (pixel + ${i}u < last);
       x${i} = select(vec4f(), x[((n * p.h + source.x) * p.w + source.y) * c + channel], inside);
-      // Not by branches: a software adapter's compiler takes twice the time for each that follows another.
       at = select(at + vec2u(0u, 1u), vec2u(at.x + 1u, 0u), at.y + 1u == p.ow);
       n += select(0u, 1u, at.x == p.oh);
       at.x = select(at.x, 0u, at.x == p.oh);
@@ -281,10 +295,7 @@ export const weightTiles = (form: TileForm, half: boolean) => {
     }`,
     )}`;
   return wgsl`
-${staging(half, 4)}
-var<workgroup> left: array<array<array<Staged, ${4 * QUADS + 1}>, ${down}>, ${DEPTH}>; // [four pixels][vector of rows, mod ${down}][pixel][its vectors]
-var<workgroup> right: array<array<array<Staged, ${4 * vectors + 1}>, ${across}>, ${DEPTH}>; // [the same][column, mod ${across}][pixel][its vectors]
-${entry(form)}
+${entry(form, half)}
   let c = p.c / 4u;
   let k = p.k / 4u;
   let ci = c / p.groups;
@@ -297,14 +308,12 @@ ${entry(form)}
   let perSplit = (lines + p.splits - 1u) / p.splits;
   let first = min(lines, split * perSplit) * p.ow;
   let last = min(lines, (split + 1u) * perSplit) * p.ow;
-  // The vector of rows that this invocation brings in: four channels of one tap.
   let mine = row0 / 4u + local % ${QUADS * down}u;
   let tap = mine / ci;
   let channel = group * ci + mine % ci;
   let shift = vec2u(tap / p.kw * p.dy, tap % p.kw * p.dx) - vec2u(p.py, p.px);
   let column_g = column0 + local % ${vectors * across}u;
   var pixel_g = first + local / ${vectors * across}u;
-  // The pixels at which it does so: line and column of the output, from which the padding leads below zero, which is beyond every edge.
   var pixel = first + local / ${QUADS * down}u * ${images}u;
   var n = first / p.ow / p.oh;
   var at = vec2u(first / p.ow % p.oh, local / ${QUADS * down}u * ${images}u);

@@ -50,26 +50,6 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 }
 `;
 
-/** The same with four classes per load. */
-export const crossEntropyVec4 = (s: CrossEntropyStructure) => wgsl`
-fn score(base: u32, c: u32) -> f32 { return logits[base + c / 4u][c % 4u]; }
-
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let k = flat(gid, groups);
-  if (k >= p.pixels) { return; }
-  let quads = p.classes / 4u;
-  let base = k * quads;
-  var tops = logits[base];
-  for (var c = 1u; c < quads; c++) { tops = max(tops, logits[base + c]); }
-  let top = max(max(tops.x, tops.y), max(tops.z, tops.w));
-  var totals = vec4f(0.0);
-  for (var c = 0u; c < quads; c++) { totals += exp(logits[base + c] - top); }
-  let total = (totals.x + totals.y) + (totals.z + totals.w);
-  ${finish(s)}
-}
-`;
-
 /** As `crossEntropy`, to the bit, with the scores in workgroup memory. */
 export const crossEntropyStaged = (s: CrossEntropyStructure, classes: number) => wgsl`
 ${room('scores', classes)}
@@ -121,25 +101,6 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
   }
   ${scale}
   let onehot = select(0.0, 1.0, i32(i % ${classes}u) == label[k]);
-  dlogits[i] = scale * weight * (exp(logits[i] - rows[2u * k]) - onehot);
-}
-`;
-
-/** The same for four scores of one pixel. */
-export const crossEntropyGradVec4 = (classes: number) => wgsl`
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = flat(gid, groups);
-  if (i >= p.pixels * ${classes / 4}u) { return; }
-  let k = i / ${classes / 4}u;
-  let weight = rows[2u * k + 1u];
-  if (weight == 0.0) {
-    dlogits[i] = vec4f(0.0);
-    return;
-  }
-  ${scale}
-  let c = 4 * i32(i % ${classes / 4}u);
-  let onehot = select(vec4f(0.0), vec4f(1.0), vec4i(c, c + 1, c + 2, c + 3) == vec4i(label[k]));
   dlogits[i] = scale * weight * (exp(logits[i] - rows[2u * k]) - onehot);
 }
 `;

@@ -48,15 +48,15 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 `;
 };
 
-const parts = 'var<workgroup> parts: array<f32, 64>;';
-
 /**
- * `name(lane, idle, own)`: the fold of what the 64 invocations of a workgroup have, told to each; `across` folds a subgroup. WGSL does not
+ * `folded(lane, idle, own)`: the fold of what the 64 invocations of a workgroup have, told to each; `across` folds a subgroup. WGSL does not
  * say how many invocations form a subgroup, or which: each subgroup leaves its result under the least index among its own, and the
- * other places hold `idle`, which changes nothing: 0 in a sum, any of the values where the greatest is asked for.
+ * other places hold `idle`, which changes nothing: 0 in a sum, any of the values where the greatest is asked for. Without `across` a tree does it.
  */
-const foldWorkgroup = (name: string, fold: string, across: string) => wgsl`
-fn ${name}(lane: u32, idle: f32, own: f32) -> f32 {
+const foldWorkgroup = (fold: string, across: string | null) => wgsl`
+var<workgroup> parts: array<f32, 64>;
+fn folded(lane: u32, idle: f32, own: f32) -> f32 {
+#if ${across !== null}
   parts[lane] = idle;
   workgroupBarrier();
   let folded = ${across}(own);
@@ -70,13 +70,7 @@ fn ${name}(lane: u32, idle: f32, own: f32) -> f32 {
     }
     parts[0] = total;
   }
-  return workgroupUniformLoad(&parts[0]);
-}
-`;
-
-/** The same without subgroups, by a tree. */
-const foldTree = (name: string, fold: string) => wgsl`
-fn ${name}(lane: u32, idle: f32, own: f32) -> f32 {
+#else
   parts[lane] = own;
   for (var half = 32u; half > 0u; half /= 2u) {
     workgroupBarrier();
@@ -86,6 +80,7 @@ fn ${name}(lane: u32, idle: f32, own: f32) -> f32 {
       parts[lane] = ${fold};
     }
   }
+#endif
   return workgroupUniformLoad(&parts[0]);
 }
 `;
@@ -95,8 +90,7 @@ fn ${name}(lane: u32, idle: f32, own: f32) -> f32 {
  * `across` says how, else by a tree. Other order of additions than `reduce`.
  */
 export const reduceWorkgroup = (start: string, fold: string, across: string | null) => wgsl`
-${parts}
-${across ? foldWorkgroup('folded', fold, across) : foldTree('folded', fold)}
+${foldWorkgroup(fold, across)}
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_index) lane: u32) {
@@ -221,39 +215,6 @@ ${stagedEntry}
 }
 `;
 
-// The line of a workgroup, and the first of the values that this invocation has of it: every 64th.
-const lineOfWorkgroup = wgsl`
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
-        @builtin(local_invocation_index) lane: u32) {
-  let k = group.x + group.y * groups.x;
-  if (k >= p.outer * p.inner) { return; }
-  let base = (k / p.inner) * p.reduce * p.inner + k % p.inner;
-  let end = base + p.reduce * p.inner;
-  let first = base + lane * p.inner;
-  let step = 64u * p.inner;
-`;
-
-/** As `softmax` with a workgroup per line of 64 values or more, folded by subgroups. */
-export const softmaxSubgroups = () => wgsl`
-${parts}
-${foldWorkgroup('greatest', 'max(total, value)', 'subgroupMax')}
-${foldWorkgroup('sum', 'total + value', 'subgroupAdd')}
-${lineOfWorkgroup}
-  var own = x[first];
-  for (var i = first + step; i < end; i += step) { own = max(own, x[i]); }
-  let top = greatest(lane, x[base], own);
-  var total = 0.0;
-  for (var i = first; i < end; i += step) {
-    let e = exp(x[i] - top);
-    y[i] = e;
-    total += e;
-  }
-  let scale = 1.0 / sum(lane, 0.0, total);
-  for (var i = first; i < end; i += step) { y[i] *= scale; }
-}
-`;
-
 /** dx = y (g - sum g y) along the middle axis. */
 export const softmaxGrad = () => wgsl`
 @compute @workgroup_size(64)
@@ -267,17 +228,5 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
     let at = base + r * p.inner;
     dx[at] = y[at] * (g[at] - total);
   }
-}
-`;
-
-/** As `softmaxGrad` with a workgroup per line, folded by subgroups. */
-export const softmaxGradSubgroups = () => wgsl`
-${parts}
-${foldWorkgroup('sum', 'total + value', 'subgroupAdd')}
-${lineOfWorkgroup}
-  var own = 0.0;
-  for (var i = first; i < end; i += step) { own += g[i] * y[i]; }
-  let total = sum(lane, 0.0, own);
-  for (var i = first; i < end; i += step) { dx[i] = y[i] * (g[i] - total); }
 }
 `;

@@ -108,6 +108,21 @@ function header<P extends Params>(kernel: Kernel<P>, variant: Variant<P>): strin
   return lines.join('\n');
 }
 
+/** Lines moved in by the brackets that are open around them: generated text comes as it happens to. */
+function indented(code: string): string {
+  let depth = 0;
+  const moved = code.split('\n').map((line) => {
+    const text = line.trim();
+    const [before] = text.split('//');
+    const opened = before.replace(/[^({[]/g, '').length;
+    const closed = before.replace(/[^)}\]]/g, '').length;
+    const at = Math.max(0, depth - (/^[)}\]]/.test(before) ? 1 : 0));
+    depth += opened - closed;
+    return text && '  '.repeat(at) + text;
+  });
+  return moved.filter((line, i) => line || (moved[i - 1] && !moved[i - 1].endsWith('{'))).join('\n');
+}
+
 /**
  * A variant's WGSL as it is compiled: its code behind the struct of parameters `p`, the bindings, and `flat(gid, groups)`, the
  * invocation's index counted across both grid dimensions.
@@ -119,10 +134,10 @@ export function shaderCode<P extends Params>(kernel: Kernel<P>, variant: Variant
   const code = variant.code(params);
   if (variant.whole) return code;
   const lengths = kernel.bindings.map(({ name }) => `arrayLength(&${name})`);
-  if (lengths.length === 0) return header(kernel, variant) + code;
+  if (lengths.length === 0) return header(kernel, variant) + indented(code);
   const asked = `  // Asked for once: a software adapter works a length out at each access, with divisions.
   if ((${lengths.join(' | ')}) == 0u) { return; }`;
-  return header(kernel, variant) + code.replace(/@compute[^{]*{/, (start) => `${start}\n${asked}`);
+  return header(kernel, variant) + indented(code.replace(/@compute[^{]*{/, (start) => `${start}\n${asked}`));
 }
 
 /** What tells launches of a kernel apart: its name and the values of its parameters. */

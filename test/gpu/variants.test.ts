@@ -6,6 +6,7 @@ import {
   chooseVariant,
   type Kernel,
   launchKey,
+  shaderCode,
   type Variant,
 } from '../../src/gpu/kernel.ts';
 import { openGpu } from '../../src/gpu/open.ts';
@@ -45,6 +46,48 @@ const kernel: Kernel<P> = {
 const names = (adapter: AdapterFacts, wanted?: string) =>
   [4, 5].map((n) => chooseVariant(kernel, { n, a: 0 }, adapter, wanted).name);
 const cpu: AdapterFacts = { software: true, subgroups: true, f16: true };
+
+test('a shader is shown with its lines moved in by the brackets around them, whatever the text it is made of', () => {
+  const code = () => `
+// { a bracket in a comment opens nothing
+@compute @workgroup_size(1)
+fn main() {
+
+      for (var i = 0u; i < 2u; i++) {
+  y[i] = max(
+f32(p.n),
+          1.0,
+      );
+  } // }
+        y[2] = 0.0;
+
+
+}
+`;
+  equal(
+    shaderCode(kernel, variant('messy', 0, { code }), { n: 1, a: 0 })
+      .split('\n')
+      .slice(4),
+    [
+      '// { a bracket in a comment opens nothing',
+      '@compute @workgroup_size(1)',
+      'fn main() {',
+      '  // Asked for once: a software adapter works a length out at each access, with divisions.',
+      '  if ((arrayLength(&y)) == 0u) { return; }',
+      '',
+      '  for (var i = 0u; i < 2u; i++) {',
+      '    y[i] = max(',
+      '      f32(p.n),',
+      '      1.0,',
+      '    );',
+      '  } // }',
+      '  y[2] = 0.0;',
+      '',
+      '}',
+      '',
+    ],
+  );
+});
 
 /** Another device, opened with these environment variables. */
 async function openWith(env: Record<string, string>): Promise<Gpu> {

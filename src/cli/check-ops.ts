@@ -466,6 +466,8 @@ export const notDifferentiable: Record<string, string> = {
   middle: 'the inside of the reductions',
   fold: 'the inside of the reductions',
   ssimCoefficients: 'the inside of the gradient of ssimError',
+  activate: 'relu and elu, which have cases',
+  activationGradient: 'the inside of the gradients of conv2d and batchNorm with an activation',
   reluGrad: 'the inside of the gradient of relu and of batchNorm',
   eluGrad: 'the inside of the gradient of elu and of batchNorm',
   greaterEqual: 'constant to the gradient',

@@ -1,4 +1,5 @@
 import {
+  type AxisParams,
   type ReduceParams,
   reduceMax,
   reduceMin,
@@ -8,7 +9,7 @@ import {
 } from '../../kernels/reduce.ts';
 import { grad } from '../../src/autograd/tape.ts';
 import { launch, tensor } from '../../src/autograd/tensor.ts';
-import type { Kernel, Numbers } from '../../src/gpu/kernel.ts';
+import { canRun, type Kernel, type Numbers } from '../../src/gpu/kernel.ts';
 import { square } from '../../src/ops/elementwise.ts';
 import { argmax, logSumExp, max, maxValue, mean, minValue, pick } from '../../src/ops/reduce.ts';
 import { sum } from '../../src/ops/sum.ts';
@@ -58,8 +59,8 @@ for (const kernel of [reduceSum, reduceMax, reduceMin]) {
 }
 
 for (const kernel of [reduceSum, reduceMax, reduceMin]) {
-  test(`${kernel.name}: subgroups, where the adapter has them`, async () => {
-    if (!(await testGpu()).adapter.subgroups) return;
+  test(`${kernel.name}: a workgroup per chunk, by a tree and, where the adapter has them, by subgroups`, async () => {
+    const { subgroups } = (await testGpu()).adapter;
     for (const p of [
       { outer: 1, reduce: 16, inner: 1, chunk: 16 },
       { outer: 3, reduce: 65, inner: 7, chunk: 65 },
@@ -67,35 +68,58 @@ for (const kernel of [reduceSum, reduceMax, reduceMin]) {
       // More workgroups than one dimension takes.
       ...(kernel === reduceSum ? [{ outer: 9999, reduce: 17, inner: 7, chunk: 17 }] : []),
     ]) {
-      const { y, want } = await reduced(kernel, p, randoms(p.outer * p.reduce * p.inner, 4), 'subgroups');
-      ok(relativeError(y, want) < 1e-6, JSON.stringify(p));
+      for (const variant of subgroups ? ['tree', 'subgroups'] : ['tree']) {
+        const { y, want } = await reduced(kernel, p, randoms(p.outer * p.reduce * p.inner, 4), variant);
+        ok(relativeError(y, want) < 1e-6, `${variant} ${JSON.stringify(p)}`);
+      }
     }
   });
 }
 
-for (const kernel of [softmax, softmaxGrad]) {
-  test(`${kernel.name}: subgroups, where the adapter has them`, async () => {
-    const gpu = await testGpu();
-    if (!gpu.adapter.subgroups) return;
-    for (const p of [
-      { outer: 1, reduce: 64, inner: 1 },
-      { outer: 3, reduce: 65, inner: 7 },
-      { outer: 2, reduce: 513, inner: 3 },
+/** The result of a kernel by one of its variants. */
+async function byVariant(
+  kernel: Kernel<AxisParams>,
+  p: AxisParams,
+  held: [string, Float64Array][],
+  variant: string,
+) {
+  const gpu = await testGpu();
+  const tensors = Object.fromEntries(held.map(([name, values]) => [name, tensor(values, [values.length])]));
+  gpu.pins.set(kernel.name, variant);
+  is(gpu.variant(kernel, p).name, variant);
+  launch(kernel, p, tensors);
+  gpu.pins.delete(kernel.name);
+  return [...(await tensors[held.at(-1)![0]].data())];
+}
+
+for (const [kernel, most] of [
+  [softmax, 63],
+  [softmaxGrad, 31],
+] as const) {
+  test(`${kernel.name}: lines in workgroup memory have the bits of the walk, up to ${most} values`, async () => {
+    // Fewer lines than a workgroup has, more than one workgroup, the last not full; odd and even lengths.
+    for (const [outer, reduce] of [
+      [1, 1],
+      [64, 2],
+      [65, 19],
+      [200, 30],
+      [70, most],
     ]) {
-      const size = p.outer * p.reduce * p.inner;
+      const p = { outer, reduce, inner: 1 };
       // So far apart that e^x overflows where another value than the greatest is taken out.
-      const held = kernel.bindings.map(({ name }, i) => [name, randoms(size, i, -200, 200)] as const);
-      const tensors = Object.fromEntries(held.map(([name, values]) => [name, tensor(values, [size])]));
-      gpu.pins.set(kernel.name, 'subgroups');
-      is(gpu.variant(kernel, p).name, 'subgroups');
-      launch(kernel, p, tensors);
-      gpu.pins.delete(kernel.name);
-      const want = Object.fromEntries(held);
+      const held = kernel.bindings.map(({ name }, i): [string, Float64Array] => [
+        name,
+        randoms(outer * reduce, i, -200, 200),
+      ]);
+      const staged = await byVariant(kernel, p, held, 'staged');
+      equal(staged, await byVariant(kernel, p, held, 'walk'), JSON.stringify(p));
+      const want = Object.fromEntries(held.map(([name, values]) => [name, values.slice()]));
       kernel.reference(p, want);
-      const [output] = kernel.bindings.slice(-1);
-      const got = await tensors[output.name].data();
-      ok(relativeError(got, want[output.name]) < 1e-6, JSON.stringify(p));
+      ok(relativeError(staged, want[held.at(-1)![0]]) < 1e-6, JSON.stringify(p));
     }
+    const tooLong = { outer: 2, reduce: most + 1, inner: 1 };
+    ok(!canRun(kernel.variants.find(({ name }) => name === 'staged')!, tooLong));
+    ok(!canRun(kernel.variants.find(({ name }) => name === 'staged')!, { ...tooLong, reduce: 3, inner: 2 }));
   });
 }
 

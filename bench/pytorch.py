@@ -13,6 +13,8 @@ torch.backends.cuda.matmul.allow_tf32 = False
 torch.backends.cudnn.allow_tf32 = False
 torch.backends.cudnn.benchmark = True
 CUDA = torch.cuda.is_available()
+# Between two events, so that the host is ahead of the device.
+REPEATS = 10
 DEVICE = torch.device("cuda" if CUDA else "cpu")
 
 
@@ -135,10 +137,11 @@ def milliseconds(work, wall):
     if CUDA and not wall:
         begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         begin.record()
-        work()
+        for _ in range(REPEATS):
+            work()
         end.record()
         torch.cuda.synchronize()
-        return begin.elapsed_time(end)
+        return begin.elapsed_time(end) / REPEATS
     start = time.perf_counter()
     work()[0].sum().item()
     return 1000 * (time.perf_counter() - start)
@@ -148,14 +151,17 @@ def sampled(result, count=1009):
     if result.dim() == 4:
         result = result.permute(0, 2, 3, 1)
     flat = result.detach().reshape(-1)
-    return flat[:: max(1, flat.numel() // count)].cpu().tolist()
+    # JSON has no NaN; None differs from everything.
+    found = flat[:: max(1, flat.numel() // count)].cpu().tolist()
+    return [value if abs(value) < float("inf") else None for value in found]
 
 
 def answer(message):
-    print(json.dumps(message), flush=True)
+    print(json.dumps(message, allow_nan=False), flush=True)
 
 
-name = torch.cuda.get_device_name() if CUDA else f"CPU, {torch.get_num_threads()} threads"
+threads = torch.get_num_threads()
+name = torch.cuda.get_device_name() if CUDA else f"the processor, threads: {threads}, for want of CUDA"
 answer({"version": torch.__version__, "device": name})
 work, wall = None, False
 for line in sys.stdin:
@@ -164,9 +170,11 @@ for line in sys.stdin:
         case = request.pop("prepare")
         work = None
         work, wall = CASES[case](**request), case == "training"
-        answer({"sample": sampled(work())})
-        if not wall:
-            for _ in range(3):
-                work()
+        sample = sampled(work())
+        for _ in range(0 if wall else 3):
+            work()
+        if CUDA:
+            torch.cuda.synchronize()
+        answer({"sample": sample})
     else:
         answer({"ms": milliseconds(work, wall)})

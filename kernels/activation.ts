@@ -6,5 +6,5 @@ export const activations: Record<Activation, (z: number) => number> = {
   elu: (z) => (z > 0 ? z : Math.expm1(z)),
 };
 
-/** Arithmetic per value beyond that of the kernel itself. */
+/** Arithmetic per value. */
 export const activationFlops = { relu: 1, elu: 8 };

@@ -26,7 +26,7 @@ import {
 } from '../shaders/conv2dWeight.wgsl.ts';
 import { F16_PRODUCT } from '../shaders/f16.wgsl.ts';
 import { groupsFor, type Kernel, type Variant } from '../src/gpu/kernel.ts';
-import { activationFlops, activations } from './activation.ts';
+import { activations } from './activation.ts';
 
 /**
  * x [n,h,w,c], weights [kh,kw,c/groups,k], y and g [n,oh,ow,k]; s stride, p padding, d dilation along y and x.
@@ -336,10 +336,7 @@ function forward(epilogue: Epilogue): Kernel<Conv2dParams> {
         workgroups: (p) => groupsFor(sizes(p).y),
       },
     ],
-    cost: (p) => {
-      const { flops, bytes } = cost(p);
-      return { flops: flops + (activation ? activationFlops[activation] * sizes(p).y : 0), bytes };
-    },
+    cost,
     reference: (p, { x, w, b, y }) => {
       const ci = inputsPerGroup(p);
       for (let at = 0; at < sizes(p).y; at++) y[at] = bias ? b[at % p.k] : 0;

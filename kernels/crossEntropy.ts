@@ -5,6 +5,7 @@
 // The forward pass keeps (lse, w) per pixel, 8 bytes, instead of the C probabilities, so the backward pass is one
 // exponential per score with no second walk over the row.
 import * as shader from '../shaders/crossEntropy.wgsl.ts';
+import { pitch, ROOM } from '../shaders/staged.wgsl.ts';
 import { groupsFor, type Kernel } from '../src/gpu/kernel.ts';
 
 /** What the sum of the weighted losses is divided by. */
@@ -31,9 +32,6 @@ const structure = (p: CrossEntropyParams): shader.CrossEntropyStructure => ({
   denominator: DENOMINATORS[REDUCTIONS[p.reduction]],
 });
 
-/** Most classes of which 64 pixels find room in 16 KiB, which every adapter has. */
-const STAGED = 63;
-
 export const crossEntropy: Kernel<CrossEntropyParams> = {
   name: 'crossEntropy',
   summary: 'weighted cross entropy of every pixel, with ignored pixels, before the mean',
@@ -59,7 +57,7 @@ export const crossEntropy: Kernel<CrossEntropyParams> = {
     {
       name: 'staged',
       summary: 'the scores of 64 pixels through workgroup memory: for GPUs',
-      applies: (p, { software }) => !software && p.classes > 0 && p.classes <= STAGED,
+      applies: (p, { software }) => !software && p.classes > 0 && pitch(p.classes) <= ROOM,
       code: (p) => shader.crossEntropyStaged(structure(p), p.classes),
       workgroups: (p) => groupsFor(p.pixels),
     },

@@ -1,4 +1,5 @@
 import * as shader from '../shaders/reduce.wgsl.ts';
+import { pitch, ROOM } from '../shaders/staged.wgsl.ts';
 import { type Element, groupsFor, type Kernel, type Numbers, type Variant } from '../src/gpu/kernel.ts';
 
 /** x is [outer, reduce, inner]; `chunk` values of the middle axis go into one partial result. */
@@ -11,6 +12,9 @@ const axisParams = { outer: 'u32', reduce: 'u32', inner: 'u32' } as const;
 
 /** At least one, so that an axis of no values has a result as well. */
 const chunksOf = (p: ReduceParams) => Math.max(1, Math.ceil(p.reduce / p.chunk));
+
+/** Lines that leave most of a GPU idle where each has one invocation. */
+const FEW_LINES = 1024;
 
 function reduction(
   name: string,
@@ -50,9 +54,9 @@ function reduction(
       },
       {
         name: 'tree',
-        summary:
-          'one workgroup per chunk of few lines, folded by a tree: for GPUs, where it sees whole lines of the cache',
-        applies: (p, { software }) => !software && p.inner < 8 && p.chunk >= 16,
+        summary: 'one workgroup per chunk, folded by a tree: for GPUs, where chunks are long or lines few',
+        applies: (p, { software }) =>
+          !software && p.inner < 8 && (p.chunk >= 128 || (p.chunk >= 16 && p.outer * p.inner <= FEW_LINES)),
         code: () => shader.reduceWorkgroup(start, fold, null),
         workgroups: (p) => p.outer * chunksOf(p) * p.inner,
       },
@@ -115,13 +119,11 @@ export const reduceMin = reduction(
 
 const lines = (p: AxisParams) => p.outer * p.inner;
 
-/** Values that 64 lines may have together in 16 KiB of workgroup memory, which every adapter has. */
-const ROOM = 64;
-
 const throughWorkgroup = (code: (count: number) => string, arrays: number): Variant<AxisParams> => ({
   name: 'staged',
   summary: '64 lines of few neighbouring values through workgroup memory: for GPUs',
-  applies: (p, { software }) => !software && p.inner === 1 && p.reduce > 0 && arrays * (p.reduce | 1) <= ROOM,
+  applies: (p, { software }) =>
+    !software && p.inner === 1 && p.reduce > 0 && arrays * pitch(p.reduce) <= ROOM,
   code: (p) => code(p.reduce),
   workgroups: (p) => groupsFor(p.outer),
 });

@@ -3,7 +3,8 @@
 //   E[y], E[x^2], E[y^2], E[xy]. So the backward pass is two gathers: coefficients per window, then per pixel the sum
 //   over the windows that hold it, O(9) for each instead of O(81).
 // The ladder: `definition` computes means, then central moments, per pixel and channel, 36 loads; `pixel` takes both
-// from the moments of three columns, 18 loads; `run` walks a row and shares the columns between windows, 6 loads.
+// from the moments of three columns, 18 loads; `run` walks a row
+// and shares the columns between windows, 6 loads, and `down` a column.
 import * as shader from '../shaders/ssim.wgsl.ts';
 import { groupsFor, type Kernel, type Numbers, type Variant } from '../src/gpu/kernel.ts';
 

@@ -34,8 +34,8 @@ export const studioBuild = {
   platform: 'browser',
   target: 'es2022',
   format: 'esm',
-  // Behind dynamic imports that only Node takes.
   plugins: [flatShaders],
+  // Behind dynamic imports that only Node takes.
   external: ['*/node-adapter.ts', '*/files-node.ts', '*/checkpoint.ts', 'node:*'],
   logLevel: 'warning',
 };

@@ -79,6 +79,7 @@ On Linux x64 with glibc 2.34 and libstdc++ 6.0.30 or later (Debian 12, Ubuntu 22
     ./warpmix doctor
     ./warpmix check
     ./warpmix bench             (its table 'peers' needs a source checkout)
+    ./warpmix bench pytorch     (asks the machine's python3)
     ./warpmix train three-ways
     ./warpmix studio            (a browser on the same machine opens it)
 

@@ -3,8 +3,11 @@
 // 64 lines of a workgroup are brought in, and taken out, by neighbours side by side, and walked in workgroup memory.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 
+/** Values of a line, of all arrays together, for which 64 lines find room in 16 KiB of workgroup memory, which every adapter has. */
+export const ROOM = 64;
+
 /** Values from one line to the next: odd, so that they begin in different banks. */
-const pitch = (count: number) => count | 1;
+export const pitch = (count: number) => count | 1;
 
 /** The room of 64 lines of `count` values. */
 export const room = (name: string, count: number) =>
@@ -30,5 +33,5 @@ export const bringIn = (name: string, array: string, count: number) => wgsl`
 
 /** Empties a room into an array of `lines` lines. */
 export const takeOut = (name: string, array: string, count: number, lines: string) => wgsl`
-  let held_values = min(64u, ${lines} - first) * ${count}u;
+  let held_values = min(64u, ${lines} - min(first, ${lines})) * ${count}u;
   for (var i = lane; i < held_values; i += 64u) { ${array}[first * ${count}u + i] = ${name}[${moved(count)}]; }`;

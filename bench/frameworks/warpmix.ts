@@ -2,7 +2,6 @@ import { valueAndGrad, vjp } from '../../src/autograd/tape.ts';
 import { keep, step, type Tensor, tensor } from '../../src/autograd/tensor.ts';
 import { conv2d } from '../../src/ops/conv2d.ts';
 import { crossEntropy } from '../../src/ops/crossEntropy.ts';
-import { relu } from '../../src/ops/elementwise.ts';
 import { slice } from '../../src/ops/movement.ts';
 import { Sgd } from '../../src/optim/optimizer.ts';
 import type { ConvData, ConvPart, ConvProblem, Framework, NetData, NetProblem, Work } from './framework.ts';
@@ -54,7 +53,7 @@ async function training(p: NetProblem, data: NetData): Promise<Work> {
     layers.reduce(
       (x, { weight, bias }, i) =>
         i < p.strides.length
-          ? relu(conv2d(x, weight, bias, { padding: 1, stride: p.strides[i] }))
+          ? conv2d(x, weight, bias, { padding: 1, stride: p.strides[i], activation: 'relu' })
           : conv2d(x, weight, bias),
       image,
     );

@@ -1,5 +1,4 @@
 // `warpmix bench ladder`: every rung of every kernel, from the naive variant to the fastest, on the buffers of a training step.
-
 import { measureLimits } from '../../bench/limits.ts';
 import { alone, type Row } from '../../bench/measure.ts';
 import { rated, shortParams } from '../../bench/rate.ts';

@@ -247,6 +247,10 @@ for (const { family, one, splits } of [
     one: { x: [1, 257, 135, 32], kernel: [2, 8], k: 32, options: { groups: 4 } },
     splits: 64,
   },
+  { family: conv2dBias.elu, one: { x: [1, 130, 256, 4], kernel: [1, 1], k: 36, options: {} }, splits: 1 },
+  { family: conv2dBias.plain, one: { x: [1, 130, 256, 4], kernel: [1, 1], k: 20, options: {} }, splits: 1 },
+  { family: conv2dInputGrad, one: { x: [1, 256, 130, 36], kernel: [1, 1], k: 4, options: {} }, splits: 1 },
+  { family: conv2dWeightGrad, one: { x: [1, 257, 11, 8], kernel: [2, 8], k: 36, options: {} }, splits: 256 },
 ] satisfies { family: unknown; one: Case; splits: number }[]) {
   test(`large blocks of tiles: ${family.name}, ${label(one)}`, async () => {
     const device = await testGpu();
@@ -256,7 +260,11 @@ for (const { family, one, splits } of [
       buffers: { ...buffers, dw: new Float64Array(splits * weights) },
     };
     const variant = family.variants.find(({ name }) => name === 'tiles')!;
-    ok(variant.code(launch.params).includes('@workgroup_size(64)'), '16 by 4 invocations');
+    const across = (family === conv2dInputGrad ? params.c : params.k) / (params.groups ?? 1) > 16 ? 8 : 4;
+    ok(
+      variant.code(launch.params).includes(`@workgroup_size(${16 * across})`),
+      `16 by ${across} invocations`,
+    );
     const { wrong } = await compareVariant(device, family as unknown as Kernel, variant as never, launch);
     equal(wrong, [], wrong[0]);
   });

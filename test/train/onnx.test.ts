@@ -79,7 +79,12 @@ async function compare<M extends Module>(one: Case<M>, outputs: string[]): Promi
         const difference = Math.abs(got[(sample * classes + (i % classes)) * h * w + place] - want[i]);
         worst = difference <= worst ? worst : difference;
       }
-      ok(worst < 1e-4, `${name} of ${n} x ${h} x ${w}: they differ by ${worst}`);
+      // Two engines that add in other orders: the rounding of values as large as the largest.
+      const largest = Array.from(want).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      ok(
+        worst < 1e-5 * largest,
+        `${name} of ${n} x ${h} x ${w}: they differ by ${worst}, the largest being ${largest}`,
+      );
     }
   }
 }

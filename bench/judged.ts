@@ -78,7 +78,7 @@ function image(n: number, h: number, w: number, c: number): Tensor {
 }
 
 /** What `memoryWork` is there for; more is timed on the way. */
-const KERNELS = [
+export const MEMORY_BOUND = [
   'viewSynthesis',
   'minPhotometric',
   'ssim',
@@ -139,7 +139,7 @@ export async function memoryBound(
   // The largest tensor has 159 MB, more than some adapters bind at once.
   scale = gpu.device.limits.maxStorageBufferBindingSize < 2 ** 28 ? 2 : 1,
 ): Promise<Row[]> {
-  if (!KERNELS.some(chosen)) return [];
+  if (!MEMORY_BOUND.some(chosen)) return [];
   const tracer = new Tracer(gpu);
   useDevice(tracer);
   const found = new Map<string, { kernel: string; variant: string; params: Params; ms: number[] }>();

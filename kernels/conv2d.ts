@@ -427,12 +427,14 @@ const LOADED = { time: 80, code: 120, compile: 30 };
 const LOADED_BY_QUAD = { time: 45, code: 60, compile: 25 };
 const CARRIED = { time: 3, code: 2, compile: 2.5 };
 const WEIGHT_CODE = 2200;
+/** Multiply-adds below which a kernel is done within a millisecond, so that its time to compile is all that anybody notices. */
+const WEIGHT_SMALL = 2 ** 22;
 /** Most single outputs that an invocation of `registers` sums for. */
 const WEIGHT_SINGLES = 20;
 
 /**
  * How `registers` divides the weight gradient: the form with the shortest time, of those that compile fast enough. What compiling may
- * take grows with the square root of the work, so that small convolutions, done in a few milliseconds, have small kernels.
+ * take grows with the square root of the work, and below `WEIGHT_SMALL` with the work, so that small convolutions have small kernels.
  * `registers-quad` walks as `alike` does, hence has its bits, and divides the channels, which come in eights, anew.
  */
 function weightForm(p: Conv2dParams, alike?: WeightForm): WeightForm {
@@ -442,7 +444,8 @@ function weightForm(p: Conv2dParams, alike?: WeightForm): WeightForm {
   const [vectorIn, vectorOut] = [byFour(inputsPerGroup(p)), byFour(outputsPerGroup(p))];
   const [unit, unitOut] = [vectorIn ? 4 : 1, vectorOut ? 4 : 1];
   const [y, x] = [weightAxis(p.sy, p.dy), weightAxis(p.sx, p.dx)];
-  const patience = 0.31 * Math.sqrt(flops(p) / 2);
+  const work = flops(p) / 2;
+  const patience = 0.31 * Math.sqrt(work * Math.min(1, work / WEIGHT_SMALL));
   let best: WeightForm | null = null;
   let least = { code: Number.POSITIVE_INFINITY, time: Number.POSITIVE_INFINITY };
   for (const tapRows of new Set([1, p.kh])) {
@@ -494,6 +497,8 @@ const weightTileForm = (p: WeightGradParams): TileForm =>
 
 /** Pixels that a partial sum should at least cover: fewer, and storing and adding it costs more than computing it. */
 const PIXELS_PER_SPLIT = 512;
+/** So few pixels are one sum, unless weights are so few that nothing else is there to share the work: no second kernel. */
+const ONE_SPLIT = { pixels: 2048, weights: 512 };
 
 /** Values of all partial sums together, at most: as many as the invocations of a large GPU hold at once. */
 const PARTIAL_SUMS = 2 ** 23;
@@ -504,6 +509,7 @@ const PARTIAL_SUMS = 2 ** 23;
  */
 export function weightGradSplits(p: Conv2dParams): number {
   const rows = p.n * p.oh;
+  if (rows * p.ow <= ONE_SPLIT.pixels && sizes(p).w >= ONE_SPLIT.weights) return 1;
   const perSplit = Math.max(PIXELS_PER_SPLIT / p.ow, (rows * sizes(p).w) / PARTIAL_SUMS);
   return Math.max(1, Math.ceil(rows / (4 * Math.ceil(perSplit / 4))));
 }

@@ -211,6 +211,7 @@ async function trainAndScore(
   const result: LoopResult = await trainPlan(plan, gpu, run, start, {
     checkpointEvery: config.checkpointEvery,
     interrupted: () => stop,
+    ahead: true,
     anomaly,
     eager,
     trace,

@@ -2,6 +2,7 @@ import { Program, upload } from '../autograd/program.ts';
 import { step as scope, type Tensor } from '../autograd/tensor.ts';
 import { DataError } from '../data/types.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import type { Phase } from '../methods/phase.ts';
 import { AnomalyWatch } from './anomaly.ts';
 import type { Checkpoint, TensorGroup } from './checkpoint-format.ts';
 import { watchLongest } from './long-dispatch.ts';
@@ -62,6 +63,11 @@ export interface LoopOptions {
   trace?: StepTrace | null;
   /** Run every op from JavaScript at every step, instead of recording a step of each phase and replaying it. */
   eager?: boolean;
+  /**
+   * Submit a replayed step before the losses of the one before it have come back, so that the device does not wait for the host. The
+   * networks are then a step ahead of what `onStep` and `interrupted` are told. What is computed and logged does not change.
+   */
+  ahead?: boolean;
   /** Told which weights were loaded, when a phase is recorded again and why, and of a dispatch that takes too long. */
   onNote?(line: string): void;
 }
@@ -168,6 +174,8 @@ export function checkClasses(where: string, { step, meta }: Checkpoint, plan: Pi
   );
 }
 
+const placeOf = ({ name, steps }: Phase, k: number) => `${name}, step ${k + 1} of ${steps}`;
+
 const median = (values: readonly number[]): number =>
   values.length === 0 ? 0 : [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
@@ -249,32 +257,11 @@ async function runPhases(
     recorded.program = program;
     const curve: Record<string, number[]> = {};
     const times: number[] = [];
-    let next = phase.load(first);
-    for (let k = first; k < phase.steps; k++) {
-      const began = performance.now();
-      const place = `${phase.name}, step ${k + 1} of ${phase.steps}`;
-      const trace = options.trace?.covers(k - first, phase.steps - first) ? options.trace : null;
-      const span: StepTrace['span'] = (...what) => (trace ? trace.span(...what) : what[2]());
-      const trainStep = async () => {
-        const batch = await span('host', 'load', () => next);
-        const inputs = phase.inputs(batch, k);
-        const train = () => scope(() => phase.train(upload(inputs)));
-        const tensors = await span('host', program ? 'replay' : 'record', () =>
-          program ? program.run(inputs) : watch ? watch.during(train) : train(),
-        );
-        gpu?.submit();
-        // The next batch is prepared while the device works. A failure surfaces when the batch is wanted.
-        if (k + 1 < phase.steps) {
-          next = span('loader', 'load', () => phase.load(k + 1));
-          next.catch(() => {});
-        }
-        return span('host', 'wait and read', () => readTerms(tensors));
-      };
-      const watched = () =>
-        gpu && k === first
-          ? watchLongest(gpu, trainStep, (line) => options.onNote?.(`${phase.name}: ${line}`))
-          : trainStep();
-      const terms = await (trace ? trace.step(place, trainStep) : watched());
+    let began = performance.now();
+    /** Takes note of a step that has been computed. */
+    const land = async (k: number, reading: Promise<Record<string, number>>) => {
+      const terms = await reading;
+      const place = placeOf(phase, k);
       const step = done + k + 1;
       result.steps = step;
       for (const [name, value] of Object.entries(terms)) (curve[name] ??= []).push(value);
@@ -293,6 +280,7 @@ async function runPhases(
         Object.fromEntries(Object.entries(terms).map(([name, v]) => [`${phase.name}/${name}`, v])),
       );
       times.push(performance.now() - began);
+      began = performance.now();
       const typical = median(times.slice(-20));
       options.onStep({
         phase: phase.name,
@@ -304,12 +292,62 @@ async function runPhases(
         imagesPerSecond: (1000 * phase.imagesPerStep) / typical,
         eta: (typical * (phase.steps - k - 1 + later)) / 1000,
       });
+    };
+    /** Lands the step that was submitted and not waited for, where there is one. */
+    let landLast: (() => Promise<void>) | null = null;
+    let next = phase.load(first);
+    for (let k = first; k < phase.steps; k++) {
+      const trace = options.trace?.covers(k - first, phase.steps - first) ? options.trace : null;
+      const span: StepTrace['span'] = (...what) => (trace ? trace.span(...what) : what[2]());
+      const submit = async () => {
+        const batch = await span('host', 'load', () => next);
+        const inputs = phase.inputs(batch, k);
+        const train = () => scope(() => phase.train(upload(inputs)));
+        const tensors = await span('host', program ? 'replay' : 'record', () =>
+          program ? program.run(inputs) : watch ? watch.during(train) : train(),
+        );
+        gpu?.submit();
+        // The next batch is prepared while the device works. A failure surfaces when the batch is wanted.
+        if (k + 1 < phase.steps) {
+          next = span('loader', 'load', () => phase.load(k + 1));
+          next.catch(() => {});
+        }
+        return tensors;
+      };
+      const saves = (done + k + 1) % options.checkpointEvery === 0;
+      if (options.ahead && program && k > first && k + 1 < phase.steps && !trace && !saves) {
+        const reading = readTerms(await submit());
+        // An error of the step before it comes first.
+        reading.catch(() => {});
+        await landLast?.();
+        landLast = () => land(k, reading);
+      } else {
+        await landLast?.();
+        landLast = null;
+        began = performance.now();
+        const whole = async () => {
+          const tensors = await submit();
+          return span('host', 'wait and read', () => readTerms(tensors));
+        };
+        const watched = () =>
+          gpu && k === first
+            ? watchLongest(gpu, whole, (line) => options.onNote?.(`${phase.name}: ${line}`))
+            : whole();
+        await land(k, trace ? trace.step(placeOf(phase, k), whole) : watched());
+      }
       const code = await options.interrupted();
       if (code !== null) {
-        await save(step);
-        throw new InterruptedError(`interrupted after step ${step}; continue with --resume auto`, code);
+        await landLast?.();
+        await save(result.steps);
+        throw new InterruptedError(
+          `interrupted after step ${result.steps}; continue with --resume auto`,
+          code,
+        );
       }
-      if (step % options.checkpointEvery === 0 && step < total) await save(step);
+      if (saves && result.steps < total) {
+        await save(result.steps);
+        began = performance.now();
+      }
     }
     await program?.dispose();
     const msPerStep = median(times);

@@ -47,6 +47,7 @@ async function trainIn(
   settings: Config,
   stopAfter = Number.POSITIVE_INFINITY,
   recipe = threeWaysRecipe,
+  ahead = false,
 ): Promise<Trained> {
   const gpu = await testGpu();
   const plan = await recipe(settings);
@@ -67,6 +68,7 @@ async function trainIn(
         steps = report.step;
       },
       interrupted: () => (steps >= stopAfter ? 130 : null),
+      ahead,
     });
   } catch (error) {
     if (!(error instanceof InterruptedError)) throw error;
@@ -101,6 +103,30 @@ test('same seed: the same bits in every tensor and log line; resumed: the same; 
 
     const other = await trainIn(join(home, 'd'), { ...config, seed: 4 });
     not.equal(other.log, first.log);
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+});
+
+test('steps submitted ahead of the losses of the ones before: the same bits; interrupted, the step under way is finished and saved', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'warpmix-ahead-'));
+  const settings = structuredClone({ ...config, checkpointEvery: 4 });
+  settings.depth.steps = 5;
+  settings.segmentation.steps = 6;
+  const train = (name: string, stopAfter: number, ahead: boolean) =>
+    trainIn(join(home, name), settings, stopAfter, threeWaysRecipe, ahead);
+  try {
+    const waited = await train('a', 99, false);
+    equal(await train('b', 99, true), waited);
+    // Step 4 is saved by itself, so nothing is under way after it.
+    for (const [name, told, saved] of [
+      ['c', 2, 3],
+      ['d', 4, 4],
+    ] as const) {
+      await train(name, told, true);
+      is(latestCheckpoint(join(home, name)).found!.step, saved, `told of step ${told}`);
+      equal(await train(name, 99, true), waited);
+    }
   } finally {
     rmSync(home, { recursive: true, force: true });
   }

@@ -211,7 +211,7 @@ async function trainAndScore(
   const result: LoopResult = await trainPlan(plan, gpu, run, start, {
     checkpointEvery: config.checkpointEvery,
     interrupted: () => stop,
-    ahead: true,
+    ahead: !gpu.adapter.software,
     anomaly,
     eager,
     trace,

@@ -65,7 +65,8 @@ export interface LoopOptions {
   eager?: boolean;
   /**
    * Submit a replayed step before the losses of the one before it have come back, so that the device does not wait for the host. The
-   * networks are then a step ahead of what `onStep` and `interrupted` are told. What is computed and logged does not change.
+   * networks are then a step ahead of what `onStep` and `interrupted` are told. What is computed and logged does not change. A software
+   * adapter is the host: there it costs a tenth of a step and more.
    */
   ahead?: boolean;
   /** Told which weights were loaded, when a phase is recorded again and why, and of a dispatch that takes too long. */

@@ -118,7 +118,7 @@ export const select = defineCommand({
       await trainPlan({ phases: selection.stages, state: selection.state(), classes: [] }, gpu, null, 0, {
         checkpointEvery: Number.POSITIVE_INFINITY,
         interrupted: () => null,
-        ahead: true,
+        ahead: !gpu.adapter.software,
         onStep: ({ phase, step, of, terms }) => {
           const line = `${phase} ${step}/${of}  loss ${terms.loss.toPrecision(4)}`;
           progress(line);

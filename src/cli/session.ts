@@ -115,7 +115,7 @@ export function openRunFolder(
   for (const { path, reason } of skipped) note(`skipped ${path}: ${reason}`);
   const checkpoint = found && readCheckpoint(found.path);
   if (checkpoint) {
-    checkClasses(dir, checkpoint, plan);
+    checkClasses(dir, 'resume with', checkpoint, plan);
     restore(plan, checkpoint);
   }
   expectFolder(dir);

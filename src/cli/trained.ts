@@ -4,7 +4,7 @@ import type { Gpu } from '../gpu/gpu.ts';
 import { latestCheckpoint, readCheckpoint } from '../train/checkpoint.ts';
 import type { Checkpoint } from '../train/checkpoint-format.ts';
 import { type Config, ConfigError, checkConfig } from '../train/config.ts';
-import { restore } from '../train/loop.ts';
+import { checkClasses, restore } from '../train/loop.ts';
 import type { Plan } from '../train/plan.ts';
 import { readConfig } from '../train/run-folder.ts';
 import { note } from './output.ts';
@@ -78,7 +78,7 @@ const untaught = (config: Config): Config => ({
  * @param gpu that device, where it runs kernels.
  * @param data evaluates on another data set than the run's own.
  * @param evaluation evaluates on another split than the run's own.
- * @throws DataError when the folder holds no run or no checkpoint
+ * @throws DataError when the folder holds no run or no checkpoint, or the data have other classes than its networks tell
  */
 export async function openRun(
   gpu: Gpu | null,
@@ -93,6 +93,7 @@ export async function openRun(
     data === undefined ? looked : { ...looked, data, video: data },
     'score',
   );
+  checkClasses(dir, 'score', checkpoint, plan);
   restore(plan, checkpoint);
   return { recipe, config, plan };
 }

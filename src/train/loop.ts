@@ -131,7 +131,7 @@ export async function finiteGroups(
       if (at < 0) continue;
       throw new NumericalError(
         `after step ${step} of ${totalSteps(plan)}: '${group}/${name}' holds ${data[at]} at ${at}. Nothing is saved: the last ` +
-          'checkpoint is from before. Lower the learning rate (--set); --anomaly says which op made the first such number.',
+          'checkpoint, where there is one, is from before. Lower the learning rate (--set); --anomaly says which op made the first such number.',
       );
     }
   }
@@ -162,15 +162,20 @@ export function restore(plan: Pick<Plan, 'state'>, checkpoint: Checkpoint, only?
 
 /**
  * Other data under the same spec may count their classes otherwise, and a network would not notice.
- * @param where how errors call the run
+ * @param where how errors call the run @param what is to be done with the other data
  * @throws DataError naming both
  */
-export function checkClasses(where: string, { step, meta }: Checkpoint, plan: Pick<Plan, 'classes'>): void {
+export function checkClasses(
+  where: string,
+  what: 'resume with' | 'score',
+  { step, meta }: Checkpoint,
+  plan: Pick<Plan, 'classes'>,
+): void {
   const now = plan.classes.map(({ name }) => name);
   const before = meta.classes as string[] | undefined;
   if (before === undefined || before.join() === now.join()) return;
   throw new DataError(
-    `${where}: cannot resume with other classes: those of its checkpoint of step ${step} are ${before.join(', ')}; the data ` +
+    `${where}: cannot ${what} other classes: those of its checkpoint of step ${step} are ${before.join(', ')}; the data ` +
       `have ${now.join(', ')} now`,
   );
 }
@@ -271,7 +276,7 @@ async function runPhases(
       const bad = Object.entries(terms).find(([, value]) => !Number.isFinite(value));
       if (bad) {
         throw new NumericalError(
-          `${place}: ${bad[0]} is ${bad[1]}. The last checkpoint is from before; lower the learning rate (--set), or ` +
+          `${place}: ${bad[0]} is ${bad[1]}. The last checkpoint, where there is one, is from before; lower the learning rate (--set), or ` +
             'look at the batch of this step; --anomaly says which op made the first such number.',
         );
       }

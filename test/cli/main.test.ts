@@ -100,7 +100,21 @@ const refused: [string[], number, RegExp][] = [
   [['data', 'make', 'street', '--out', 'test'], 4, /exists and is not empty/],
   [['data', 'make', 'street', '--out', 'README.md'], 4, /README\.md: is a file; name a folder with --out/],
   [['data', 'make', 'street', '--out', '/proc/none/street'], 4, /\/proc\S*: cannot be made/],
-  [['data', 'info', 'street', '--picture', '/no/such/folder/a.png'], 4, /a\.png: cannot be written/],
+  [
+    ['data', 'info', 'street', '--picture', '/no/such/folder/a.png'],
+    4,
+    /a\.png: cannot be written: there is no folder/,
+  ],
+  [
+    ['data', 'info', 'street', '--picture', 'sheet.jpg'],
+    2,
+    /--picture 'sheet\.jpg': expected a name that ends in \.png/,
+  ],
+  [
+    ['train', 'supervised', '--labels-file', 'README.md'],
+    4,
+    /--labels-file README\.md: expected \{ "images"/,
+  ],
   [['check', '--golden', '/no/such/folder'], 4, /\/no\/such\/folder: /],
 ];
 for (const [args, wanted, pattern] of refused) {

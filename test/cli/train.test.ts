@@ -159,6 +159,17 @@ test('the test split is scored on request, at the end of training and by eval; d
     is(await accuracy('eval', '--run', out), ofTest);
     const ofVal = await accuracy('eval', '--run', out, '--split', 'val');
     ok(Math.abs(ofTest + ofVal - 1) < 1e-12, `${ofTest} and ${ofVal}`);
+    // As many classes, so that nothing in the network's shape tells.
+    writeFileSync(join(data.root, 'classes.txt'), 'below\nabove\n');
+    const turned = await warpmix(['eval', '--run', out]);
+    is(turned.code, 4, turned.stderr);
+    ok(
+      /run: cannot score other classes: .* of step 2 are above, below; the data have below, above now/.test(
+        turned.stderr,
+      ),
+      turned.stderr,
+    );
+    writeFileSync(join(data.root, 'classes.txt'), 'above\nbelow\n');
     rmSync(join(data.root, 'test'), { recursive: true });
     const { code, stderr } = await warpmix(['eval', '--run', out]);
     is(code, 4, stderr);

@@ -140,6 +140,8 @@ const info = defineCommand({
     ...json,
   },
   async run({ args }) {
+    if (args.picture !== undefined && !/\.png$/i.test(args.picture))
+      throw new UsageError(`--picture '${args.picture}': expected a name that ends in .png`);
     const dataset = await open(args);
     const chosen = dataset[args.split as SplitName];
     if (!chosen) throw new DataError(`${args.spec}: has no ${args.split} split`);

@@ -1,4 +1,5 @@
 import { type ArgsDef, defineCommand } from 'citty';
+import { DataError } from '../../data/types.ts';
 import { withGpu } from '../device.ts';
 import { printJson } from '../output.ts';
 import { printOutcome } from '../session.ts';
@@ -20,9 +21,19 @@ export const evaluate = defineCommand({
   args,
   run: ({ args }) =>
     withGpu(async (gpu) => {
-      const { plan } = await openRun(gpu, args.run, args.data, args.split as 'val' | 'test' | undefined);
+      const { plan, config } = await openRun(
+        gpu,
+        args.run,
+        args.data,
+        args.split as 'val' | 'test' | undefined,
+      );
       const outcome = await plan.evaluate();
       const { segmentation, depth } = outcome;
+      if (!segmentation && !depth?.ours) {
+        throw new DataError(
+          `${args.data ?? config.video ?? config.data}: its ${config.evaluation} split has no measured depth to score`,
+        );
+      }
       if (args.json) printJson({ ...segmentation?.scores, ...(depth?.ours && { depth: depth.ours }) });
       else printOutcome(outcome);
     }),

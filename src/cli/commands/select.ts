@@ -141,14 +141,15 @@ export const select = defineCommand({
       const about = `${budget} of ${refs.length} training images of ${dataset.title}.`;
       writeWhole(join(out, 'selection.html'), selectionPage(gallery, about));
       writeWhole(join(out, 'selection.png'), encodePng(sheetOf(gallery)));
+      const reasons = choices.map((choice) => reasonText(choice, method, refs));
+      if (method !== 'random' && reasons.every((reason) => reason === 'by chance')) {
+        note(
+          `the first ${config.selection.first} images are drawn by chance, so all of them; a budget beyond that asks ${method}`,
+        );
+      }
       if (args.json) printJson(list);
       else {
-        print(
-          table([
-            ['image', 'why'],
-            ...choices.map((choice) => [name(choice.index), reasonText(choice, method, refs)]),
-          ]),
-        );
+        print(table([['image', 'why'], ...choices.map((choice, i) => [name(choice.index), reasons[i]])]));
         print(`list ${join(out, 'selection.json')}, sheet ${join(out, 'selection.html')}`);
         print(`train with it: --labels-file ${join(out, 'selection.json')}`);
       }

@@ -80,23 +80,31 @@ const args = {
   json: { type: 'boolean', description: 'JSON lines on stdout' },
 } as const satisfies ArgsDef;
 
-function readJson(option: string, path: string): unknown {
-  let text: string;
+function readText(option: string, path: string): string {
   try {
-    text = readFileSync(path, 'utf8');
+    // Some editors begin a file with a byte-order mark, which is not JSON.
+    return readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
   } catch (error) {
     throw new DataError(`${option} ${path}: ${(error as Error).message}`);
   }
+}
+
+function readSettings(path: string): unknown {
+  const text = readText('--config', path);
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new UsageError(`${option} ${path}: ${(error as Error).message}`);
+    throw new UsageError(`--config ${path}: ${(error as Error).message}`);
   }
 }
 
 /** The ids in a list that 'select' wrote. They go into the configuration, so that the run does not depend on the file. */
 function readLabelIds(path: string): string[] {
-  const list = readJson('--labels-file', path) as { images?: { id?: unknown }[] } | null;
+  const text = readText('--labels-file', path);
+  let list: { images?: { id?: unknown }[] } | null = null;
+  try {
+    list = JSON.parse(text);
+  } catch {} // no JSON is no list
   const ids = Array.isArray(list?.images) ? list.images.map((one) => one?.id) : [];
   if (ids.length > 0 && ids.every((id) => typeof id === 'string')) return ids;
   throw new DataError(
@@ -121,7 +129,7 @@ export const train = defineCommand({
     }
     const config = resolveConfig(
       presetNamed(args.preset),
-      args.config ? { name: args.config, settings: readJson('--config', args.config) } : null,
+      args.config ? { name: args.config, settings: readSettings(args.config) } : null,
       {
         data: args.data,
         unlabeled: args.unlabeled,

@@ -87,7 +87,7 @@ export class TrainingRun {
     const run = new TrainingRun(gpu, request, config, plan, from?.archive ?? null, tell);
     try {
       if (from) {
-        checkClasses(from.name, from.archive.checkpoint, plan);
+        checkClasses(from.name, 'resume with', from.archive.checkpoint, plan);
         restore(plan, from.archive.checkpoint);
       }
     } catch (error) {

@@ -49,7 +49,8 @@ export function printOutcome({ segmentation, depth }: Outcome): void {
       percent(shares[k]),
     ]);
     print(table([['class', 'IoU %', 'pixels %'], ...rows]));
-    print(`mIoU ${percent(scores.miou)} %   pixel accuracy ${percent(scores.pixelAcc)} %`);
+    const share = (value: number | null) => (value === null ? 'n/a' : `${percent(value)} %`);
+    print(`mIoU ${share(scores.miou)}   pixel accuracy ${share(scores.pixelAcc)}`);
   }
   if (depth) {
     const columns = ['absRel', 'sqRel', 'rmse', 'rmseLog', 'a1', 'a2', 'a3'] as const;

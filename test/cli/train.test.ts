@@ -390,7 +390,7 @@ for (const [args, message] of usage) {
   });
 }
 
-test('--print-config: every setting as it will be, as JSON, with no device and no run folder', async () => {
+test('--print-config: every setting as it will be, as JSON, with no device and no run folder; --config takes it', async () => {
   const env = { VK_ICD_FILENAMES: '/no/such/icd.json', TMPDIR: '/no/such/folder' };
   const options = ['--steps', '7', '--seed', '3', '--set', 'depth.lr=0.5', '--set', 'model.scales=[0,1]'];
   const { code, stdout, stderr } = await warpmix(['train', 'depth', ...options, '--print-config'], { env });
@@ -404,6 +404,18 @@ test('--print-config: every setting as it will be, as JSON, with no device and n
     model: { ...expected.model, scales: [0, 1] },
     depth: { ...expected.depth, steps: 7, lr: 0.5 },
   });
+
+  const home = folderOf({ 'config.json': `\uFEFF${stdout}` });
+  try {
+    const file = join(home.root, 'config.json');
+    const again = await warpmix(['train', 'depth', '--config', file, '--print-config'], { env });
+    is(again.stdout, stdout, again.stderr);
+    const other = await warpmix(['train', 'supervised', '--config', file, '--print-config'], { env });
+    is(other.code, 2, other.stderr);
+    ok(/config\.json: settings of 'depth', not of 'supervised'/.test(other.stderr), other.stderr);
+  } finally {
+    home.remove();
+  }
 });
 
 test('depth on still images, and more labels than there are: exit 4, with what would work', async () => {

@@ -89,13 +89,19 @@ function readText(option: string, path: string): string {
   }
 }
 
-function readSettings(path: string): unknown {
+/** Settings in a file: some, or all of a run, whose `config.json` names its recipe too. */
+function readSettings(path: string, recipe: string): unknown {
   const text = readText('--config', path);
+  let settings: unknown;
   try {
-    return JSON.parse(text);
+    settings = JSON.parse(text);
   } catch (error) {
     throw new UsageError(`--config ${path}: ${(error as Error).message}`);
   }
+  if (typeof settings !== 'object' || settings === null || !('recipe' in settings)) return settings;
+  const { recipe: named, ...rest } = settings;
+  if (named !== recipe) throw new UsageError(`--config ${path}: settings of '${named}', not of '${recipe}'`);
+  return rest;
 }
 
 /** The ids in a list that 'select' wrote. They go into the configuration, so that the run does not depend on the file. */
@@ -129,7 +135,7 @@ export const train = defineCommand({
     }
     const config = resolveConfig(
       presetNamed(args.preset),
-      args.config ? { name: args.config, settings: readSettings(args.config) } : null,
+      args.config ? { name: args.config, settings: readSettings(args.config, args.recipe) } : null,
       {
         data: args.data,
         unlabeled: args.unlabeled,

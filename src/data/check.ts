@@ -1,3 +1,4 @@
+import { VOID } from './classes.ts';
 import { openDataset, openFolder, parseSpec, READERS } from './open.ts';
 import { noting } from './problems.ts';
 import { DataError, type RgbImage, type Split } from './types.ts';
@@ -5,7 +6,7 @@ import { DataError, type RgbImage, type Split } from './types.ts';
 /**
  * Reads a data set in full and lists everything wrong with it, one message each: bad manifests, lists and calibrations,
  * empty splits, missing or undecodable files, labels without an image, labels or depth of another size than their image,
- * class ids out of range, an image that is in evaluation and in training or unlabelled. Empty when all is well. Of the
+ * class ids out of range, splits whose labels name no class at all, an image that is in evaluation and in training or unlabelled. Empty when all is well. Of the
  * generated street world the first, middle and last frame of each split are tried.
  */
 export async function checkDataset(spec: string): Promise<string[]> {
@@ -23,14 +24,20 @@ export async function checkDataset(spec: string): Promise<string[]> {
     const trained = new Map<string, string>();
     const evaluated: { digest: string; frame: string }[] = [];
     for (const [name, split] of Object.entries(opened.splits)) {
+      const labels = { read: 0, known: 0 };
       for (let i = 0; i < split.length + split.contextLength; i++) {
-        const { problems: found, image } = await split.inspect(i);
+        const { problems: found, image, label } = await split.inspect(i);
         problems.push(...found);
+        if (label) labels.read += 1;
+        if (label?.data.some((id) => id !== VOID)) labels.known += 1;
         if (!image || i >= split.length) continue;
         const digest = await sha256(image);
         const frame = `${name} frame ${split.id(i)}`;
         if (name === 'val' || name === 'test') evaluated.push({ digest, frame });
         else if (!trained.has(digest)) trained.set(digest, frame);
+      }
+      if (labels.read > 0 && labels.known === 0) {
+        problems.push(`${files.root}: all labels of ${name} (${labels.read}) are void: no pixel has a class`);
       }
     }
     for (const { digest, frame } of evaluated) {

@@ -125,10 +125,10 @@ export class FileSplit implements Split {
   }
 
   /** Everything wrong with one frame, in place of the first thing, and the image as stored where there is one. */
-  async inspect(index: number): Promise<{ problems: string[]; image?: RgbImage }> {
+  async inspect(index: number): Promise<{ problems: string[]; image?: RgbImage; label?: LabelMap }> {
     const problems: string[] = [];
-    const { image } = await this.read(index, (message) => problems.push(message));
-    return { problems, image };
+    const { image, label } = await this.read(index, (message) => problems.push(message));
+    return { problems, image, label };
   }
 
   private frame(index: number): FrameFiles {

@@ -38,6 +38,20 @@ test('a sound data set has no problems', async () => {
   equal(await check(plain), []);
 });
 
+test('labels that name no class at all are a problem; one void label among others is none', async () => {
+  const frames = (...values: number[]) => ({
+    'manifest.json': manifest(...values.map((_, i) => `f${i}`)),
+    ...Object.fromEntries(values.map((_, i) => [`image/f${i}.jpg`, quadrantJpeg(16, 8)])),
+    ...Object.fromEntries(values.map((value, i) => [`label/f${i}.png`, label(value)])),
+  });
+  const nothing = await check(frames(255, 255));
+  ok(
+    nothing.length > 0 && nothing.every((line) => /: all labels of \w+ \(2\) are void: no pixel/.test(line)),
+    nothing.join(),
+  );
+  equal(await check(frames(255, 1)), []);
+});
+
 test('everything wrong is listed at once', async () => {
   const found = await check({
     'train/manifest.json': manifest('good', 'lone', 'cut', 'small', 'high', 'both'),

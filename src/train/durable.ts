@@ -75,8 +75,6 @@ export function syncFolder(path: string): void {
  */
 export function appearWhole(path: string, make: (temporary: string) => void): void {
   const temporary = making(path);
-  if (!isFolder(dirname(path)))
-    throw new DataError(`${path}: cannot be written: there is no folder ${dirname(path)}`);
   try {
     make(temporary);
     renameSync(temporary, path);
@@ -89,7 +87,11 @@ export function appearWhole(path: string, make: (temporary: string) => void): vo
 
 /** Writes a file so that its name holds either the old bytes or all of the new ones. */
 export function writeWhole(path: string, bytes: Uint8Array | string): void {
-  if (isFolder(path))
-    throw new DataError(`${path}: cannot be written: it is a folder, expected the name of a file`);
+  const fault = isFolder(path)
+    ? 'it is a folder, expected the name of a file'
+    : isFolder(dirname(path))
+      ? null
+      : `there is no folder ${dirname(path)}`;
+  if (fault) throw new DataError(`${path}: cannot be written: ${fault}`);
   appearWhole(path, (temporary) => writeSynced(temporary, bytes));
 }

@@ -6,8 +6,8 @@ import { DataError, type RgbImage, type Split } from './types.ts';
 /**
  * Reads a data set in full and lists everything wrong with it, one message each: bad manifests, lists and calibrations,
  * empty splits, missing or undecodable files, labels without an image, labels or depth of another size than their image,
- * class ids out of range, splits whose labels name no class at all, an image that is in evaluation and in training or unlabelled. Empty when all is well. Of the
- * generated street world the first, middle and last frame of each split are tried.
+ * class ids out of range, splits whose labels name no class at all, an image that is in evaluation and in training or
+ * unlabelled. Empty when all is well. Of the generated street world the first, middle and last frame of each split are tried.
  */
 export async function checkDataset(spec: string): Promise<string[]> {
   const problems: string[] = [];

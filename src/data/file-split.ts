@@ -124,7 +124,7 @@ export class FileSplit implements Split {
     };
   }
 
-  /** Everything wrong with one frame, in place of the first thing, and the image as stored where there is one. */
+  /** Everything wrong with one frame, in place of the first thing, and image and labels as stored where they are readable. */
   async inspect(index: number): Promise<{ problems: string[]; image?: RgbImage; label?: LabelMap }> {
     const problems: string[] = [];
     const { image, label } = await this.read(index, (message) => problems.push(message));

@@ -131,7 +131,8 @@ export async function finiteGroups(
       if (at < 0) continue;
       throw new NumericalError(
         `after step ${step} of ${totalSteps(plan)}: '${group}/${name}' holds ${data[at]} at ${at}. Nothing is saved: the last ` +
-          'checkpoint, where there is one, is from before. Lower the learning rate (--set); --anomaly says which op made the first such number.',
+          'checkpoint, where there is one, is from before. Lower the learning rate (--set); --anomaly says which op made the ' +
+          'first such number.',
       );
     }
   }
@@ -276,8 +277,8 @@ async function runPhases(
       const bad = Object.entries(terms).find(([, value]) => !Number.isFinite(value));
       if (bad) {
         throw new NumericalError(
-          `${place}: ${bad[0]} is ${bad[1]}. The last checkpoint, where there is one, is from before; lower the learning rate (--set), or ` +
-            'look at the batch of this step; --anomaly says which op made the first such number.',
+          `${place}: ${bad[0]} is ${bad[1]}. The last checkpoint, where there is one, is from before; lower the learning rate ` +
+            '(--set), or look at the batch of this step; --anomaly says which op made the first such number.',
         );
       }
       run?.log({ event: 'step', phase: phase.name, step, ...terms });

@@ -1,5 +1,5 @@
 import type { ArgDef, ArgsDef } from 'citty';
-import { nearestName } from '../data/open.ts';
+import { nearestName } from '../data/nearest.ts';
 
 /** The command line itself is wrong. Exit code 2. */
 export class UsageError extends Error {

@@ -1,6 +1,7 @@
 // The configuration of a run: a preset, changed by a file and by single settings, checked as a whole.
 import * as z from 'zod/mini';
 import '../data/zod-english.ts';
+import { nearestName } from '../data/nearest.ts';
 import { MIXES } from '../methods/mixing.ts';
 import { SELECTIONS } from '../methods/selection.ts';
 import { TRANSFERS } from '../methods/transfer.ts';
@@ -406,20 +407,13 @@ const pathsOf = (tree: Tree, prefix = ''): string[] =>
     isTree(value) ? pathsOf(value, `${prefix}${key}.`) : [prefix + key],
   );
 
-const distance = (a: string, b: string): number => {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row[b.length];
-};
-
-const nearestTo = (name: string, known: readonly string[]): string =>
-  known.reduce((best, one) => (distance(one, name) < distance(best, name) ? one : best));
+/** What a mistyped name may have meant: `lr` is `depth.lr` or `segmentation.lr`, `depth.lrr` is the former. */
+function meant(name: string, known: readonly string[]): string {
+  const ends = known.filter((one) => one.endsWith(`.${name}`));
+  if (ends.length > 0) return `; there is '${ends.join("', '")}'`;
+  const near = nearestName(name, known);
+  return near ? `; the nearest is '${near}'` : '';
+}
 
 function put(config: Tree, path: string, value: unknown, where: string): void {
   const keys = path.split('.');
@@ -427,7 +421,7 @@ function put(config: Tree, path: string, value: unknown, where: string): void {
   for (const [i, key] of keys.entries()) {
     if (!Object.hasOwn(at, key) || (i < keys.length - 1 && !isTree(at[key]))) {
       throw new ConfigError(
-        `${where}: unknown setting '${path}'; the nearest is '${nearestTo(path, pathsOf(config))}'`,
+        `${where}: unknown setting '${path}'${meant(path, pathsOf(config)) || '; docs/config.md lists them'}`,
       );
     }
     if (i === keys.length - 1) at[key] = value;
@@ -484,11 +478,10 @@ export function checkConfig(value: unknown, where: string): Config {
   const lines = result.error.issues.map((issue) => {
     const path = issue.path.join('.');
     const given = issue.path.reduce<unknown>((at, key) => (at as Tree | undefined)?.[String(key)], value);
-    const near =
+    const hint =
       issue.code === 'invalid_value' && given !== undefined
-        ? nearestTo(String(given), issue.values.map(String))
-        : null;
-    const hint = near === null ? '' : `; the nearest is '${near}'`;
+        ? meant(String(given), issue.values.map(String))
+        : '';
     return `'${path}' is ${JSON.stringify(given)}: ${issue.message.replace(/^Invalid (input|option): /, '')}${hint}`;
   });
   throw new ConfigError(`${where}: ${lines.join('; ')}`);

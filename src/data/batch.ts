@@ -146,9 +146,9 @@ export interface VideoBatch {
   n: number;
   height: number;
   width: number;
-  previous: Float32Array;
   target: Float32Array;
-  next: Float32Array;
+  /** Of every sample the frame before, then of every sample the frame after. */
+  neighbours: Float32Array;
   seen: { previous: Float32Array; target: Float32Array; next: Float32Array };
   /** Camera of each sample, mirrored with it. */
   cameras: Intrinsics[];
@@ -211,16 +211,15 @@ export async function videoBatch(
     const plain = frames.map(({ image }) => toFloat(image));
     return { plain, seen: plain, camera };
   });
-  const [previous, target, next] = [0, 1, 2].map((k) => join(triples.map((t) => t.plain[k].data)));
-  const [seenPrevious, seenTarget, seenNext] = [0, 1, 2].map((k) => join(triples.map((t) => t.seen[k].data)));
+  const plain = (k: number) => triples.map((t) => t.plain[k].data);
+  const seen = (k: number) => join(triples.map((t) => t.seen[k].data));
   return {
     n: refs.length,
     width: triples[0].plain[0].width,
     height: triples[0].plain[0].height,
-    previous,
-    target,
-    next,
-    seen: { previous: seenPrevious, target: seenTarget, next: seenNext },
+    target: join(plain(1)),
+    neighbours: join([...plain(0), ...plain(2)]),
+    seen: { previous: seen(0), target: seen(1), next: seen(2) },
     cameras: triples.map((t) => t.camera),
   };
 }

@@ -69,14 +69,11 @@ export type VideoTensors = Uploaded<ReturnType<typeof videoInputs>>;
 export function videoInputs(batch: VideoBatch) {
   const { n, height, width } = batch;
   const image = (data: Float32Array) => new HostTensor(data, [n, height, width, 3]);
-  const neighbours = new Float32Array(2 * batch.target.length);
-  neighbours.set(batch.previous);
-  neighbours.set(batch.next, batch.previous.length);
   const cameras = (scale: number) =>
     batch.cameras.map((one) => scaleIntrinsics(one, width / 2 ** scale, height / 2 ** scale));
   return {
     target: image(batch.target),
-    neighbours: new HostTensor(neighbours, [2 * n, height, width, 3]),
+    neighbours: new HostTensor(batch.neighbours, [2 * n, height, width, 3]),
     seen: {
       previous: image(batch.seen.previous),
       target: image(batch.seen.target),

@@ -130,8 +130,11 @@ test('a smaller view sees a moving plane as the full one does, averaged', async 
     return (x + 2 * y) / 128;
   });
   const camera = { width, height, fx: 50, fy: 40, cx: 27.3, cy: 14.1 };
-  const plain = { previous: ramp, target: ramp, next: ramp };
-  const video = upload(videoInputs({ n: 1, height, width, ...plain, seen: plain, cameras: [camera] }));
+  const seen = { previous: ramp, target: ramp, next: ramp };
+  const neighbours = Float32Array.of(...ramp, ...ramp);
+  const video = upload(
+    videoInputs({ n: 1, height, width, target: ramp, neighbours, seen, cameras: [camera] }),
+  );
   const pose = poseMatrix(tensor([0, 0, 0], [1, 3]), tensor([0.1, -0.2, 0.5], [1, 3]), { invert: false });
   const warp = (view: VideoView) => {
     const [, h, w] = view.target.shape;
@@ -261,13 +264,20 @@ test('squares of frames: images, labels, video and camera are cut at one place',
     );
   });
   ok(columns.every((x) => x >= 0) && new Set(columns).size > 3, `columns ${columns}`);
+  const row = (start: number, pixel: number): [number, number] => [
+    start + 3 * pixel,
+    start + 3 * (pixel + 64),
+  ];
   columns.forEach((x, b) => {
     for (let y = 0; y < 64; y++) {
       const from = 128 * (64 * b + y) + x;
       const to = 64 * (64 * b + y);
       equal(cut.labels.slice(to, to + 64), whole.labels.slice(from, from + 64));
-      for (const part of ['previous', 'next'] as const)
-        equal(video[part].slice(3 * to, 3 * (to + 64)), wholeVideo[part].slice(3 * from, 3 * (from + 64)));
+      for (const side of [0, 1])
+        equal(
+          video.neighbours.slice(...row(side * video.target.length, to)),
+          wholeVideo.neighbours.slice(...row(side * wholeVideo.target.length, from)),
+        );
     }
     const camera = wholeVideo.cameras[b];
     equal(video.cameras[b], { ...camera, width: 64, height: 64, cx: camera.cx - x });

@@ -1,5 +1,6 @@
 // The evidence for Three Ways (Hoyer et al., CVPR 2021) and its domain-adaptive extension: what each part adds, at several label
 // counts, on the street and on CamVid. docs/methods/three-ways.md shows the tables.
+import { type PresetName, presets } from '../../src/train/config.ts';
 import type { Cell, Experiment, ExperimentRun, TableRow } from './experiment.ts';
 
 type Settings = Record<string, unknown>;
@@ -31,6 +32,24 @@ const LADDER: readonly [name: string, recipe: string, settings: Settings][] = [
   ['+ DepthMix, multi-task', 'three-ways', { method: { mix: 'depthmix', multitask: true } }],
 ];
 
+/** The whole method; the choice of images comes first and is named last. */
+const whole = (selection: string): (typeof LADDER)[number] => [
+  `whole: multi-task, DepthMix, images chosen by ${selection}`,
+  'three-ways',
+  { method: { mix: 'depthmix', multitask: true, selection } },
+];
+
+/** Networks of twice a preset's widths, which learn segmentation for twice its steps: what is there to gain grows with both. */
+function wider(preset: PresetName): Settings {
+  const { model, segmentation } = presets[preset];
+  const twice = ({ widths }: { widths: number[] }) => ({ widths: widths.map((width) => 2 * width) });
+  return {
+    data: 'street',
+    model: { encoder: twice(model.encoder), decoder: twice(model.decoder) },
+    segmentation: { steps: 2 * segmentation.steps },
+  };
+}
+
 const slug = (text: string) =>
   text
     .toLowerCase()
@@ -58,8 +77,9 @@ function row(
 }
 
 /** The grid. One depth network for each seed and data set; every row of a seed starts from the same one. */
-export function threeWaysExperiment(): Experiment {
+export function threeWaysExperiment(preset: PresetName): Experiment {
   const onStreet = (seed: number) => `depth-street/seed-${seed}`;
+  const onStreetWider = (seed: number) => `depth-street-wider/seed-${seed}`;
   const onDrive = (seed: number) => `depth-kitti-odo00/seed-${seed}`;
   const night = { data: 'street:night', source: 'street' };
   // It trains its depth network on the frames of both domains, and the row after it starts from the same one.
@@ -79,6 +99,7 @@ export function threeWaysExperiment(): Experiment {
   return {
     depthRuns: SEEDS.flatMap((seed) => [
       depthRun('depth-street', seed, { data: 'street' }),
+      depthRun('depth-street-wider', seed, wider(preset)),
       depthRun('depth-kitti-odo00', seed, { data: DRIVE }),
     ]),
     tables: [
@@ -87,19 +108,15 @@ export function threeWaysExperiment(): Experiment {
         rows: [
           ...LADDER.map((part) => row('street', part, { data: 'street' }, STREET_LABELS, onStreet)),
           ...['both', 'diversity'].map((selection) =>
-            row(
-              'street',
-              [
-                `whole: multi-task, DepthMix, images chosen by ${selection}`,
-                'three-ways',
-                { method: { mix: 'depthmix', multitask: true, selection } },
-              ],
-              { data: 'street' },
-              STREET_LABELS.slice(0, 2),
-              onStreet,
-            ),
+            row('street', whole(selection), { data: 'street' }, STREET_LABELS.slice(0, 2), onStreet),
           ),
         ],
+      },
+      {
+        title: 'Street, networks twice as wide, twice the steps of segmentation',
+        rows: [...LADDER, whole('both'), whole('diversity')].map((part) =>
+          row('wider', part, wider(preset), [STREET_LABELS[0]], onStreetWider),
+        ),
       },
       {
         title: 'Street: which images are labelled (transfer and DepthMix)',

@@ -8,7 +8,7 @@ import { knownResults, performRuns, remainingRuns, resultsPath, tablesPath } fro
 import { outColors, print, printJson, table } from '../output.ts';
 import { didYouMean, UsageError, wholeNumber } from '../usage.ts';
 
-const experiments: Record<string, () => Experiment> = { 'three-ways': threeWaysExperiment };
+const experiments: Record<string, (preset: PresetName) => Experiment> = { 'three-ways': threeWaysExperiment };
 const names = Object.keys(experiments);
 
 const args = {
@@ -50,7 +50,7 @@ export const experiment = defineCommand({
     const preset = args.preset as PresetName;
     const most = wholeNumber('most', args.most, 1) ?? Number.POSITIVE_INFINITY;
     const out = args.out ?? join('runs', 'experiments', `${name}-${preset}`);
-    const place = { name, grid: experiments[name](), preset, out };
+    const place = { name, grid: experiments[name](preset), preset, out };
     const runs = runsInOrder(place.grid);
     if (!runs.some((run) => run.name.includes(only))) {
       throw new UsageError(`--only '${only}': no run has this in its name; --list prints them`);

@@ -5,7 +5,7 @@ import { valueAndGrad } from '../src/autograd/tape.ts';
 import { step as scope, type Tensor, tensor, useDevice } from '../src/autograd/tensor.ts';
 import type { Storage } from '../src/gpu/device.ts';
 import type { Gpu } from '../src/gpu/gpu.ts';
-import { available, canRun, type Kernel, type Params } from '../src/gpu/kernel.ts';
+import { type Kernel, measurable, type Params } from '../src/gpu/kernel.ts';
 import { crossEntropy } from '../src/ops/crossEntropy.ts';
 import { gridSample } from '../src/ops/gridSample.ts';
 import { batchNorm } from '../src/ops/norm.ts';
@@ -19,7 +19,7 @@ import { Tracer } from './trace.ts';
 
 const ROUNDS = 9;
 
-/** conv2d 3x3 with as many outputs as inputs: forward, input gradient, weight gradient, by every variant that can run. */
+/** conv2d 3x3 with as many outputs as inputs: forward, input gradient, weight gradient, by every variant that is worth a try. */
 export async function convolutions(gpu: Gpu, n: number, h: number, w: number, c: number, limits: Limits) {
   const shape = { n, h, w, c, oh: h, ow: w, k: c, kh: 3, kw: 3, sy: 1, sx: 1, py: 1, px: 1, dy: 1, dx: 1 };
   const p = { ...shape, groups: 1 };
@@ -43,7 +43,7 @@ export async function convolutions(gpu: Gpu, n: number, h: number, w: number, c:
   ];
   const entries = launches.flatMap((one) =>
     one.kernel.variants
-      .filter((variant) => canRun(variant, one.params) && available(variant, gpu.adapter))
+      .filter((variant) => measurable(variant, one.params, gpu.adapter))
       .map((variant) => ({ ...one, variant: variant.name, ms: [] as number[] })),
   );
   for (let round = 0; round <= ROUNDS; round++) {

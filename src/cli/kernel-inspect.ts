@@ -13,6 +13,7 @@ import {
   foldGroups,
   type Kernel,
   launchKey,
+  measurable,
   type Params,
   shaderCode,
   type Variant,
@@ -232,7 +233,9 @@ export async function inspectKernel(
     const { name, summary } = variant;
     const fits = canRun(variant, params);
     const ms =
-      fits && available(variant, gpu.adapter) ? await timed(gpu, kernel, name, params, buffers) : null;
+      name === chosen || name === wanted || measurable(variant, params, gpu.adapter)
+        ? await timed(gpu, kernel, name, params, buffers)
+        : null;
     const workgroups = fits ? variant.workgroups(params) : null;
     variants.push({
       variant: name,

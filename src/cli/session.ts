@@ -134,7 +134,7 @@ export function openRunFolder(
 
 /**
  * Calls `work` on a device, and after a loss on a new one, with `resume` set: the last checkpoint is the last good state. A second
- * loss before a further checkpoint is the end.
+ * loss before a further checkpoint is the end, and so is another adapter than the one that was lost.
  * @param dir the run folder, whose checkpoints tell how far the work came; null: nothing is written, so a loss is the end
  * @throws DeviceLostError, and whatever `work` throws
  */
@@ -143,11 +143,25 @@ export async function outlivingLoss<T>(
   work: (gpu: Gpu, resume: boolean) => Promise<T>,
 ): Promise<T> {
   let saved: number | null = null;
+  let before: Gpu['adapter'] | null = null;
+  let gone = false;
   for (;;) {
     try {
-      return await withGpu((gpu) => work(gpu, saved !== null && dir !== null && existsSync(dir)));
+      return await withGpu((gpu) => {
+        const { description } = gpu.adapter;
+        gone = before !== null && before.description !== description;
+        if (gone) {
+          throw new DeviceLostError(
+            `${before!.description} was lost and does not come back. What is left is ${description}, which rounds otherwise and may be ` +
+              `far slower. ${saved ? `Step ${saved} is in ${dir}: continue with --resume auto` : 'Nothing was saved: start anew'}, when the ` +
+              'GPU is back or here.',
+          );
+        }
+        before = gpu.adapter;
+        return work(gpu, saved !== null && dir !== null && existsSync(dir));
+      });
     } catch (error) {
-      if (!(error instanceof DeviceLostError) || dir === null) throw error;
+      if (!(error instanceof DeviceLostError) || dir === null || gone) throw error;
       const step = latestCheckpoint(dir).found?.step ?? 0;
       endProgress();
       if (step === saved) {

@@ -6,11 +6,10 @@ import type { Storage } from '../gpu/device.ts';
 import { DeviceLostError } from '../gpu/errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import {
-  available,
-  canRun,
   chooseVariant,
   type Kernel,
   launchKey,
+  measurable,
   type Numbers,
   type Params,
 } from '../gpu/kernel.ts';
@@ -68,9 +67,7 @@ async function agreeing(
   const start: Record<string, Numbers> = {};
   for (const { name, access } of outputs)
     start[name] = access === 'update' ? await gpu.read(held[name]) : filled(held[name]);
-  const candidates = kernel.variants
-    .filter((one) => canRun(one, params) && available(one, gpu.adapter))
-    .reverse();
+  const candidates = kernel.variants.filter((one) => measurable(one, params, gpu.adapter)).reverse();
   let expected: Record<string, Numbers> | null = null;
   const good: string[] = [];
   for (const { name: variant } of candidates) {
@@ -224,7 +221,7 @@ export async function tuneKernels(
   const byKernel = new Map<Kernel, KernelLaunch[]>();
   for (const launch of steps.launches) {
     const { kernel, params } = launch;
-    const choice = kernel.variants.filter((one) => canRun(one, params) && available(one, gpu.adapter));
+    const choice = kernel.variants.filter((one) => measurable(one, params, gpu.adapter));
     if (choice.length < 2 || !wanted(kernel.name)) continue;
     byKernel.set(kernel, [...(byKernel.get(kernel) ?? []), launch]);
   }

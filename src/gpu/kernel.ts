@@ -156,6 +156,18 @@ export const available = <P extends Params>(variant: Variant<P>, adapter: Adapte
   !variant.needs || adapter[variant.needs];
 
 /**
+ * True where a variant can be timed on this adapter. Not on a GPU what is meant for software adapters: `rows` does a whole convolution in
+ * some thirty invocations, which takes a GPU seconds, and there a driver that ends long dispatches ends the device.
+ */
+export const measurable = <P extends Params>(
+  variant: Variant<P>,
+  params: P,
+  adapter: AdapterFacts,
+): boolean =>
+  available(variant, adapter) &&
+  (adapter.software ? canRun(variant, params) : variant.applies(params, adapter));
+
+/**
  * The variant that the rule gives, the first that applies to these parameters on this adapter and needs no feature (or one that the
  * adapter has and that does not change bits), or the wanted one, wherever it can run.
  */

@@ -63,7 +63,10 @@ export function unpack(archive: string): string {
   return home;
 }
 
-/** Further flags for Dawn, from WARPMIX_DAWN_FLAGS, such as `enable-dawn-features=dump_shaders`. */
+/**
+ * Further flags for Dawn, from WARPMIX_DAWN_FLAGS, such as `enable-dawn-features=dump_shaders`, or `adapter=Intel` to take the card with
+ * this in its name.
+ */
 const dawnFlags = () => (process.env.WARPMIX_DAWN_FLAGS ?? '').split(/\s+/).filter(Boolean);
 
 // Dawn's instance must outlive its devices: once it is garbage-collected, maps never resolve. Each search makes one.
@@ -105,10 +108,12 @@ const driverFolders = (): string[] => {
   return lists.flatMap((list) => (list ? list.split(':') : [])).map((base) => join(base, 'vulkan/icd.d'));
 };
 
+/** What names drivers to the loader; the first that is set hides the others (same page). */
+const DRIVERS_BY_NAME = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES'];
+
 /** False where the loader would find no driver at all: asking it then only prints its warnings. */
 function hasVulkanDriver(): boolean {
-  const { VK_ICD_FILENAMES, VK_DRIVER_FILES, VK_ADD_DRIVER_FILES } = process.env;
-  if (VK_ICD_FILENAMES || VK_DRIVER_FILES || VK_ADD_DRIVER_FILES) return true;
+  if ([...DRIVERS_BY_NAME, 'VK_ADD_DRIVER_FILES'].some((name) => process.env[name])) return true;
   return driverFolders().some(
     (dir) => existsSync(dir) && readdirSync(dir).some((name) => name.endsWith('.json')),
   );
@@ -145,14 +150,10 @@ export async function findAdapter(): Promise<Found> {
     }
     const silent = process.platform === 'linux' && !hasVulkanDriver();
     const adapter = silent ? null : await request(flags);
-    if (adapter && (!adapter.info.isFallbackAdapter || process.env.VK_ICD_FILENAMES)) {
-      return {
-        adapter,
-        tried: [
-          ...tried,
-          adapter.info.isFallbackAdapter ? 'driver named by VK_ICD_FILENAMES: taken' : 'GPU: taken',
-        ],
-      };
+    const named = DRIVERS_BY_NAME.find((name) => process.env[name]);
+    if (adapter && (!adapter.info.isFallbackAdapter || named)) {
+      const what = adapter.info.isFallbackAdapter ? `driver named by ${named}` : 'GPU';
+      return { adapter, tried: [...tried, `${what}: taken`] };
     }
     if (silent) tried.push('GPU: no Vulkan driver is installed (no manifest in any vulkan/icd.d)');
     else
@@ -167,8 +168,9 @@ export async function findAdapter(): Promise<Found> {
     return { adapter: null, tried };
   }
   try {
+    for (const name of DRIVERS_BY_NAME) delete process.env[name];
     process.env.VK_ICD_FILENAMES = join(unpack('swiftshader.tar.br'), 'vk_swiftshader_icd.json');
-    const adapter = await request(flags);
+    const adapter = await request(flags.filter((flag) => !flag.startsWith('adapter=')));
     tried.push(
       `software adapter (SwiftShader from @sparticuz/chromium): ${adapter ? 'taken' : 'refused by Dawn'}`,
     );

@@ -58,6 +58,19 @@ test('twice before a further checkpoint: exit 5, and the checkpoint is there', a
   ok(!existsSync(join(dir, 'summary.json')), 'looks finished');
 });
 
+test('the card does not come back: exit 5, nothing is trained on what is left, and the checkpoint is there', async () => {
+  const { dir, code, stderr } = await train('gone', [{ step: 5, card: 'Card 1' }]);
+  is(code, 5, stderr);
+  ok(
+    /error: Card 1 was lost .* What is left is .*SwiftShader.* Step 4 is in .*gone: .*--resume auto/.test(
+      stderr,
+    ),
+    stderr,
+  );
+  is(latestCheckpoint(dir).found?.step, 4);
+  ok(!existsSync(join(dir, 'summary.json')), 'looks finished');
+});
+
 test('after the last read-back: the run is complete', async () => {
   const { dir, code, stderr } = await train('afterwards', ['afterwards']);
   is(code, 0, stderr);

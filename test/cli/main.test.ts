@@ -164,6 +164,17 @@ test('without an adapter: exit 3, what was tried, and what to do', async () => {
   ok(NO_ADAPTER_ERROR.test(check.stderr), check.stderr);
 });
 
+test('a driver by name that is none, or a card that is not there: the packaged adapter stands in', async () => {
+  const named = { VK_DRIVER_FILES: '/no/such/icd.json' };
+  const card = { VK_ICD_FILENAMES: '', WARPMIX_DAWN_FLAGS: 'adapter=no-such-card' };
+  for (const env of [named, card]) {
+    const { code, stdout, stderr } = await warpmix(['doctor', '--json'], { env });
+    is(code, 0, stderr);
+    const { tried } = JSON.parse(stdout);
+    ok(/^software adapter .*: taken$/.test(tried.at(-1)), tried.join('\n'));
+  }
+});
+
 test('kernels: the table, and --json with every kernel', async () => {
   const { code, stdout } = await warpmix(['kernels']);
   is(code, 0);

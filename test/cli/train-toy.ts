@@ -14,15 +14,15 @@ import { readConfig } from '../../src/train/run-folder.ts';
 import { randoms } from '../device.ts';
 import { toyPlan } from '../train/toy.ts';
 
-/** `step`: while that step is on the device. `save`: after the first tensor of the checkpoint of that step has been read. */
-export type Loss = { step: number } | { save: number } | 'evaluation' | 'afterwards';
+/** `step`: while that step is on the device, which was of another name if `card` says so. `save`: after the first tensor of the checkpoint of that step has been read. */
+export type Loss = { step: number; card?: string } | { save: number } | 'evaluation' | 'afterwards';
 
 const [dir, steps, every, losses, classes, stall] = process.argv.slice(2);
 const config = { ...presets.tiny, checkpointEvery: Number(every) };
 const pending: Loss[] = JSON.parse(losses);
 
 /** Makes `plan` lose its device. */
-function sabotage(plan: Plan, { device }: Gpu, loss: Loss, start: number): void {
+function sabotage(plan: Plan, { device, adapter }: Gpu, loss: Loss, start: number): void {
   const [phase] = plan.phases;
   const { evaluate, galleries } = plan;
   if (loss === 'evaluation') {
@@ -37,6 +37,7 @@ function sabotage(plan: Plan, { device }: Gpu, loss: Loss, start: number): void 
       return made;
     };
   } else if ('step' in loss) {
+    if (loss.card) Object.assign(adapter, { description: loss.card });
     // The batch of the next step is loaded when the commands of this one have been submitted.
     const load = phase.load.bind(phase);
     phase.load = (k) => {

@@ -6,6 +6,7 @@ import {
   chooseVariant,
   type Kernel,
   launchKey,
+  measurable,
   shaderCode,
   type Variant,
 } from '../../src/gpu/kernel.ts';
@@ -38,6 +39,7 @@ const kernel: Kernel<P> = {
     variant('even', 2, { applies: (p) => p.n % 2 === 0 }),
     variant('tiles', 3, { applies: (_, { software }) => !software }),
     variant('naive', 4),
+    variant('rows', 6, { applies: (_, { software }) => software }),
     variant('half', 5, { needs: 'f16' }),
   ],
   cost: () => ({ flops: 0, bytes: 0 }),
@@ -46,6 +48,14 @@ const kernel: Kernel<P> = {
 const names = (adapter: AdapterFacts, wanted?: string) =>
   [4, 5].map((n) => chooseVariant(kernel, { n, a: 0 }, adapter, wanted).name);
 const cpu: AdapterFacts = { software: true, subgroups: true, f16: true };
+
+test('on a GPU what is meant for software adapters is not timed; on a software adapter everything that runs is', () => {
+  const timed = (adapter: AdapterFacts) =>
+    kernel.variants.filter((one) => measurable(one, { n: 4, a: 0 }, adapter)).map(({ name }) => name);
+  equal(timed(cpu), ['grouped', 'even', 'tiles', 'naive', 'rows', 'half']);
+  equal(timed({ ...cpu, software: false }), ['grouped', 'even', 'tiles', 'naive', 'half']);
+  equal(timed({ software: false, subgroups: false, f16: false }), ['even', 'tiles', 'naive']);
+});
 
 test('a shader is shown with its lines moved in by the brackets around them, whatever the text it is made of', () => {
   const code = () => `

@@ -6,7 +6,7 @@ import { bound, checkError, type Looked, lookAt, whyOf } from '../../cli/kernel-
 import { casesByKernel, TrainingSteps } from '../../cli/kernel-launches.ts';
 import { kernelList } from '../../cli/kernel-list.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
-import { available, canRun, foldGroups, type Kernel, shaderCode } from '../../gpu/kernel.ts';
+import { available, canRun, foldGroups, type Kernel, measurable, shaderCode } from '../../gpu/kernel.ts';
 import { openGpu } from '../../gpu/open.ts';
 import { type PresetName, presets } from '../../train/config.ts';
 import { serve } from '../rpc.ts';
@@ -155,7 +155,7 @@ const api: MeasureApi = {
     const { params, buffers } = looked;
     const variant = kernel.variants.find((one) => one.name === name)!;
     const error = await checkError(gpu, kernel, variant, await checksOf(kernel));
-    if (!canRun(variant, params) || !available(variant, gpu.adapter))
+    if (name !== gpu.variant(kernel, params).name && !measurable(variant, params, gpu.adapter))
       return { timing: null, rate: null, long: null, error };
     const skipped = long ? null : tooLong(kernel.cost(params), limits);
     if (skipped !== null) return { timing: null, rate: null, long: skipped, error };

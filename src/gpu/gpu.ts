@@ -34,7 +34,8 @@ export interface AdapterInfo extends AdapterFacts {
   description: string;
 }
 
-// Beyond this many commands they are encoded and submitted, so that the GPU starts while later ops are still recorded.
+// Beyond this many commands they are encoded and submitted, so that the GPU starts while later ones are still being recorded or encoded. It
+// also keeps a submission short: some drivers end one that takes longer than ten seconds, whatever its dispatches take.
 const COMMANDS_PER_SUBMIT = 512;
 // Launches and bind groups are dropped all at once past these counts: shapes repeat from step to step, so a program
 // that reaches them is changing shape all the time and would not profit from finer eviction.
@@ -260,7 +261,11 @@ export class Gpu implements Device {
         );
       }
     }
-    for (const dispatch of recording.dispatches) this.#queue.push(dispatch);
+    for (const dispatch of recording.dispatches) {
+      this.#queue.push(dispatch);
+      // A software adapter computes on the cores that encode: there it only slows the rest of the encoding down.
+      if (this.#queue.length >= COMMANDS_PER_SUBMIT && !this.adapter.software) this.submit();
+    }
     recording.outputs.forEach(({ buffer: from, offset: fromOffset, bytes }, i) => {
       const to = outputs[i] as GpuStorage;
       this.#queue.push({ from, fromOffset, to: bufferOf(to, 'replay'), toOffset: offsetOf(to), bytes });

@@ -182,3 +182,38 @@ test('what a recording cannot repeat is refused', async () => {
   );
   await program.dispose();
 });
+
+test('a long step is handed to a GPU in parts while the rest is encoded, to a software adapter whole; the result is the same', async () => {
+  const gpu = await testGpu();
+  const { adapter } = gpu;
+  const { queue } = gpu.device;
+  const { submit } = queue;
+  const grow = new Program<{ x: HostTensor }>(gpu, ({ x }) => {
+    let y = x;
+    for (let i = 0; i < 1300; i++) y = affine(y, 1, i);
+    return { y };
+  });
+  const submitted = async (software: boolean) => {
+    let count = 0;
+    queue.submit = (list) => {
+      count++;
+      submit.call(queue, list);
+    };
+    Object.assign(gpu, { adapter: { ...adapter, software } });
+    try {
+      const { y } = await grow.run({ x: new HostTensor([1, 2], [2]) });
+      const parts = count;
+      const values = [...(await y.data())];
+      y.dispose();
+      return { parts, values };
+    } finally {
+      queue.submit = submit;
+      Object.assign(gpu, { adapter });
+    }
+  };
+  const sum = (1299 * 1300) / 2;
+  await submitted(true);
+  equal(await submitted(true), { parts: 0, values: [1 + sum, 2 + sum] });
+  equal(await submitted(false), { parts: 2, values: [1 + sum, 2 + sum] });
+  await grow.dispose();
+});

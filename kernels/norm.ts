@@ -94,18 +94,18 @@ export const normPartials: Kernel<NormParams> = {
 /** A walk per group; on GPUs, where 64 lanes wait no longer than one, a workgroup per group once it is long. */
 const mergeVariants = <P extends NormParams>(walk: () => string, tree: () => string): Variant<P>[] => [
   {
-    name: 'walk',
-    summary: 'one invocation walks the partial results of a group; no barriers',
-    applies: (p, adapter) => adapter.software || (p.n / p.sets) * chunksOf(p) * p.width <= 16,
-    code: walk,
-    workgroups: (p) => groupsFor(groupsOf(p)),
-  },
-  {
     name: 'tree',
     summary: 'one workgroup per group, a tree in workgroup memory',
-    applies: () => true,
+    applies: (p, adapter) => !adapter.software && (p.n / p.sets) * chunksOf(p) * p.width > 16,
     code: tree,
     workgroups: groupsOf,
+  },
+  {
+    name: 'walk',
+    summary: 'one invocation walks the partial results of a group; no barriers',
+    applies: () => true,
+    code: walk,
+    workgroups: (p) => groupsFor(groupsOf(p)),
   },
 ];
 

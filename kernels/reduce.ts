@@ -142,7 +142,8 @@ function overAxis(
   code: () => string,
   invocations: (p: AxisParams) => number,
   reference: (p: AxisParams, b: Record<string, Numbers>) => void,
-  whole?: WholeLines,
+  cost: (values: number, lines: number) => { flops: number; bytes: number },
+  { how = 'one invocation walks the axis', whole }: { how?: string; whole?: WholeLines } = {},
 ): Kernel<AxisParams> {
   return {
     name,
@@ -155,16 +156,13 @@ function overAxis(
       ...(whole ? [throughWorkgroup(whole.staged, whole.reads)] : []),
       {
         name: 'walk',
-        summary: 'one invocation walks the axis',
+        summary: how,
         applies: () => true,
         code,
         workgroups: (p) => groupsFor(invocations(p)),
       },
     ],
-    cost: (p) => {
-      const all = p.outer * p.reduce * p.inner;
-      return { flops: 2 * all, bytes: 4 * (whole ? (whole.reads + 1) * all : all + 2 * p.outer * p.inner) };
-    },
+    cost: (p) => cost(p.outer * p.reduce * p.inner, lines(p)),
     reference,
   };
 }
@@ -193,6 +191,7 @@ function argReduction(name: string, better: '<' | '>'): Kernel<AxisParams> {
         y[k] = at;
       }
     },
+    (values, lines) => ({ flops: values, bytes: 4 * (values + lines) }),
   );
 }
 
@@ -213,6 +212,8 @@ export const pick = overAxis(
   (p, { x, index, y }) => {
     for (let k = 0; k < lines(p); k++) y[k] = x[start(p, k) + index[k] * p.inner];
   },
+  (_, lines) => ({ flops: 0, bytes: 12 * lines }),
+  { how: 'one invocation per result' },
 );
 
 export const place = overAxis(
@@ -231,6 +232,8 @@ export const place = overAxis(
       for (let r = 0; r < p.reduce; r++) y[start(p, k) + r * p.inner] = r === index[k] ? x[k] : 0;
     }
   },
+  (values, lines) => ({ flops: 0, bytes: 4 * (values + 2 * lines) }),
+  { how: 'one invocation per value of the result' },
 );
 
 export const softmax = overAxis(
@@ -253,7 +256,8 @@ export const softmax = overAxis(
         y[start(p, k) + r * p.inner] = Math.exp(x[start(p, k) + r * p.inner] - top) / total;
     }
   },
-  { staged: shader.softmaxStaged, reads: 1 },
+  (values) => ({ flops: 2 * values, bytes: 8 * values }),
+  { whole: { staged: shader.softmaxStaged, reads: 1 } },
 );
 
 export const softmaxGrad = overAxis(
@@ -277,5 +281,6 @@ export const softmaxGrad = overAxis(
       }
     }
   },
-  { staged: shader.softmaxGradStaged, reads: 2 },
+  (values) => ({ flops: 2 * values, bytes: 12 * values }),
+  { whole: { staged: shader.softmaxGradStaged, reads: 2 } },
 );

@@ -239,6 +239,10 @@ add('instanceNorm', '561 pixels', (x, g, b) => norm.instanceNorm(x, g, b), [
   draw([1], 2, 0.5, 1.5),
   draw([1], 3),
 ]);
+add('batchNorm', '561 pixels', (x, g, b, m, v) => norm.batchNorm(x, g, b, m, v, { training: true }), [
+  ...[draw([1, 17, 33, 1], 1), draw([1], 2, 0.5, 1.5), draw([1], 3)],
+  ...[constant(draw([1], 4)), constant(draw([1], 5, 0.5, 2))],
+]);
 
 // --- pooling
 

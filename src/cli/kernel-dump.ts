@@ -1,6 +1,6 @@
 // `warpmix kernels --dump DIR`: every specialised shader as a file, for a compiler, a disassembler or a diff.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { DataError } from '../data/types.ts';
 import { canRun, shaderCode } from '../gpu/kernel.ts';
 import type { PresetName } from '../train/config.ts';
@@ -68,6 +68,7 @@ function refuseForeign(dir: string): void {
  */
 export async function dumpShaders(dir: string, preset: PresetName): Promise<number> {
   refuseForeign(dir);
+  if (!existsSync(dirname(resolve(dir)))) throw new DataError(`${dir}: there is no folder ${dirname(dir)}`);
   const files = await specialisedShaders(preset);
   appearWhole(dir, (making) => {
     mkdirSync(making);

@@ -30,9 +30,14 @@ export interface Measured {
   /** Why the variant is, or is not, the one that runs. */
   why: string;
   wgsl: string | null;
+  /** Values of the text's `override` constants. */
+  constants: Record<string, number>;
   workgroups: number | null;
   grid: [number, number] | null;
-  /** Median of single dispatches; null without timestamp queries, or without the feature that the variant needs. */
+  /**
+   * Median of single dispatches; null without timestamp queries, without the feature that the variant needs, and on a GPU where it is
+   * meant for software adapters.
+   */
   ms: number | null;
   rate: ReturnType<typeof rated> | null;
   /**
@@ -232,8 +237,9 @@ export async function inspectKernel(
   for (const variant of kernel.variants) {
     const { name, summary } = variant;
     const fits = canRun(variant, params);
+    const named = fits && available(variant, gpu.adapter) && (name === chosen || name === wanted);
     const ms =
-      name === chosen || name === wanted || measurable(variant, params, gpu.adapter)
+      named || measurable(variant, params, gpu.adapter)
         ? await timed(gpu, kernel, name, params, buffers)
         : null;
     const workgroups = fits ? variant.workgroups(params) : null;
@@ -242,6 +248,7 @@ export async function inspectKernel(
       summary,
       why: whyOf(gpu, kernel, variant, params, chosen) + (name === fastest ? MEASURED : ''),
       wgsl: fits ? shaderCode(kernel, variant, params) : null,
+      constants: fits ? (variant.constants?.(params) ?? {}) : {},
       workgroups,
       grid: workgroups === null ? null : foldGroups(workgroups),
       ms,

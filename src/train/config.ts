@@ -345,7 +345,7 @@ export const presets: Record<'tiny' | 'small' | 'resnet18', Config> = {
       weightDecay: 0,
       clip: 10,
     },
-    selection: { first: 3, steps: 40, batch: 2, uncertaintyWeight: 1000 },
+    selection: { first: 3, steps: 40, batch: 2, uncertaintyWeight: 200 },
   },
   small: {
     ...paper,

@@ -126,7 +126,8 @@ test('every variant agrees with the reference', async () => {
   for (const [kernel, variant] of pins) {
     gpu.pins.set(kernel, variant);
     for (const one of [cases[0], cases[2], cases[4]]) {
-      const check = await gradcheck(one.fn, inputsOf(one, [2, 9, 9, 8]), { device: gpu, samples: 2 });
+      // 561 pixels are more than 16 chunks: fewer are not for `tree`.
+      const check = await gradcheck(one.fn, inputsOf(one, [2, 17, 33, 8]), { device: gpu, samples: 2 });
       ok(check.ok, `${kernel}/${variant}, ${one.name}: ${check.message}`);
     }
     gpu.pins.delete(kernel);

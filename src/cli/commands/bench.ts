@@ -11,7 +11,7 @@ import { type PresetName, presets } from '../../train/config.ts';
 import { benchText } from '../bench-text.ts';
 import { withGpu } from '../device.ts';
 import { ladderTable } from '../ladder.ts';
-import { note, outColors, print, printJson } from '../output.ts';
+import { outColors, print, printJson } from '../output.ts';
 import { presetNamed } from '../recipes.ts';
 import { didYouMean, UsageError } from '../usage.ts';
 
@@ -91,7 +91,7 @@ export const bench = defineCommand({
         }
         return found;
       });
-      if (rows.length === 0) note(`${table}: no case has '${args.name}' in its name`);
+      if (rows.length === 0) throw new UsageError(`bench ${table}: no case has '${args.name}' in its name`);
     }
   },
 });

@@ -61,7 +61,7 @@ function printInspection({ family, kernel }: Entry, found: Inspection, shown: Me
   const { params, from, perStep, chosen, flops, bytes, limits, variants } = found;
   print(`${bold(kernel.name)}: ${kernel.summary}`);
   print(`  ${kernel.formula}`);
-  print(dim(`  after: ${kernel.source}; files: kernels/${family}.ts, shaders/${family}.wgsl.ts`));
+  print(dim(`  after: ${kernel.source}; files: kernels/${family}.ts, shaders/${family}*.wgsl.ts`));
   print(`\n${bold('launch')}: ${from}${perStep ? `, ${perStep} like this a step` : ''}`);
   const named = Object.entries(params).map((pair) => pair.join('='));
   print(`  ${named.join(' ')}`);
@@ -103,6 +103,8 @@ function printInspection({ family, kernel }: Entry, found: Inspection, shown: Me
   );
   print(table(variants.map(({ variant, summary }) => [`  ${variant}`, summary])));
   print(`\n${bold(`WGSL of ${kernel.name}/${shown.variant}`)}\n`);
+  const constants = Object.entries(shown.constants).map((pair) => pair.join('='));
+  if (constants.length > 0) print(`// override constants: ${constants.join(' ')}`);
   print(shown.wgsl!.trimEnd());
 }
 

@@ -1,6 +1,5 @@
 // The frames of a run: which data sets are opened, whose labels may be used, and what is refused.
 import { allFrames, type FrameRef, videoFrames } from '../data/batch.ts';
-import { VOID } from '../data/classes.ts';
 import { openDataset, workingSize } from '../data/open.ts';
 import { sourceFrames } from '../data/relabel.ts';
 import { labelSubset } from '../data/sampler.ts';
@@ -96,14 +95,6 @@ const withoutSets = (dataset: Dataset): LabelledData => ({
   among: () => NO_SETS,
 });
 
-async function anyLabelledPixel(refs: readonly FrameRef[]): Promise<boolean> {
-  for (const { split, index } of refs) {
-    const { label } = await split.load(index);
-    if (label?.data.some((id) => id !== VOID)) return true;
-  }
-  return false;
-}
-
 /** @param least labelled images that the recipe can do with. */
 export async function openLabelled(config: Config, purpose: Purpose, least = 1): Promise<LabelledData> {
   if (typeof purpose !== 'string') return withoutSets(withoutFrames(purpose));
@@ -149,16 +140,9 @@ export async function openLabelled(config: Config, purpose: Purpose, least = 1):
     ),
     unlabelled: trim([...rest.map((i) => frames[i]), ...extra], config.overfit),
   });
-  const chosen = sets(labelled, rest);
-  if (chosen.labelled.length > 0 && !(await anyLabelledPixel(chosen.labelled))) {
-    throw new DataError(
-      `${config.data}: ${chosen.labelled.length} labelled images, and none has a pixel with a class: all is void (${VOID}), such as ` +
-        `'${dataset.train.id(chosen.labelled[0].index)}'. 'warpmix data check ${config.data}' looks at all labels.`,
-    );
-  }
   return {
     dataset,
-    ...chosen,
+    ...sets(labelled, rest),
     candidates: frames,
     among(chosen) {
       const { labelled, rest } = partition(frames.length, chosen);

@@ -39,36 +39,3 @@ test('frames of two sizes are no batch', async () => {
   is((await labelledBatch(refs.slice(1), how)).width, 64);
   await messageOf(() => videoBatch(refs, { seed: 0, step: 0, augment: null }), 'DataError');
 });
-
-test('labels that are void everywhere are refused; one pixel with a class will do', async () => {
-  const label = (first: number) =>
-    encodePng({ width: 96, height: 64, data: new Uint8Array(96 * 64).fill(255).fill(first, 0, 1) });
-  const image = encodePng({ width: 96, height: 64, data: new Uint8Array(3 * 96 * 64).fill(90) });
-  const open = async (...firsts: number[]) => {
-    const data = folderOf({
-      'manifest.json': {
-        ...{
-          name: 'tiny',
-          kind: 'semantic-segmentation',
-          image: 'image/<id>.png',
-          label: 'label/<id>.png',
-          frames: ['a', 'b'],
-        },
-        classes: [{ id: 0, name: 'sky' }],
-      },
-      ...Object.fromEntries(['a', 'b'].map((id) => [`image/${id}.png`, image])),
-      ...Object.fromEntries(['a', 'b'].map((id, i) => [`label/${id}.png`, label(firsts[i])])),
-    });
-    try {
-      return await openLabelled(resolveConfig('tiny', null, { data: `pack:${data.root}` }, []), 'train');
-    } finally {
-      data.remove();
-    }
-  };
-  const message = await messageOf(() => open(255, 255), 'DataError');
-  ok(
-    /2 labelled images, and none has a pixel with a class: all is void \(255\), such as 'a'/.test(message),
-    message,
-  );
-  is((await open(255, 0)).labelled.length, 2);
-});

@@ -106,8 +106,8 @@ const isScaled = (p: BinaryParams) =>
   p.a3 === 1 && p.b3 === 0 && [p.d3, p.a0, p.a1, p.a2].every((s) => s % 4 === 0);
 
 /** Values of an argument with these strides: an axis along which it is repeated has stride 0. */
-const held = ({ n, d1, d2, d3 }: BinaryParams, strides: readonly number[]) =>
-  [n / (d1 * d2 * d3), d1, d2, d3].reduce((all, d, axis) => (strides[axis] === 0 ? all : all * d), 1);
+const held = ({ n, d1, d2, d3 }: BinaryParams, s0: number, s1: number, s2: number, s3: number) =>
+  (s0 ? n / (d1 * d2 * d3) : 1) * (s1 ? d1 : 1) * (s2 ? d2 : 1) * (s3 ? d3 : 1);
 
 /** @param alike a and b always have one shape, as a cotangent and the value that it belongs to. */
 function binary(
@@ -191,7 +191,7 @@ function binary(
     ],
     cost: (p) => ({
       flops: flops * p.n,
-      bytes: 4 * (p.n + held(p, [p.a0, p.a1, p.a2, p.a3]) + held(p, [p.b0, p.b1, p.b2, p.b3])),
+      bytes: 4 * (p.n + held(p, p.a0, p.a1, p.a2, p.a3) + held(p, p.b0, p.b1, p.b2, p.b3)),
     }),
     reference: (p, { a, b, y }) => {
       for (let i = 0; i < p.n; i++) {

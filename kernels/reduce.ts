@@ -143,7 +143,7 @@ function overAxis(
   invocations: (p: AxisParams) => number,
   reference: (p: AxisParams, b: Record<string, Numbers>) => void,
   cost: (values: number, lines: number) => { flops: number; bytes: number },
-  { how = 'one invocation walks the axis', whole }: { how?: string; whole?: WholeLines } = {},
+  whole?: WholeLines,
 ): Kernel<AxisParams> {
   return {
     name,
@@ -156,7 +156,7 @@ function overAxis(
       ...(whole ? [throughWorkgroup(whole.staged, whole.reads)] : []),
       {
         name: 'walk',
-        summary: how,
+        summary: 'one invocation per line or result',
         applies: () => true,
         code,
         workgroups: (p) => groupsFor(invocations(p)),
@@ -213,7 +213,6 @@ export const pick = overAxis(
     for (let k = 0; k < lines(p); k++) y[k] = x[start(p, k) + index[k] * p.inner];
   },
   (_, lines) => ({ flops: 0, bytes: 12 * lines }),
-  { how: 'one invocation per result' },
 );
 
 export const place = overAxis(
@@ -233,7 +232,6 @@ export const place = overAxis(
     }
   },
   (values, lines) => ({ flops: 0, bytes: 4 * (values + 2 * lines) }),
-  { how: 'one invocation per value of the result' },
 );
 
 export const softmax = overAxis(
@@ -257,7 +255,7 @@ export const softmax = overAxis(
     }
   },
   (values) => ({ flops: 2 * values, bytes: 8 * values }),
-  { whole: { staged: shader.softmaxStaged, reads: 1 } },
+  { staged: shader.softmaxStaged, reads: 1 },
 );
 
 export const softmaxGrad = overAxis(
@@ -282,5 +280,5 @@ export const softmaxGrad = overAxis(
     }
   },
   (values) => ({ flops: 2 * values, bytes: 12 * values }),
-  { whole: { staged: shader.softmaxGradStaged, reads: 2 } },
+  { staged: shader.softmaxGradStaged, reads: 2 },
 );

@@ -27,7 +27,7 @@ export const studioBuild = {
     'measure-worker': 'src/studio/measure/worker.ts',
     style: 'src/studio/style.css',
   },
-  chunkNames: 'chunk-[hash]',
+  chunkNames: '[hash]',
   bundle: true,
   splitting: true,
   minify: true,

@@ -410,8 +410,7 @@ const pathsOf = (tree: Tree, prefix = ''): string[] =>
 /** What a mistyped name may have meant: `lr` is `depth.lr` or `segmentation.lr`, `depth.lrr` is the former. */
 function meant(name: string, known: readonly string[]): string {
   const ends = known.filter((one) => one.endsWith(`.${name}`));
-  if (ends.length > 0) return `; there is '${ends.join("', '")}'`;
-  const near = nearestName(name, known);
+  const near = ends.join("', '") || nearestName(name, known);
   return near ? `; the nearest is '${near}'` : '';
 }
 

@@ -56,7 +56,7 @@ test('a value that is none of the known ones is refused, with those and the near
   equal(withSet('model.scales=[0,2]').model.scales, [0, 2]);
   wrong('depth.minDepth=5', /'depth' is .*: minDepth must be below maxDepth/);
   wrong('method.transfers=scratch', /unknown setting 'method\.transfers'; the nearest is 'method\.transfer'/);
-  wrong('lr=1', /unknown setting 'lr'; there is 'depth\.lr', 'segmentation\.lr'$/);
+  wrong('lr=1', /unknown setting 'lr'; the nearest is 'depth\.lr', 'segmentation\.lr'$/);
   wrong('momentumSchedule=1', /unknown setting 'momentumSchedule'; docs\/config\.md lists them$/);
   wrong('method.transfer=imagenet', /expected one of [^;]*$/);
   ok(withSet().method.transfer === 'encoder-decoder', 'the default is the whole method');

@@ -68,7 +68,8 @@ function refuseForeign(dir: string): void {
  */
 export async function dumpShaders(dir: string, preset: PresetName): Promise<number> {
   refuseForeign(dir);
-  if (!existsSync(dirname(resolve(dir)))) throw new DataError(`${dir}: there is no folder ${dirname(dir)}`);
+  if (!existsSync(dirname(resolve(dir))))
+    throw new DataError(`${dir}: cannot be written: there is no folder ${dirname(dir)}`);
   const files = await specialisedShaders(preset);
   appearWhole(dir, (making) => {
     mkdirSync(making);

@@ -163,7 +163,8 @@ export function restore(plan: Pick<Plan, 'state'>, checkpoint: Checkpoint, only?
 
 /**
  * Other data under the same spec may count their classes otherwise, and a network would not notice.
- * @param where how errors call the run @param what is to be done with the other data
+ * @param where how errors call the run.
+ * @param what is to be done with the other data.
  * @throws DataError naming both
  */
 export function checkClasses(

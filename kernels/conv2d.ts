@@ -2,6 +2,14 @@ import type { Activation, Epilogue } from '../shaders/activation.wgsl.ts';
 import * as shader from '../shaders/conv2d.wgsl.ts';
 import { gcd } from '../shaders/conv2d.wgsl.ts';
 import {
+  byMatrices,
+  byVectors,
+  type LeftVector,
+  type TileForm,
+  tileColumns,
+  tileRows,
+} from '../shaders/conv2dBlocks.wgsl.ts';
+import {
   forwardAxis,
   gradAxis,
   leadingTurns,
@@ -11,22 +19,16 @@ import {
   rows,
   sharers,
 } from '../shaders/conv2dRows.wgsl.ts';
-import {
-  imageTiles,
-  type TileForm,
-  tileColumns,
-  tileRows,
-  weightTiles,
-} from '../shaders/conv2dTiles.wgsl.ts';
+import { imageTiles, weightTiles } from '../shaders/conv2dTiles.wgsl.ts';
 import {
   linesOf,
   WEIGHT_WORKGROUP,
   type WeightForm,
   weightGradRegisters,
 } from '../shaders/conv2dWeight.wgsl.ts';
-import { F16_PRODUCT } from '../shaders/f16.wgsl.ts';
 import { groupsFor, type Kernel, type Variant } from '../src/gpu/kernel.ts';
 import { activations } from './activation.ts';
+import { blockForms, type Held } from './blocks.ts';
 
 /**
  * x [n,h,w,c], weights [kh,kw,c/groups,k], y and g [n,oh,ow,k]; s stride, p padding, d dilation along y and x.
@@ -237,17 +239,9 @@ function tileForm(rows: number, columns: number, products: number): TileForm {
 const tileGroups = (form: TileForm, rows: number, columns: number) =>
   Math.ceil(rows / tileRows(form)) * Math.ceil(columns / tileColumns(form));
 
-/** `tiles` as they are described, and with f16 in workgroup memory. */
-const tileForms = (summary: string) => [
-  { half: false, name: 'tiles', summary },
-  {
-    half: true,
-    name: 'tiles-f16',
-    summary: 'the same with f16 in workgroup memory, f32 in all else: for GPUs, other bits',
-    needs: 'f16' as const,
-    rounding: F16_PRODUCT,
-  },
-];
+/** A block's product in what holds it. */
+const blocksOf = (form: TileForm, held: Held, left: LeftVector) =>
+  typeof held === 'string' ? byVectors(form, held === 'f16', left) : byMatrices(form, held, left);
 
 function imageTilesVariants(turned: boolean, epilogue: Epilogue): Variant<Conv2dParams>[] {
   // The input gradient by phases of the stride, whose pixels meet the same taps.
@@ -255,16 +249,16 @@ function imageTilesVariants(turned: boolean, epilogue: Epilogue): Variant<Conv2d
     p.n * (turned ? Math.ceil(p.h / p.sy) * Math.ceil(p.w / p.sx) : p.oh * p.ow);
   const products = (p: Conv2dParams) => p.groups * (turned ? p.sy * p.sx : 1);
   const formOf = (p: Conv2dParams) => tileForm(pixels(p), channels(p, turned).output, products(p));
-  return tileForms(
+  return blockForms(
     'blocks of 64 or 128 pixels x 16 to 64 channels through workgroup memory, 8 x 4 or 8 x 8 per invocation: for GPUs',
-  ).map(({ half, ...form }) => ({
-    ...form,
+  ).map(({ held, ...described }) => ({
+    ...described,
     applies: (p, adapter) => {
       const { input, output } = channels(p, turned);
       return !adapter.software && input > 0 && byFour(input) && byFour(output) && output >= 8;
     },
     vec4: turned ? ['g', 'wt', 'dx'] : ['x', 'w', 'b', 'y'],
-    code: (p) => imageTiles(epilogue, formOf(p), turned, half),
+    code: (p) => imageTiles(epilogue, formOf(p), turned, blocksOf(formOf(p), held, 'steps')),
     workgroups: (p) => tileGroups(formOf(p), pixels(p), channels(p, turned).output) * products(p),
   }));
 }
@@ -528,18 +522,18 @@ export const conv2dWeightGrad: Kernel<WeightGradParams> = {
   ],
   params: { ...params, splits: 'u32' },
   variants: [
-    ...tileForms(
+    ...blockForms(
       'blocks of 64 or 128 taps and inputs x 16 to 64 outputs through workgroup memory: for GPUs',
     ).map(
-      ({ half, ...form }): Variant<WeightGradParams> => ({
-        ...form,
+      ({ held, ...described }): Variant<WeightGradParams> => ({
+        ...described,
         applies: (p, adapter) =>
           !adapter.software &&
           byFour(inputsPerGroup(p)) &&
           byFour(outputsPerGroup(p)) &&
           outputsPerGroup(p) >= 8,
         vec4: ['x', 'g', 'dw'],
-        code: (p) => weightTiles(weightTileForm(p), half),
+        code: (p) => weightTiles(weightTileForm(p), blocksOf(weightTileForm(p), held, 'rows')),
         workgroups: (p) =>
           tileGroups(weightTileForm(p), weightRows(p), outputsPerGroup(p)) * p.groups * p.splits,
       }),

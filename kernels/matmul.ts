@@ -1,6 +1,6 @@
-import { F16_PRODUCT } from '../shaders/f16.wgsl.ts';
 import * as shader from '../shaders/matmul.wgsl.ts';
 import { groupsFor, type Kernel, type Variant } from '../src/gpu/kernel.ts';
+import { blockForms } from './blocks.ts';
 
 /** c [batch,m,n]; a and b are read at z * z-stride + row * row-stride + column * column-stride. */
 export type MatmulParams = Record<
@@ -9,17 +9,6 @@ export type MatmulParams = Record<
 >;
 
 const blocks = (p: MatmulParams, size: number) => p.batch * Math.ceil(p.m / size) * Math.ceil(p.n / size);
-
-const tiles = (half: boolean): Variant<MatmulParams> => ({
-  name: half ? 'tiles-f16' : 'tiles',
-  summary: half
-    ? 'the same with f16 in workgroup memory, f32 in all else: for GPUs, other bits'
-    : '64x64 per workgroup through workgroup memory, 4x4 per invocation: for GPUs',
-  ...(half && { needs: 'f16', rounding: F16_PRODUCT }),
-  applies: (p, adapter) => !adapter.software && p.m >= 32 && p.n >= 32,
-  code: () => shader.tiles(half),
-  workgroups: (p) => blocks(p, 64),
-});
 
 export const matmul: Kernel<MatmulParams> = {
   name: 'matmul',
@@ -44,8 +33,14 @@ export const matmul: Kernel<MatmulParams> = {
     bn: 'u32',
   },
   variants: [
-    tiles(false),
-    tiles(true),
+    ...blockForms('64x64 per workgroup through workgroup memory, 4x4 per invocation: for GPUs').map(
+      ({ held, ...described }): Variant<MatmulParams> => ({
+        ...described,
+        applies: (p, adapter) => !adapter.software && p.m >= 32 && p.n >= 32,
+        code: () => (typeof held === 'string' ? shader.tiles(held === 'f16') : shader.matrices(held)),
+        workgroups: (p) => blocks(p, 64),
+      }),
+    ),
     {
       name: 'registers',
       summary: '8x8 per invocation, no barriers: for software adapters and small products',

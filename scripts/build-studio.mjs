@@ -23,7 +23,6 @@ export const studioBuild = {
     main: 'src/studio/main.ts',
     'train-worker': 'src/studio/train/worker.ts',
     'inside-worker': 'src/studio/inside/worker.ts',
-    'tape-worker': 'src/studio/inside/tape-worker.ts',
     'measure-worker': 'src/studio/measure/worker.ts',
     style: 'src/studio/style.css',
   },

@@ -10,36 +10,15 @@
 // multiply-adds and a vector from workgroup memory 16.
 //
 // Two things keep the inner loop at multiply-adds. WGSL holds every index against the length of its array. What an invocation reads of
-// workgroup memory in a turn lies in one innermost array, at places known when the shader is written; so the indices that are not are
-// held once a turn, and every read has a fixed offset. And the values of the next turn are loaded from storage before those of this
-// one are used, so that memory and arithmetic work at the same time.
-//
-// Innermost arrays have an odd number of vectors: neighbouring ones then begin in different banks (workgroup memory of an NVIDIA GPU has
-// 32 banks of four bytes, CUDA C++ Programming Guide, "Shared Memory").
+// workgroup memory in a turn lies in one innermost array, at places known when the shader is written (conv2dBlocks.wgsl.ts); so the indices
+// that are not are held once a turn, and every read has a fixed offset. And the values of the next turn are loaded from storage before
+// those of this one are used, so that memory and arithmetic work at the same time.
 //
 // Everything moves as vectors of four channels; per group, channel counts are multiples of four. Beyond an edge zeros are brought in.
-// With `half` workgroup memory holds f16 (f16.wgsl.ts).
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { type Epilogue, finished, finishing } from './activation.wgsl.ts';
 import { each } from './conv2d.wgsl.ts';
-import { staging } from './f16.wgsl.ts';
-
-/** How a block is divided. */
-export interface TileForm {
-  /** Invocations of a workgroup along the rows of a block, and along its columns. Powers of two. */
-  down: number;
-  across: number;
-  /** Vectors of four columns per invocation. */
-  vectors: number;
-}
-
-/** Rows per invocation. */
-const ROWS = 8;
-/** Steps of the inner sum that workgroup memory holds, in vectors of four. */
-const DEPTH = 4;
-
-export const tileRows = (form: TileForm) => ROWS * form.down;
-export const tileColumns = (form: TileForm) => 4 * form.vectors * form.across;
+import { type BlockProduct, DEPTH, leftVectors, type TileForm, tileRows } from './conv2dBlocks.wgsl.ts';
 
 /** Which block of which product a workgroup computes: rows come first, so that neighbours share weights. */
 const place = (rows: string, columns: string, form: TileForm, products: string) => wgsl`
@@ -50,33 +29,17 @@ const place = (rows: string, columns: string, form: TileForm, products: string) 
   let row0 = (index % down) * ${tileRows(form)}u;
   let column0 = ((index / down) % across) * ${form.vectors * form.across}u;
   let product = index / (down * across);
-  let tx = local % ${form.across}u;
-  let ty = local / ${form.across}u;
 `;
 
-/**
- * Workgroup memory and entry point. `left` has, for each four steps of the inner sum, the rows of the block: which of the `down` invocations takes
- * them, and what it takes, eight vectors: of eight pixels the four steps, or of each of four pixels eight rows. `right` likewise has columns: which of
- * the `across` takes them, then steps and vectors.
- */
-const entry = ({ down, across, vectors }: TileForm, half: boolean) => wgsl`
-${staging(half, 4)}
-var<workgroup> left: array<array<array<Staged, ${ROWS + 1}>, ${down}>, ${DEPTH}>;
-var<workgroup> right: array<array<array<Staged, ${4 * vectors + 1}>, ${across}>, ${DEPTH}>;
+/** Workgroup memory and entry point. */
+const entry = ({ down, across }: TileForm, { memory, builtins }: BlockProduct) => wgsl`
+${memory}
 @compute @workgroup_size(${down * across})
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) local: u32,
+  @builtin(local_invocation_index) local: u32,${builtins}
 ) {`;
-
-const sums = (vectors: number) => each(ROWS, (j) => each(vectors, (b) => `var a${j}_${b} = vec4f();`));
-
-/** Where the `i`th vector that an invocation brings in of the right operand goes: a step of the inner sum and a column. */
-const rightAt = ({ down, across, vectors }: TileForm, i: number) => {
-  const step = `(local / ${vectors * across}u + ${(i * down) / vectors}u)`;
-  return `[${step} / 4u][local % ${across}u][${step} % 4u * ${vectors}u + local / ${across}u % ${vectors}u]`;
-};
 
 /**
  * y from x and w, or with `transposed` dx from g and wt.
@@ -87,11 +50,11 @@ const rightAt = ({ down, across, vectors }: TileForm, i: number) => {
  * Of the windows of its pixels (`at`: where they begin, `start`: the index of that place) an invocation brings in one `vector` of channels of one
  * `tap`, counted in steps from the first, and of the weights those of its steps and column.
  */
-export const imageTiles = (epilogue: Epilogue, form: TileForm, transposed: boolean, half: boolean) => {
+export const imageTiles = (epilogue: Epilogue, form: TileForm, transposed: boolean, blocks: BlockProduct) => {
   const { down, across, vectors } = form;
   // What an invocation brings in per turn: of the images one vector of the inner sum for every (down across / DEPTH)th pixel, of the
   // weights one column of every (down / vectors)th step.
-  const [images, weights] = [(ROWS * DEPTH) / across, (4 * DEPTH * vectors) / down];
+  const [images, weights] = [leftVectors(form, 'steps'), (4 * DEPTH * vectors) / down];
   const load = wgsl`
     {
       let shift = vec2i(tap) * apart;
@@ -124,7 +87,7 @@ export const imageTiles = (epilogue: Epilogue, form: TileForm, transposed: boole
   const advance = `${settle('vector', 'tap')}${each(weights, (i) => settle(`vector_w${i}`, `tap_w${i}`))}`;
   return wgsl`
 ${finishing(epilogue, 'vec4f')}
-${entry(form, half)}
+${entry(form, blocks)}
 #if ${transposed}
   let size = vec2u(p.h, p.w);
   let from_size = vec2i(i32(p.oh), i32(p.ow));
@@ -191,43 +154,25 @@ ${entry(form, half)}
   )}
   ${each(images, (i) => `var x${i}: vec4f;`)}
   ${each(weights, (i) => `var w${i}: vec4f;`)}
-  ${sums(vectors)}
+  ${blocks.sums}
   if (steps > 0u) {
     ${advance}
     ${load}
   }
   for (var step = 0u; step < steps; step += ${DEPTH}u) {
-    ${each(
-      images,
-      (i) =>
-        `left[local % ${DEPTH}u][local / ${DEPTH}u % ${down}u][local / ${DEPTH * down}u + ${(i * across) / DEPTH}u] = staged(x${i});`,
-    )}
-    ${each(weights, (i) => `right${rightAt(form, i)} = staged(w${i});`)}
+    ${each(images, (i) => blocks.left(i, `x${i}`))}
+    ${each(weights, (i) => blocks.right(i, `w${i}`))}
     workgroupBarrier();
     vector += ${DEPTH}u;
     ${each(weights, (i) => `vector_w${i} += ${DEPTH}u;`)}
     ${advance}
     ${load}
-    for (var s = 0u; s < ${DEPTH}u; s++) {
-      ${each(4 * vectors, (i) => `let r${i} = vec4f(right[s][tx][${i}]);`)}
-      ${each(ROWS, (j) =>
-        [
-          `let l${j} = vec4f(left[s][ty][${j}]);`,
-          each(4, (e) =>
-            each(
-              vectors,
-              (b) => `a${j}_${b} = fma(vec4f(l${j}.${'xyzw'[e]}), r${e * vectors + b}, a${j}_${b});`,
-            ),
-          ),
-        ].join('\n'),
-      )}
-    }
+    ${blocks.multiply}
     workgroupBarrier();
   }
-  ${each(
-    ROWS,
-    (j) => `{
-    let pixel = row0 + ty + ${down * j}u;
+  ${blocks.results(
+    (row, columns) => `{
+    let pixel = row0 + ${row};
     if (pixel < pixels) {
 ${
   transposed
@@ -237,15 +182,16 @@ ${
     : `let inside = true;
       let to = pixel * outer + batch * outerGroup;`
 }
-      ${each(
-        vectors,
-        (b) => `{
-        let column = column0 + tx + ${across * b}u;
+      ${columns
+        .map(
+          ({ column, value }) => `{
+        let column = column0 + ${column};
         if (inside && column < outerGroup) {
-          ${transposed ? 'dx' : 'y'}[to + column] = ${finished(epilogue, `a${j}_${b}${epilogue.bias ? ' + b[batch * outerGroup + column]' : ''}`)};
+          ${transposed ? 'dx' : 'y'}[to + column] = ${finished(epilogue, `${value}${epilogue.bias ? ' + b[batch * outerGroup + column]' : ''}`)};
         }
       }`,
-      )}
+        )
+        .join('\n')}
     }
   }`,
   )}
@@ -253,9 +199,7 @@ ${
 `;
 };
 
-/** Vectors of rows per invocation of the weight gradient. */
-const QUADS = ROWS / 4;
-/** Pixels that workgroup memory holds. */
+/** Pixels that workgroup memory holds of a block of the weight gradient. */
 const PIXELS = 4 * DEPTH;
 
 /**
@@ -265,11 +209,12 @@ const PIXELS = 4 * DEPTH;
  * column of the output, from which padding leads below zero, which as a u32 is beyond every edge. No branches on the way: a software
  * adapter's compiler takes twice the time for each that follows another.
  */
-export const weightTiles = (form: TileForm, half: boolean) => {
+export const weightTiles = (form: TileForm, blocks: BlockProduct) => {
   const { down, across, vectors } = form;
   // What an invocation brings in per turn: of x one vector of rows for as many pixels in a row, of g one column of every
   // (down / vectors)th pixel.
-  const [images, gradients] = [(PIXELS * QUADS) / across, (PIXELS * vectors) / down];
+  const [images, gradients] = [leftVectors(form, 'rows'), (PIXELS * vectors) / down];
+  const rowVectors = tileRows(form) / 4;
   const load = wgsl`
     while (at.y >= p.ow) {
       at = vec2u(at.x + 1u, at.y - p.ow);
@@ -295,7 +240,7 @@ export const weightTiles = (form: TileForm, half: boolean) => {
     }`,
     )}`;
   return wgsl`
-${entry(form, half)}
+${entry(form, blocks)}
   let c = p.c / 4u;
   let k = p.k / 4u;
   let ci = c / p.groups;
@@ -308,60 +253,40 @@ ${entry(form, half)}
   let perSplit = (lines + p.splits - 1u) / p.splits;
   let first = min(lines, split * perSplit) * p.ow;
   let last = min(lines, (split + 1u) * perSplit) * p.ow;
-  let mine = row0 / 4u + local % ${QUADS * down}u;
+  let mine = row0 / 4u + local % ${rowVectors}u;
   let tap = mine / ci;
   let channel = group * ci + mine % ci;
   let shift = vec2u(tap / p.kw * p.dy, tap % p.kw * p.dx) - vec2u(p.py, p.px);
   let column_g = column0 + local % ${vectors * across}u;
   var pixel_g = first + local / ${vectors * across}u;
-  var pixel = first + local / ${QUADS * down}u * ${images}u;
+  var pixel = first + local / ${rowVectors}u * ${images}u;
   var n = first / p.ow / p.oh;
-  var at = vec2u(first / p.ow % p.oh, local / ${QUADS * down}u * ${images}u);
+  var at = vec2u(first / p.ow % p.oh, local / ${rowVectors}u * ${images}u);
   ${each(images, (i) => `var x${i}: vec4f;`)}
   ${each(gradients, (i) => `var g${i}: vec4f;`)}
-  ${sums(vectors)}
+  ${blocks.sums}
   ${load}
   for (var pixel0 = first; pixel0 < last; pixel0 += ${PIXELS}u) {
-    ${each(images, (i) => {
-      const step = `(local / ${QUADS * down}u * ${images}u + ${i}u)`;
-      return `left[${step} / 4u][local % ${down}u][${step} % 4u * ${QUADS}u + local / ${down}u % ${QUADS}u] = staged(x${i});`;
-    })}
-    ${each(gradients, (i) => `right${rightAt(form, i)} = staged(g${i});`)}
+    ${each(images, (i) => blocks.left(i, `x${i}`))}
+    ${each(gradients, (i) => blocks.right(i, `g${i}`))}
     workgroupBarrier();
     pixel_g += ${PIXELS}u;
     pixel += ${PIXELS}u;
     at.y += ${PIXELS - images}u;
     ${load}
-    for (var s = 0u; s < ${DEPTH}u; s++) {
-      ${each(4, (e) =>
-        [
-          each(vectors, (b) => `let r${e}_${b} = vec4f(right[s][tx][${e * vectors + b}]);`),
-          each(QUADS, (j) =>
-            [
-              `let l${e}_${j} = vec4f(left[s][ty][${e * QUADS + j}]);`,
-              each(4, (r) =>
-                each(
-                  vectors,
-                  (b) =>
-                    `a${4 * j + r}_${b} = fma(vec4f(l${e}_${j}.${'xyzw'[r]}), r${e}_${b}, a${4 * j + r}_${b});`,
-                ),
-              ),
-            ].join('\n'),
-          ),
-        ].join('\n'),
-      )}
-    }
+    ${blocks.multiply}
     workgroupBarrier();
   }
-  ${each(ROWS, (j) =>
-    each(
-      vectors,
-      (b) => `{
-    let row = row0 + (ty + ${down * (j >> 2)}u) * 4u + ${j & 3}u;
-    let column = column0 + tx + ${across * b}u;
-    if (row < weights && column < ko) { dw[(split * weights + row) * k + group * ko + column] = a${j}_${b}; }
+  ${blocks.results((row, columns) =>
+    columns
+      .map(
+        ({ column, value }) => `{
+    let row = row0 + ${row};
+    let column = column0 + ${column};
+    if (row < weights && column < ko) { dw[(split * weights + row) * k + group * ko + column] = ${value}; }
   }`,
-    ),
+      )
+      .join('\n'),
   )}
 }
 `;

@@ -3,8 +3,10 @@
 //
 // The ladder: `naive`, one value per invocation; `registers`, an 8x8 block per invocation, no barriers (sixteen loads for
 // sixty-four multiply-adds); `tiles`, a 64x64 block per workgroup, whose operands pass through workgroup memory sixteen
-// columns at a time, 4x4 values per invocation. With `half` workgroup memory holds f16 (f16.wgsl.ts).
+// columns at a time, 4x4 values per invocation. With `half` workgroup memory holds f16 (f16.wgsl.ts). `matrices` multiplies the same blocks
+// by subgroup matrices (conv2dBlocks.wgsl.ts says what these are), two side by side per subgroup.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import type { MatrixForm } from './conv2dBlocks.wgsl.ts';
 import { staging } from './f16.wgsl.ts';
 
 const each = (count: number, line: (index: number) => string): string =>
@@ -67,6 +69,24 @@ fn main(@builtin(global_invocation_id) gid: vec3u, @builtin(num_workgroups) grou
 }
 `;
 
+/** The block of c that a workgroup has, and how it brings in sixteen columns of a and rows of b. */
+const block = `
+  let across = (p.n + 63u) / 64u;
+  let down = (p.m + 63u) / 64u;
+  let index = group.x + group.y * groups.x;
+  let column0 = (index % across) * 64u;
+  let row0 = ((index / across) % down) * 64u;
+  let z = index / (across * down);`;
+const bringIn = (left: string, right: string) => `
+    for (var s = local; s < 1024u; s += 256u) {
+      let row = row0 + s / 16u;
+      let ka = k0 + s % 16u;
+      left[${left}] = staged(select(0.0, a[z * p.az + row * p.am + ka * p.ak], z < p.batch && row < p.m && ka < p.k));
+      let kb = k0 + s / 64u;
+      let column = column0 + s % 64u;
+      right[${right}] = staged(select(0.0, b[z * p.bz + kb * p.bk + column * p.bn], z < p.batch && column < p.n && kb < p.k));
+    }`;
+
 export const tiles = (half: boolean) => wgsl`
 ${staging(half, 1)}
 var<workgroup> left: array<Staged, 1024>;  // [64 rows][16]
@@ -78,24 +98,12 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let across = (p.n + 63u) / 64u;
-  let down = (p.m + 63u) / 64u;
-  let index = group.x + group.y * groups.x;
-  let column0 = (index % across) * 64u;
-  let row0 = ((index / across) % down) * 64u;
-  let z = index / (across * down);
+  ${block}
   let tx = (local % 16u) * 4u;
   let ty = (local / 16u) * 4u;
   ${each(4, (r) => `var c${r} = vec4f();`)}
   for (var k0 = 0u; k0 < p.k; k0 += 16u) {
-    for (var s = local; s < 1024u; s += 256u) {
-      let row = row0 + s / 16u;
-      let ka = k0 + s % 16u;
-      left[s] = staged(select(0.0, a[z * p.az + row * p.am + ka * p.ak], z < p.batch && row < p.m && ka < p.k));
-      let kb = k0 + s / 64u;
-      let column = column0 + s % 64u;
-      right[s] = staged(select(0.0, b[z * p.bz + kb * p.bk + column * p.bn], z < p.batch && column < p.n && kb < p.k));
-    }
+    ${bringIn('s', 's')}
     workgroupBarrier();
     for (var k = 0u; k < 16u; k++) {
       let at = k * 64u + tx;
@@ -116,3 +124,58 @@ fn main(
   )}
 }
 `;
+
+export const matrices = ({ size, lanes }: MatrixForm) => {
+  const [leftLine, rightLine] = [16 + 8, 64 + 8];
+  const cells = size * size;
+  const operand = (side: string) => `subgroup_matrix_${side}<f16, ${size}, ${size}>`;
+  return wgsl`
+${staging(true, 1)}
+var<workgroup> left: array<f16, ${64 * leftLine}>;
+var<workgroup> right: array<f16, ${16 * rightLine}>;
+var<workgroup> results: array<f32, ${(256 / lanes) * cells}>;
+
+@compute @workgroup_size(256)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+  @builtin(subgroup_id) subgroup: u32,
+  @builtin(subgroup_invocation_id) lane: u32,
+) {
+  ${block}
+  let above = subgroup / ${32 / size}u * ${size}u;
+  let before = subgroup % ${32 / size}u * ${2 * size}u;
+  ${each(2, (b) => `var m${b}: subgroup_matrix_result<f32, ${size}, ${size}>;`)}
+  for (var k0 = 0u; k0 < p.k; k0 += 16u) {
+    ${bringIn(`s / 16u * ${leftLine}u + s % 16u`, `s / 64u * ${rightLine}u + s % 64u`)}
+    workgroupBarrier();
+    ${each(
+      16 / size,
+      (s) => `{
+      let l = subgroupMatrixLoad<${operand('left')}, row_major>(&left, above * ${leftLine}u + ${s * size}u, ${leftLine}u);
+      ${each(
+        2,
+        (
+          b,
+        ) => `let r${b} = subgroupMatrixLoad<${operand('right')}, row_major>(&right, ${s * size * rightLine}u + before + ${b * size}u, ${rightLine}u);
+      m${b} = subgroupMatrixMultiplyAccumulate(l, r${b}, m${b});`,
+      )}
+    }`,
+    )}
+    workgroupBarrier();
+  }
+  ${each(
+    2,
+    (b) => `subgroupMatrixStore<row_major>(&results, subgroup * ${cells}u, m${b}, ${size}u);
+  workgroupBarrier();
+  for (var cell = lane; cell < ${cells}u; cell += ${lanes}u) {
+    let row = row0 + above + cell / ${size}u;
+    let column = column0 + before + ${b * size}u + cell % ${size}u;
+    if (z < p.batch && row < p.m && column < p.n) { c[(z * p.m + row) * p.n + column] = results[subgroup * ${cells}u + cell]; }
+  }
+  workgroupBarrier();`,
+  )}
+}
+`;
+};

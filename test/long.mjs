@@ -1,6 +1,6 @@
 // The tests that compute, again and again: with the first variant of every kernel pinned, with the second, and so on until
 // each has had its turn, and once on buffers that Dawn fills with ones before their first use. Then a hundred
-// steps in Chromium and in Node, many random shapes, and fifty times kill -9.
+// steps in Chromium and in Node, many random shapes, every division of a block of matrices, and fifty times kill -9.
 //   node test/long.mjs [--list] [--only TEXT] [FILE-PART ...]
 import { spawnSync } from 'node:child_process';
 
@@ -55,6 +55,11 @@ runs.push({
   name: 'three hundred random shapes of every op',
   env: { WARPMIX_RANDOM_SHAPES: '300' },
   parts: ['test/ops/random-shapes'],
+});
+runs.push({
+  name: 'every division of a block of matrices',
+  env: { WARPMIX_ALL_DIVISIONS: '1' },
+  parts: ['test/ops/matrices'],
 });
 runs.push({ name: 'fifty kills', env: { WARPMIX_KILLS: '50' }, parts: ['test/cli/kills'] });
 

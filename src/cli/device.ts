@@ -1,7 +1,7 @@
 import { useDevice } from '../autograd/tensor.ts';
 import { PinError } from '../gpu/errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { available } from '../gpu/kernel.ts';
+import { available, MATRICES, type Variant } from '../gpu/kernel.ts';
 import { releaseInstances } from '../gpu/node-adapter.ts';
 import { openGpu } from '../gpu/open.ts';
 import { kernelList } from './kernel-list.ts';
@@ -22,6 +22,10 @@ function checkPins(pinned: ReadonlyMap<string, string>): void {
     );
   }
 }
+
+/** Where to read on about features that Dawn offers only where they are asked for. */
+const askedFor = ({ needs }: Variant<never>) =>
+  needs && needs in MATRICES ? ' (docs/inspecting.md#subgroup-matrices)' : '';
 
 /**
  * Runs `work` with the machine's GPU as current device and closes it afterwards, so that the process can end.
@@ -45,7 +49,7 @@ export async function withGpu<T>(work: (gpu: Gpu) => Promise<T>): Promise<T> {
         const variant = kernel.variants.find(({ name }) => name === gpu.pinned.get(kernel.name));
         if (variant && !available(variant, gpu.adapter)) {
           note(
-            `${kernel.name}=${variant.name} needs ${variant.needs}, which this adapter does not offer: the rule chooses`,
+            `${kernel.name}=${variant.name} needs ${variant.needs}, which this adapter does not offer: the rule chooses${askedFor(variant)}`,
           );
         }
       }

@@ -14,17 +14,34 @@ export interface Binding {
 
 export type Params = Record<string, number>;
 
-/** What WGSL has to `enable` and some adapters have. */
-export type Feature = 'subgroups' | 'f16';
+/**
+ * Subgroup matrices of `size` by `size` f16 whose products are summed in f32, in subgroups that always have `lanes` invocations: 16 are those of
+ * NVIDIA's tensor cores, 8 those of Mesa's llvmpipe. WebGPU's proposal: https://github.com/gpuweb/gpuweb/blob/main/proposals/subgroup-matrix.md
+ */
+export const MATRICES = {
+  matrix16: { size: 16, lanes: 32 },
+  matrix8: { size: 8, lanes: 8 },
+} as const;
+
+/** What a shader `enable`s for what some adapters have. */
+const ENABLES = {
+  subgroups: 'subgroups',
+  f16: 'f16',
+  matrix16: 'f16, subgroups, chromium_experimental_subgroup_matrix',
+  matrix8: 'f16, subgroups, chromium_experimental_subgroup_matrix',
+};
+
+/** What some adapters have. */
+export type Feature = keyof typeof ENABLES;
+
+/** All features, or none. */
+export const everyFeature = (has: boolean) =>
+  Object.fromEntries(Object.keys(ENABLES).map((name) => [name, has])) as Record<Feature, boolean>;
 
 /** What a variant may look at when it says whether it applies. */
-export interface AdapterFacts {
+export interface AdapterFacts extends Readonly<Record<Feature, boolean>> {
   /** True for SwiftShader and other CPU adapters, where a workgroup barrier costs more than it saves. */
   software: boolean;
-  /** True where shaders may use subgroup functions. */
-  subgroups: boolean;
-  /** True where shaders may use f16. */
-  f16: boolean;
 }
 
 export interface Variant<P extends Params> {
@@ -90,7 +107,7 @@ export function foldGroups(count: number): [number, number] {
 
 /** The feature that a variant needs, the uniform struct, the bindings, and `flat`. */
 function header<P extends Params>(kernel: Kernel<P>, variant: Variant<P>): string {
-  const lines: string[] = variant.needs ? [`enable ${variant.needs};`] : [];
+  const lines: string[] = variant.needs ? [`enable ${ENABLES[variant.needs]};`] : [];
   const fields = Object.entries(kernel.params) as [string, Element][];
   if (fields.length > 0) {
     lines.push(`struct Params { ${fields.map(([name, type]) => `${name}: ${type}`).join(', ')} }`);
@@ -149,7 +166,7 @@ export function launchKey<P extends Params>(kernel: Kernel<P>, params: P): strin
 
 /** True where a variant gives the result for these parameters, be it meant for this sort of adapter or not. */
 export const canRun = <P extends Params>(variant: Variant<P>, params: P): boolean =>
-  [true, false].some((software) => variant.applies(params, { software, subgroups: true, f16: true }));
+  [true, false].some((software) => variant.applies(params, { software, ...everyFeature(true) }));
 
 /** True where the adapter has what a variant needs beyond core WGSL. */
 export const available = <P extends Params>(variant: Variant<P>, adapter: AdapterFacts): boolean =>

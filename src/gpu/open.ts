@@ -1,5 +1,6 @@
 import { NoAdapterError } from './errors.ts';
 import { Gpu } from './gpu.ts';
+import { MATRICES } from './kernel.ts';
 
 export interface OpenedGpu {
   gpu: Gpu;
@@ -11,6 +12,23 @@ const inBrowser = () =>
   typeof navigator !== 'undefined' && 'gpu' in navigator && typeof document !== 'undefined';
 const inWorker = () =>
   typeof navigator !== 'undefined' && 'gpu' in navigator && 'importScripts' in globalThis;
+
+// Not in WebGPU yet, hence not in its types.
+const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
+type MatrixInfo = GPUAdapterInfo & {
+  subgroupMatrixConfigs?: Iterable<
+    Record<'M' | 'N' | 'K', number> & Record<'componentType' | 'resultComponentType', string>
+  >;
+};
+
+/** True for an adapter whose subgroups always have these lanes, and these matrices. */
+const offers = (info: MatrixInfo, { size, lanes }: { size: number; lanes: number }) =>
+  info.subgroupMinSize === lanes &&
+  info.subgroupMaxSize === lanes &&
+  [...(info.subgroupMatrixConfigs ?? [])].some(
+    ({ M, N, K, componentType, resultComponentType }) =>
+      `${M} ${N} ${K} ${componentType} ${resultComponentType}` === `${size} ${size} ${size} f16 f32`,
+  );
 
 /** @param tried what was tried, in order, and why it was not taken */
 export const noAdapter = (tried: readonly string[]): NoAdapterError =>
@@ -38,7 +56,7 @@ export async function openGpu(): Promise<OpenedGpu> {
   }
   if (!adapter) throw noAdapter(tried);
   const { info, limits } = adapter;
-  const wanted: GPUFeatureName[] = ['timestamp-query', 'subgroups', 'shader-f16'];
+  const wanted: GPUFeatureName[] = ['timestamp-query', 'subgroups', 'shader-f16', MATRIX_FEATURE];
   const device = await adapter.requestDevice({
     label: 'warpmix',
     requiredFeatures: wanted.filter((name) => adapter.features.has(name)),
@@ -52,7 +70,12 @@ export async function openGpu(): Promise<OpenedGpu> {
     info.isFallbackAdapter ??
     /swiftshader|llvmpipe|lavapipe/i.test(`${info.architecture} ${info.description}`);
   const { vendor, architecture, description } = info;
-  const features = { subgroups: device.features.has('subgroups'), f16: device.features.has('shader-f16') };
+  const features = {
+    subgroups: device.features.has('subgroups'),
+    f16: device.features.has('shader-f16'),
+    matrix16: offers(info, MATRICES.matrix16),
+    matrix8: offers(info, MATRICES.matrix8),
+  };
   return {
     gpu: new Gpu(device, { vendor, architecture, description, software, ...features }, pinned),
     tried,

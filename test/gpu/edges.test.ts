@@ -4,6 +4,7 @@ import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { grad, vjp } from '../../src/autograd/tape.ts';
 import { type Tensor, tensor } from '../../src/autograd/tensor.ts';
 import { Gpu } from '../../src/gpu/gpu.ts';
+import { everyFeature } from '../../src/gpu/kernel.ts';
 import { findAdapter } from '../../src/gpu/node-adapter.ts';
 import { crossEntropy } from '../../src/ops/crossEntropy.ts';
 import { mixByMask } from '../../src/ops/depthmix.ts';
@@ -79,8 +80,7 @@ test('without timestamp queries there are no times, and the work is done', async
     architecture,
     description,
     software: true,
-    subgroups: false,
-    f16: false,
+    ...everyFeature(false),
   });
   is(await gpu.profile(() => {}), null);
   gpu.close();

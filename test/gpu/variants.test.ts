@@ -4,6 +4,7 @@ import type { Gpu } from '../../src/gpu/gpu.ts';
 import {
   type AdapterFacts,
   chooseVariant,
+  everyFeature,
   type Kernel,
   launchKey,
   measurable,
@@ -47,14 +48,14 @@ const kernel: Kernel<P> = {
 };
 const names = (adapter: AdapterFacts, wanted?: string) =>
   [4, 5].map((n) => chooseVariant(kernel, { n, a: 0 }, adapter, wanted).name);
-const cpu: AdapterFacts = { software: true, subgroups: true, f16: true };
+const cpu: AdapterFacts = { software: true, ...everyFeature(true) };
 
 test('on a GPU what is meant for software adapters is not timed; on a software adapter everything that runs is', () => {
   const timed = (adapter: AdapterFacts) =>
     kernel.variants.filter((one) => measurable(one, { n: 4, a: 0 }, adapter)).map(({ name }) => name);
   equal(timed(cpu), ['grouped', 'even', 'tiles', 'naive', 'rows', 'half']);
   equal(timed({ ...cpu, software: false }), ['grouped', 'even', 'tiles', 'naive', 'half']);
-  equal(timed({ software: false, subgroups: false, f16: false }), ['even', 'tiles', 'naive']);
+  equal(timed({ software: false, ...everyFeature(false) }), ['even', 'tiles', 'naive']);
 });
 
 test('a shader is shown with its lines moved in by the brackets around them, whatever the text it is made of', () => {

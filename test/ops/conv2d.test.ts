@@ -10,7 +10,7 @@ import { grad } from '../../src/autograd/tape.ts';
 import { onDevice, type Tensor, tensor } from '../../src/autograd/tensor.ts';
 import { compareVariant, type Launch } from '../../src/cli/check-kernels.ts';
 import type { GpuStorage } from '../../src/gpu/gpu-storage.ts';
-import { available, canRun, chooseVariant, type Kernel } from '../../src/gpu/kernel.ts';
+import { available, canRun, chooseVariant, everyFeature, type Kernel } from '../../src/gpu/kernel.ts';
 import { type Conv2dOptions, conv2d, convTranspose2d } from '../../src/ops/conv2d.ts';
 import { elu, relu, square } from '../../src/ops/elementwise.ts';
 import { sum } from '../../src/ops/sum.ts';
@@ -173,7 +173,7 @@ test('every variant against plain loops, none beyond its buffers', async () => {
 
 test('variants by subgroups that run by rule have the bits of those that need none', async () => {
   const device = await testGpu();
-  const facts = { software: true, subgroups: true, f16: false };
+  const facts = { software: true, ...everyFeature(false), subgroups: true };
   const compared = new Set<string>();
   for (const one of [...cases, ...larger]) {
     const { params, buffers, weights } = kernelCase(one);
@@ -225,7 +225,11 @@ for (const one of [
     };
     const family = conv2dWeightGrad as unknown as Kernel;
     for (const subgroups of [false, true]) {
-      const variant = chooseVariant(family, launch.params, { software: true, subgroups, f16: false });
+      const variant = chooseVariant(family, launch.params, {
+        software: true,
+        ...everyFeature(false),
+        subgroups,
+      });
       if (!available(variant, device.adapter)) continue;
       ok(/dot\(m0_0/.test(variant.code(launch.params)), 'several rows in a turn');
       const { wrong } = await compareVariant(device, family, variant, launch);

@@ -1,5 +1,5 @@
-// The variants that hold their tiles as f16. Where the adapter has no f16 they are not offered, and that is what is tested; how far
-// they may be off elsewhere is the matter of `check`, whose cases of odd sizes they pass on an adapter that has it.
+// The variants that hold their tiles as f16, subgroup matrices among them. Where the adapter has not what they need they are not offered, and
+// that is what is tested; how far they may be off elsewhere is the matter of `check`, whose cases of odd sizes they pass on an adapter that has it.
 import {
   type Conv2dParams,
   conv2d,
@@ -9,13 +9,20 @@ import {
 } from '../../kernels/conv2d.ts';
 import { type MatmulParams, matmul } from '../../kernels/matmul.ts';
 import type { Storage } from '../../src/gpu/device.ts';
-import { chooseVariant, type Kernel, type Numbers, type Params } from '../../src/gpu/kernel.ts';
+import {
+  chooseVariant,
+  everyFeature,
+  type Kernel,
+  type Numbers,
+  type Params,
+  type Variant,
+} from '../../src/gpu/kernel.ts';
 import { testGpu } from '../device.ts';
 import { equal, is, ok, suite } from '../suite.ts';
 
 const test = suite('f16');
 
-const VARIANT = 'tiles-f16';
+const VARIANTS = ['tiles-f16', 'matrix16', 'matrix8'];
 const LARGEST = 65504;
 
 const image: Conv2dParams = {
@@ -48,16 +55,18 @@ const cases: Case[] = [
 /** What a kernel multiplies, and what it adds to the sums. */
 const ROLES = ['left', 'right', 'bias'] as const;
 
-/** What the variant makes of these inputs, and the plain loops; null where the adapter has no f16. */
+/** What a variant makes of these inputs, and the plain loops; null where the adapter has not what it needs. */
 async function outcome(
   { kernel, params, sizes }: Case,
+  variant: Variant<Params>,
   fill: (role: (typeof ROLES)[number], k: number) => number,
 ): Promise<{ got: Numbers; want: Numbers } | null> {
   const gpu = await testGpu();
-  gpu.pins.set(kernel.name, VARIANT);
+  gpu.pins.set(kernel.name, variant.name);
   try {
-    is(gpu.variant(kernel, params).name === VARIANT, gpu.adapter.f16, `pinned: ${kernel.name}`);
-    if (!gpu.adapter.f16) return null;
+    const offered = gpu.adapter[variant.needs!];
+    is(gpu.variant(kernel, params) === variant, offered, `pinned: ${kernel.name}`);
+    if (!offered) return null;
     const held: Record<string, Float64Array> = {};
     const buffers: Record<string, Storage> = {};
     for (const [i, { name, access }] of kernel.bindings.entries()) {
@@ -77,21 +86,22 @@ async function outcome(
   }
 }
 
-for (const one of cases) {
-  const { name } = one.kernel;
+for (const [one, variant] of cases.flatMap((one) =>
+  VARIANTS.map((name) => [one, one.kernel.variants.find((variant) => variant.name === name)!] as const),
+)) {
+  const name = `${one.kernel.name}/${variant.name}`;
   test(`${name}: never by the rule`, async () => {
     const gpu = await testGpu();
-    ok(one.kernel.variants.some((variant) => variant.name === VARIANT));
     for (const software of [true, false]) {
-      const facts = { software, subgroups: true, f16: true };
-      ok(chooseVariant(one.kernel, one.params, facts).name !== VARIANT);
+      const facts = { software, ...everyFeature(true) };
+      ok(chooseVariant(one.kernel, one.params, facts) !== variant);
     }
-    ok(gpu.variant(one.kernel, one.params).name !== VARIANT);
+    ok(gpu.variant(one.kernel, one.params) !== variant);
   });
 
   // Multiples of 1/64 below 1: products and sums have no more than 24 bits, so f32 rounds nothing; sums in f16 would.
   test(`${name}: numbers that f16 holds give the exact result, so sums are f32`, async () => {
-    const found = await outcome(one, (role, k) => (((k * 37 + role.length * 11) % 127) - 63) / 64);
+    const found = await outcome(one, variant, (role, k) => (((k * 37 + role.length * 11) % 127) - 63) / 64);
     if (found) equal([...found.got], [...found.want]);
   });
 
@@ -104,7 +114,7 @@ for (const one of cases) {
       [Number.NaN, Number.NaN],
     ]) {
       // One such value on the left, ones on the right: each result has it once or not at all.
-      const found = await outcome(one, (role, k) =>
+      const found = await outcome(one, variant, (role, k) =>
         role === 'right' ? 1 : role === 'left' && k === 0 ? value : 0,
       );
       if (found) equal([...new Set(found.got)].sort(), [0, staged].sort(), `${value}`);
@@ -112,7 +122,7 @@ for (const one of cases) {
   });
 
   test(`${name}: what is below 2^-25 is lost`, async () => {
-    const found = await outcome(one, (role) => ({ left: 2 ** -26, right: 1, bias: 0 })[role]);
+    const found = await outcome(one, variant, (role) => ({ left: 2 ** -26, right: 1, bias: 0 })[role]);
     if (found) {
       equal([...new Set(found.got)], [0]);
       ok(found.want.every((value) => value > 0));

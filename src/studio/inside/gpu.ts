@@ -28,7 +28,8 @@ export interface Computed<K extends string> {
 
 let opened: Promise<Gpu> | null = null;
 
-function device(): Promise<Gpu> {
+/** The worker's device, opened when it is first asked for. @throws NoAdapterError */
+export function device(): Promise<Gpu> {
   if (opened) return opened;
   opened = openGpu().then(({ gpu }) => {
     useDevice(gpu);

@@ -7,10 +7,11 @@ import { notice, report } from '../notices.ts';
 import { Remote } from '../rpc.ts';
 import type { Section } from '../section.ts';
 import { countText } from './tape-format.ts';
+import type { RecordedTape } from './tape-gpu.ts';
 import { PASSES, type Pass, TapeGrid } from './tape-grid.ts';
 import { opPanel, stepPanel } from './tape-panel.ts';
 import { outputPicture } from './tape-picture.ts';
-import type { RecordedTape, TapeApi } from './tape-worker.ts';
+import type { InsideApi } from './worker.ts';
 
 const RECIPES = ['supervised', 'depth', 'three-ways'] as const;
 type Recipe = (typeof RECIPES)[number];
@@ -28,7 +29,7 @@ interface Shown {
   tape: RecordedTape;
   grid: TapeGrid;
   ops: ReadonlyMap<number, TapeOp>;
-  worker: Remote<TapeApi, Record<string, never>>;
+  worker: Remote<InsideApi, Record<string, never>>;
 }
 
 /** One of `known`, or `otherwise` with a note where the address says something else. */
@@ -124,7 +125,8 @@ export async function mountTape(root: HTMLElement): Promise<Section> {
     recording = true;
     start.textContent = 'Stop';
     status.textContent = `Recording a step of '${ofRecipe}', ${ofPreset}. The first one also compiles its kernels …`;
-    worker ??= new Remote('tape-worker.js', () => {});
+    // One of its own, which ends when the recording is stopped.
+    worker ??= new Remote('inside-worker.js', () => {});
     const mine = worker;
     try {
       const tape = await mine.call('record', ofRecipe, ofPreset);

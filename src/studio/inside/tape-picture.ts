@@ -1,7 +1,7 @@
 import type { TapeOp } from '../../train/tape-tree.ts';
 import { choice, field, h } from '../dom.ts';
 import { normText } from './tape-format.ts';
-import type { ChannelPicture } from './tape-worker.ts';
+import type { ChannelPicture } from './tape-gpu.ts';
 
 /** The longest side of a picture, CSS pixels. */
 const SIDE = 320;

@@ -1,14 +1,13 @@
 // Records steps on a device of its own. The page gets plain data; outputs stay here until a picture of one is asked for.
-import { type Tensor, useDevice } from '../../autograd/tensor.ts';
+import type { Tensor } from '../../autograd/tensor.ts';
 import { recipeNamed } from '../../cli/recipes.ts';
 import type { RgbImage } from '../../data/types.ts';
-import type { Gpu } from '../../gpu/gpu.ts';
-import { openGpu } from '../../gpu/open.ts';
 import { type PresetName, presets } from '../../train/config.ts';
 import { greyPicture } from '../../train/pictures.ts';
 import { recordStep } from '../../train/step-tape.ts';
 import type { StepTape } from '../../train/tape-tree.ts';
-import { Moved, serve } from '../rpc.ts';
+import { Moved } from '../rpc.ts';
+import { device } from './gpu.ts';
 
 /** Labelled images of the street world; the others have none. */
 const LABELS = 24;
@@ -28,23 +27,14 @@ export interface ChannelPicture {
   high: number;
 }
 
-export type TapeApi = {
-  /**
-   * Takes the first step of the last phase of a recipe on the street world, from start values.
-   * @throws by name ConfigError, DataError, UsageError, OutOfMemoryError, DeviceLostError
-   */
-  record(recipe: string, preset: PresetName): Promise<RecordedTape>;
-  /** The first image of the output of an op. @param channel null: three channels as red, green and blue. */
-  picture(op: number, channel: number | null): Promise<Moved<ChannelPicture>>;
-};
-
-let opened: Promise<Gpu> | null = null;
 let outputs = new Map<number, Tensor>();
 
-async function record(recipe: string, preset: PresetName): Promise<RecordedTape> {
-  opened ??= openGpu().then(({ gpu }) => gpu);
-  const gpu = await opened;
-  useDevice(gpu);
+/**
+ * Takes the first step of the last phase of a recipe on the street world, from start values.
+ * @throws by name ConfigError, DataError, UsageError, OutOfMemoryError, DeviceLostError
+ */
+export async function record(recipe: string, preset: PresetName): Promise<RecordedTape> {
+  const gpu = await device();
   for (const output of outputs.values()) output.dispose();
   outputs = new Map();
   const plan = await recipeNamed(recipe).plan({ ...structuredClone(presets[preset]), labels: LABELS });
@@ -59,7 +49,8 @@ async function record(recipe: string, preset: PresetName): Promise<RecordedTape>
   }
 }
 
-async function picture(op: number, channel: number | null): Promise<Moved<ChannelPicture>> {
+/** The first image of the output of an op. @param channel null: three channels as red, green and blue. */
+export async function picture(op: number, channel: number | null): Promise<Moved<ChannelPicture>> {
   const output = outputs.get(op);
   if (!output) throw new Error(`the output of op ${op} is not held any more; record the step again`);
   const [, height, width, channels] = output.shape;
@@ -83,5 +74,3 @@ async function picture(op: number, channel: number | null): Promise<Moved<Channe
       : greyPicture(chosen, width, height, low, top);
   return new Moved({ image, channels, low, high }, [image.data.buffer as ArrayBuffer]);
 }
-
-serve<TapeApi>({ record, picture });

@@ -431,7 +431,7 @@ const WEIGHT_SINGLES = 20;
  * take grows with the square root of the work, and below `WEIGHT_SMALL` with the work, so that small convolutions have small kernels.
  * `registers-quad` walks as `alike` does, hence has its bits, and divides the channels, which come in eights, anew.
  */
-function weightForm(p: Conv2dParams, alike?: WeightForm): WeightForm {
+function weightFormLike(p: Conv2dParams, alike?: WeightForm): WeightForm {
   const quad = alike !== undefined;
   const ways = quad ? 2 : 1;
   const loaded = quad ? LOADED_BY_QUAD : LOADED;
@@ -475,9 +475,24 @@ function weightForm(p: Conv2dParams, alike?: WeightForm): WeightForm {
   return best!;
 }
 
+/** What `make` gives, worked out once for each object of parameters: a launch asks for its form several times. */
+function once<P extends object, F>(make: (p: P) => F): (p: P) => F {
+  const made = new WeakMap<P, F>();
+  return (p) => {
+    const known = made.get(p);
+    if (known !== undefined) return known;
+    const form = make(p);
+    made.set(p, form);
+    return form;
+  };
+}
+
+const weightForm = once((p: Conv2dParams) => weightFormLike(p));
+
 /** The form of `registers-quad`; null where channels do not come in eights. */
-const weightQuad = (p: Conv2dParams) =>
-  inputsPerGroup(p) % 8 === 0 && outputsPerGroup(p) % 8 === 0 ? weightForm(p, weightForm(p)) : null;
+const weightQuad = once((p: Conv2dParams) =>
+  inputsPerGroup(p) % 8 === 0 && outputsPerGroup(p) % 8 === 0 ? weightFormLike(p, weightForm(p)) : null,
+);
 
 const WEIGHT_FORMS = [
   { name: 'registers', vectorIn: true, vectorOut: true, what: 'vec4 along both' },

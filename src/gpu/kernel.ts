@@ -125,17 +125,24 @@ function header<P extends Params>(kernel: Kernel<P>, variant: Variant<P>): strin
   return lines.join('\n');
 }
 
-/** Lines moved in by the brackets that are open around them: generated text comes as it happens to. */
+/** What a character code does to the depth of brackets. */
+const DEPTHS = new Int8Array(128);
+for (const bracket of '({[') DEPTHS[bracket.charCodeAt(0)] = 1;
+for (const bracket of ')}]') DEPTHS[bracket.charCodeAt(0)] = -1;
+
+/**
+ * Lines moved in by the brackets that are open around them: generated text comes as it happens to. Without regular expressions, whose
+ * own compilation takes milliseconds before the first shader.
+ */
 function indented(code: string): string {
   let depth = 0;
   const moved = code.split('\n').map((line) => {
     const text = line.trim();
-    const [before] = text.split('//');
-    const opened = before.replace(/[^({[]/g, '').length;
-    const closed = before.replace(/[^)}\]]/g, '').length;
-    const at = Math.max(0, depth - (/^[)}\]]/.test(before) ? 1 : 0));
-    depth += opened - closed;
-    return text && '  '.repeat(at) + text;
+    const at = DEPTHS[text.charCodeAt(0)] < 0 ? depth - 1 : depth;
+    const comment = text.indexOf('//');
+    const end = comment < 0 ? text.length : comment;
+    for (let i = 0; i < end; i++) depth += DEPTHS[text.charCodeAt(i)] | 0;
+    return text && '  '.repeat(Math.max(0, at)) + text;
   });
   return moved.filter((line, i) => line || (moved[i - 1] && !moved[i - 1].endsWith('{'))).join('\n');
 }

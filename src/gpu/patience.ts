@@ -7,14 +7,17 @@ const LONGEST = 4;
 /** When the last wait began. */
 let began = 0;
 let turn: Promise<void> | null = null;
+/** Something has come that nobody has woken up for yet. */
+let come = false;
 
-/** One turn of the event loop with a nap in it, however many wait for it. */
+/** One turn of the event loop with a nap in it, however many wait for it; without one where news came earlier in the turn. */
 const nap = (never: Int32Array): Promise<void> =>
   (turn ??= new Promise((resolve) => {
     setImmediate(() => {
       turn = null;
       const length = (performance.now() - began) / 16;
-      Atomics.wait(never, 0, 0, Math.min(length, LONGEST));
+      if (!come) Atomics.wait(never, 0, 0, Math.min(length, LONGEST));
+      come = false;
       resolve();
     });
   }));
@@ -29,6 +32,7 @@ export async function patiently<T>(news: Promise<T>): Promise<T> {
   began = performance.now();
   const settled = news.finally(() => {
     waiting = false;
+    come = true;
   });
   // A rejection is for the caller, who gets `settled` after the loop.
   settled.catch(() => {});

@@ -21,9 +21,7 @@ export const studioBuild = {
   absWorkingDir: root,
   entryPoints: {
     main: 'src/studio/main.ts',
-    'train-worker': 'src/studio/train/worker.ts',
-    'inside-worker': 'src/studio/inside/worker.ts',
-    'measure-worker': 'src/studio/measure/worker.ts',
+    worker: 'src/studio/worker.ts',
     style: 'src/studio/style.css',
   },
   chunkNames: '[hash]',

@@ -82,8 +82,9 @@ export class Remote<A extends Api, E extends Events> {
   #dead: WorkerDiedError | null = null;
   readonly #waiting = new AbortController();
 
-  /** @param file of the build, beside the page. @param onDeath told once, when the worker ends without being asked. */
-  constructor(file: string, onDeath: (error: WorkerDiedError) => void) {
+  /** @param section that the worker is for; its address ends with it. @param onDeath told once, when the worker ends without being asked. */
+  constructor(section: string, onDeath: (error: WorkerDiedError) => void) {
+    const file = `worker.js#${section}`;
     const name = `${file} ${crypto.randomUUID()}`;
     const died = (why: string) => {
       if (this.#dead) return;

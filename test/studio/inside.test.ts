@@ -338,16 +338,16 @@ test('an address with nonsense in it says so, and the rest of it counts', async 
 test('a worker that cannot be had, or ends without an event, is told, and is started again', async () => {
   const other = await studio.browser.newPage();
   other.setDefaultTimeout(240_000);
-  await other.route('**/inside-worker.js', (route) => route.abort());
+  await other.route('**/worker.js*', (route) => route.abort());
   await other.goto(`${studio.url}#tab=inside&view=convolution`);
   await other.getByText('the worker ended').waitFor();
-  await other.unroute('**/inside-worker.js');
+  await other.unroute('**/worker.js*');
   await other.getByRole('button', { name: 'Start it again' }).click();
   await other.getByText('output of the kernel').waitFor();
   is(await other.locator('#notices .notice').count(), 0);
   await other
     .workers()
-    .find((one) => one.url().endsWith('inside-worker.js'))!
+    .find((one) => one.url().endsWith('worker.js#inside'))!
     .evaluate(() => close());
   await other.getByRole('slider').first().press('ArrowRight');
   await other.getByText('the worker ended without a word').waitFor();

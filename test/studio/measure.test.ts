@@ -326,7 +326,7 @@ test('an endless loop is stopped, and the text kept', async () => {
 
 test('a worker that does not answer is replaced: told, text kept, the next run is right', async () => {
   await edit('y[i] = f(x[i]) * T(1.0);');
-  const worker = page.workers().find((one) => one.url().endsWith('measure-worker.js'))!;
+  const worker = page.workers().find((one) => one.url().endsWith('worker.js#measure'))!;
   worker
     .evaluate(() => {
       for (;;);
@@ -373,7 +373,7 @@ GPUAdapter.prototype.requestDevice = async function (wanted) {
 test('without timestamps batches are timed by the wall, and it says so; a lost device is told, the text kept', async () => {
   const page = await studio.browser.newPage({ viewport: { width: 1280, height: 720 } });
   page.setDefaultTimeout(240_000);
-  await page.route('**/measure-worker.js', async (route) => {
+  await page.route('**/worker.js*', async (route) => {
     const response = await route.fetch();
     await route.fulfill({ response, body: WITHOUT_TIMESTAMPS + (await response.text()) });
   });
@@ -390,7 +390,7 @@ test('without timestamps batches are timed by the wall, and it says so; a lost d
   await page.getByRole('textbox', { name: 'WGSL of sigmoid' }).focus();
   await page.keyboard.press('Control+End');
   await page.keyboard.insertText('// mine');
-  const worker = page.workers().find((one) => one.url().endsWith('measure-worker.js'))!;
+  const worker = page.workers().find((one) => one.url().endsWith('worker.js#measure'))!;
   await worker.evaluate(() => {
     for (const device of (globalThis as unknown as { devices: GPUDevice[] }).devices) device.destroy();
   });
@@ -413,7 +413,7 @@ globalThis.postMessage = (message, ...rest) => {
 test('a dispatch that is estimated to take long is skipped, and says so; the box runs it too', async () => {
   const page = await studio.browser.newPage({ viewport: { width: 1280, height: 720 } });
   page.setDefaultTimeout(240_000);
-  await page.route('**/measure-worker.js', async (route) => {
+  await page.route('**/worker.js*', async (route) => {
     const response = await route.fetch();
     await route.fulfill({ response, body: SLOW_ADAPTER + (await response.text()) });
   });

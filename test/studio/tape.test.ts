@@ -243,9 +243,9 @@ test('recording can be stopped, and a worker that cannot start is told of; the t
   await page.getByRole('button', { name: 'Record a step' }).click();
   await page.getByRole('button', { name: 'Stop' }).click();
   await page.getByText('Stopped before the step was recorded.').waitFor();
-  await page.route('**/inside-worker.js', (route) => route.abort());
+  await page.route('**/worker.js*', (route) => route.abort());
   await page.getByRole('button', { name: 'Record a step' }).click();
-  await page.getByText(/Error: the worker ended: .*inside-worker.js cannot be loaded/).waitFor();
+  await page.getByText(/Error: the worker ended: .*worker.js#inside cannot be loaded/).waitFor();
   ok(await page.getByRole('button', { name: 'Record again' }).isVisible());
   ok(await grid().isVisible());
 });

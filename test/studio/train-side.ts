@@ -32,7 +32,7 @@ const heard: TrainEvent[] = [];
 let news = () => {};
 
 export function start(): void {
-  worker = new Remote('train-worker.js', () => {});
+  worker = new Remote('train', () => {});
   for (const event of ['step', 'state', 'note', 'failed', 'saved'] as const) {
     worker.on(event, (detail) => {
       if (typeof detail === 'object' && 'bytes' in detail) {

@@ -367,7 +367,7 @@ test('a worker that ends without an event is missed all the same, while it train
   await trains.waitFor();
   await page
     .workers()
-    .find((one) => one.url().endsWith('train-worker.js'))!
+    .find((one) => one.url().endsWith('worker.js#train'))!
     .evaluate(() => close());
   const told = page.locator('.notice.error', { hasText: 'the worker ended without a word' });
   const goOn = page.getByRole('button', { name: /^Go on from step \d+$/ });

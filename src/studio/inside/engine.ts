@@ -1,7 +1,7 @@
 // The page's side of the worker: one worker for all views, made when the first one asks, and made anew when it is lost.
 import { notice } from '../notices.ts';
 import { Remote } from '../rpc.ts';
-import type { InsideApi } from './worker.ts';
+import type { InsideApi } from './api.ts';
 
 type Engine = Remote<InsideApi, Record<string, never>>;
 
@@ -25,7 +25,7 @@ function failed(error: Error, again: () => void): void {
 
 /** Asks the worker. @throws what it threw, by its name */
 export const ask: Engine['call'] = (name, ...args) => {
-  remote ??= new Remote('inside-worker.js', () => {});
+  remote ??= new Remote('inside', () => {});
   return remote.call(name, ...args);
 };
 

@@ -6,12 +6,12 @@ import { button, choice, field, h } from '../dom.ts';
 import { notice, report } from '../notices.ts';
 import { Remote } from '../rpc.ts';
 import type { Section } from '../section.ts';
+import type { InsideApi } from './api.ts';
 import { countText } from './tape-format.ts';
 import type { RecordedTape } from './tape-gpu.ts';
 import { PASSES, type Pass, TapeGrid } from './tape-grid.ts';
 import { opPanel, stepPanel } from './tape-panel.ts';
 import { outputPicture } from './tape-picture.ts';
-import type { InsideApi } from './worker.ts';
 
 const RECIPES = ['supervised', 'depth', 'three-ways'] as const;
 type Recipe = (typeof RECIPES)[number];
@@ -126,7 +126,7 @@ export async function mountTape(root: HTMLElement): Promise<Section> {
     start.textContent = 'Stop';
     status.textContent = `Recording a step of '${ofRecipe}', ${ofPreset}. The first one also compiles its kernels …`;
     // One of its own, which ends when the recording is stopped.
-    worker ??= new Remote('inside-worker.js', () => {});
+    worker ??= new Remote('inside', () => {});
     const mine = worker;
     try {
       const tape = await mine.call('record', ofRecipe, ofPreset);

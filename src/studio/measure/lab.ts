@@ -21,7 +21,7 @@ export class Lab {
   }
 
   #open(): Remote<MeasureApi, MeasureEvents> {
-    const remote = new Remote<MeasureApi, MeasureEvents>('measure-worker.js', ({ message }) =>
+    const remote = new Remote<MeasureApi, MeasureEvents>('measure', ({ message }) =>
       this.#replace(remote, `${message}.`),
     );
     remote.on('alive', ({ ms }) => this.#alive(ms));
@@ -74,7 +74,7 @@ export class Lab {
   }
 
   /** Runs edited code. A worker that does not answer in time is ended: its GPU work may never end. */
-  run(...args: Parameters<MeasureApi['run']>): Promise<Ran> {
+  run(...args: Parameters<MeasureApi['runEdited']>): Promise<Ran> {
     const made = this.#turn.then(async () => {
       const remote = this.#remote;
       let timer = 0;
@@ -92,7 +92,7 @@ export class Lab {
       };
       this.#alive(0);
       try {
-        return await remote.call('run', ...args);
+        return await remote.call('runEdited', ...args);
       } catch (error) {
         if ((error as Error).name === 'DeviceLostError')
           this.#replace(remote, 'The GPU device was lost while the edited code ran.');

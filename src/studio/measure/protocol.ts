@@ -103,7 +103,7 @@ export type MeasureApi = {
   /** Names of the cases of `warpmix check` whose op launches a kernel, forward or backward. */
   cases(): Record<string, string[]>;
   gradient(name: string): Promise<CheckCase>;
-  run(place: Place, variant: string, wgsl: string, limits: AdapterLimits, long: boolean): Promise<Ran>;
+  runEdited(place: Place, variant: string, wgsl: string, limits: AdapterLimits, long: boolean): Promise<Ran>;
 };
 
 export type MeasureEvents = {

@@ -50,7 +50,7 @@ export class TrainSession {
     this.pause();
     this.preparing = true;
     this.#listener.changed();
-    const remote: TrainRemote = new Remote('train-worker.js', (error) => {
+    const remote: TrainRemote = new Remote('train', (error) => {
       if (remote === this.#remote) this.#lose(error.message);
     });
     try {

@@ -1,4 +1,3 @@
-import { serve } from '../rpc.ts';
 import { convolution } from './convolution-gpu.ts';
 import { pixelEntropy, teacher } from './entropy-gpu.ts';
 import { mix } from './mix-gpu.ts';
@@ -6,8 +5,7 @@ import { ssim } from './ssim-gpu.ts';
 import { picture, record } from './tape-gpu.ts';
 import { warp } from './warp-gpu.ts';
 
-const api = { warp, ssim, mix, pixelEntropy, teacher, convolution, record, picture };
+/** What a worker does for the section `inside`. */
+export const insideApi = { warp, ssim, mix, pixelEntropy, teacher, convolution, record, picture };
 
-export type InsideApi = typeof api;
-
-serve(api);
+export type InsideApi = typeof insideApi;

@@ -9,7 +9,6 @@ import type { Gpu } from '../../gpu/gpu.ts';
 import { available, canRun, foldGroups, type Kernel, measurable, shaderCode } from '../../gpu/kernel.ts';
 import { openGpu } from '../../gpu/open.ts';
 import { type PresetName, presets } from '../../train/config.ts';
-import { serve } from '../rpc.ts';
 import { findClock, time } from './clock.ts';
 import { runEdited } from './edited.ts';
 import { tooLong } from './long.ts';
@@ -96,7 +95,8 @@ async function measureLimits(): Promise<AdapterLimits> {
   return { ...best, clock, emptyMs: all };
 }
 
-const api: MeasureApi = {
+/** What a worker does for the section `measure`. */
+export const measureApi: MeasureApi = {
   kernels: () =>
     kernelList.map(({ family, kernel: { name, summary, formula, source, params, variants } }) => ({
       family,
@@ -176,7 +176,7 @@ const api: MeasureApi = {
     return done;
   },
 
-  async run(place, name, wgsl, limits, long) {
+  async runEdited(place, name, wgsl, limits, long) {
     return runEdited(name, wgsl, limits.clock, async () => {
       const gpu = await device();
       const { kernel, looked } = await lookedAt(gpu, place);
@@ -185,5 +185,3 @@ const api: MeasureApi = {
     });
   },
 };
-
-serve(api);

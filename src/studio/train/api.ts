@@ -4,7 +4,7 @@ import { useFolders } from '../../data/open.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
 import { openGpu } from '../../gpu/open.ts';
 import { type ArchivedRun, unpackRun } from '../../train/run-archive.ts';
-import { Moved, serve, tell } from '../rpc.ts';
+import { Moved, tell } from '../rpc.ts';
 import { openChosen } from './folder-files.ts';
 import { Turns } from './gate.ts';
 import type { ChosenFolder, Prepared, RunRequest, TrainApi, TrainEvents } from './protocol.ts';
@@ -54,7 +54,8 @@ function current(): TrainingRun {
   throw new UsageError('there is no run; choose a recipe first');
 }
 
-serve<TrainApi>({
+/** What a worker does for the section `train`. */
+export const trainApi: TrainApi = {
   prepare: (request, folders) => turns.during(() => begin(request, null, folders)),
   load: (bytes, name, folders) =>
     turns.during(async () => {
@@ -69,4 +70,4 @@ serve<TrainApi>({
     const file = await current().checkpoint();
     return new Moved(file, [file.bytes.buffer]);
   },
-});
+};

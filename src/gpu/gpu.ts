@@ -23,6 +23,7 @@ import {
   compilePipeline,
   type Launch,
   uniformBuffer,
+  uniformValues,
 } from './pipelines.ts';
 import { BufferPool } from './pool.ts';
 import { type DispatchTime, Profile } from './profile.ts';
@@ -215,9 +216,11 @@ export class Gpu implements Device {
     if (!group) {
       rejectAliases(kernel as unknown as Kernel, used);
       if (++this.#bindGroups > MAX_BIND_GROUPS) this.#dropBindGroups();
+      if (launch.values) launch.uniform ??= uniformBuffer(this.device, launch.values, launch.label);
       group = bindGroup(
         this.device,
         launch,
+        launch.uniform && { buffer: launch.uniform },
         used.map((storage) => resourceOf(storage, bufferIn(storage)!)),
       );
       launch.groups.set(key, group);
@@ -278,7 +281,6 @@ export class Gpu implements Device {
     do await this.#compiled();
     while (this.#compiling > 0);
     this.submit();
-    for (const { launch } of recording.dispatches) launch.recordings -= 1;
     for (const buffer of recording.buffers) this.#pool.drop(buffer);
   }
 
@@ -441,7 +443,6 @@ export class Gpu implements Device {
     if (this.#launches.size >= MAX_LAUNCHES) {
       this.submit();
       for (const [oldKey, old] of this.#launches) {
-        if (old.recordings > 0) continue;
         old.uniform?.destroy();
         this.#launches.delete(oldKey);
       }
@@ -455,10 +456,10 @@ export class Gpu implements Device {
     const launch: Launch = {
       label,
       compiled: this.#pipeline(kernel, variant, params, label),
-      uniform: uniformBuffer(this.device, kernel, params, label),
+      values: uniformValues(kernel, params, label),
+      uniform: null,
       grid: foldGroups(workgroups),
       groups: new Map(),
-      recordings: 0,
     };
     this.#launches.set(key, launch);
     return launch;

@@ -11,11 +11,12 @@ export interface Compiled {
 export interface Launch {
   label: string;
   compiled: Compiled;
+  /** The uniform struct; null for a kernel without parameters. */
+  values: ArrayBuffer | null;
+  /** Holds `values` where the launch runs by itself; a recording has them in a buffer of its own. */
   uniform: GPUBuffer | null;
   grid: [number, number];
   groups: Map<string, GPUBindGroup>;
-  /** Recordings that hold it; while there are any, its uniform buffer must live. */
-  recordings: number;
 }
 
 /** Parameters at binding 0 where a kernel has any, then its bindings in order. */
@@ -43,10 +44,11 @@ export function bindGroupLayout<P extends Params>(
 export function bindGroup(
   device: GPUDevice,
   launch: Launch,
+  uniform: GPUBufferBinding | null,
   resources: readonly GPUBufferBinding[],
 ): GPUBindGroup {
   const entries: GPUBindGroupEntry[] = resources.map((resource, i) => ({ binding: i + 1, resource }));
-  if (launch.uniform) entries.unshift({ binding: 0, resource: { buffer: launch.uniform } });
+  if (uniform) entries.unshift({ binding: 0, resource: uniform });
   return device.createBindGroup({ label: launch.label, layout: launch.compiled.layout, entries });
 }
 
@@ -84,12 +86,11 @@ export async function compilePipeline(
 const RANGES = { u32: [0, 2 ** 32 - 1], i32: [-(2 ** 31), 2 ** 31 - 1] } as const;
 
 /** The uniform struct with these values; null for a kernel without parameters. */
-export function uniformBuffer<P extends Params>(
-  device: GPUDevice,
+export function uniformValues<P extends Params>(
   kernel: Kernel<P>,
   params: P,
   label: string,
-): GPUBuffer | null {
+): ArrayBuffer | null {
   const fields = Object.entries(kernel.params) as [string, Element][];
   if (fields.length === 0) return null;
   const bytes = new DataView(new ArrayBuffer(Math.ceil(fields.length / 4) * 16));
@@ -111,11 +112,16 @@ export function uniformBuffer<P extends Params>(
     if (type === 'i32') bytes.setInt32(i * 4, value, true);
     else bytes.setUint32(i * 4, value, true);
   });
+  return bytes.buffer;
+}
+
+/** A buffer for the uniform struct of one launch. */
+export function uniformBuffer(device: GPUDevice, values: ArrayBuffer, label: string): GPUBuffer {
   const buffer = device.createBuffer({
     label: `${label} parameters`,
-    size: bytes.byteLength,
+    size: values.byteLength,
     usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
   });
-  device.queue.writeBuffer(buffer, 0, bytes.buffer);
+  device.queue.writeBuffer(buffer, 0, values);
   return buffer;
 }

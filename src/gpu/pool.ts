@@ -46,10 +46,13 @@ export class BufferPool {
     else this.#free.set(buffer.size, [buffer]);
   }
 
-  /** A buffer of exactly `bytes`, a multiple of four, that is handed out once; it ends with `drop`. */
-  own(bytes: number, what: string): GPUBuffer {
+  /**
+   * A buffer of exactly `bytes`, a multiple of four, that is handed out once; it ends with `drop`.
+   * @param usage beside copying.
+   */
+  own(bytes: number, what: string, usage = GPUBufferUsage.STORAGE): GPUBuffer {
     this.#limit(bytes, what);
-    const buffer = this.#create(bytes, what, what);
+    const buffer = this.#create(bytes, what, what, usage);
     this.#count(bytes);
     return buffer;
   }
@@ -83,12 +86,12 @@ export class BufferPool {
     return limit;
   }
 
-  #create(size: number, label: string, what: string): GPUBuffer {
+  #create(size: number, label: string, what: string, usage = GPUBufferUsage.STORAGE): GPUBuffer {
     this.#device.pushErrorScope('out-of-memory');
     const buffer = this.#device.createBuffer({
       label,
       size,
-      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+      usage: usage | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
     });
     this.#reserved += size;
     const held = this.#reserved;

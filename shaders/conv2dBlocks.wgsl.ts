@@ -51,8 +51,8 @@ export interface BlockProduct {
 }
 
 /**
- * What a vector of the left operand is: of one row four steps of the inner sum, or of one step four rows. An invocation brings in steps that
- * follow one another there, and here rows that are (down across / DEPTH) apart.
+ * What a vector of the left operand is. `steps`: of one row four steps of the inner sum; an invocation brings in every (down across / DEPTH)th row.
+ * `rows`: of one step four rows; it brings in steps that follow one another.
  */
 export type LeftVector = 'steps' | 'rows';
 

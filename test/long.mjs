@@ -1,4 +1,4 @@
-// The tests that compute, again and again: with the first variant of every kernel pinned, with the second, and so on until
+// The tests that compute, again and again: with the first variant of every kernel pinned (of those that this adapter can run), with the second, and so on until
 // each has had its turn, and once on buffers that Dawn fills with ones before their first use. Then a hundred
 // steps in Chromium and in Node, many random shapes, every division of a block of matrices, and fifty times kill -9.
 //   node test/long.mjs [--list] [--only TEXT] [FILE-PART ...]
@@ -26,7 +26,13 @@ function warpmix(...args) {
   return stdout;
 }
 
-const kernels = JSON.parse(warpmix('kernels', '--json')).filter(({ variants }) => variants.length > 1);
+const { adapter } = JSON.parse(warpmix('doctor', '--json'));
+const kernels = JSON.parse(warpmix('kernels', '--json'))
+  .map(({ name, variants }) => ({
+    name,
+    variants: variants.filter(({ needs }) => needs === null || adapter[needs]),
+  }))
+  .filter(({ variants }) => variants.length > 1);
 const most = Math.max(...kernels.map(({ variants }) => variants.length));
 const runs = Array.from({ length: most }, (_, k) => {
   const pinned = kernels.filter(({ variants }) => variants.length > k);

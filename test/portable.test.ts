@@ -57,7 +57,7 @@ test('runs without Node, without packages, from anywhere; at most 45 MiB', () =>
   }
   ok(stdout.includes('MiB'), stdout);
   ok(bytesOf(made) <= 45 * 2 ** 20, `${bytesOf(made)} bytes`);
-  for (const name of ['index.html', 'main.js', 'train-worker.js'])
+  for (const name of ['index.html', 'main.js', 'worker.js'])
     ok(existsSync(join(made, 'dist/studio', name)), name);
 
   const folder = join(home, 'with a space');

@@ -18,7 +18,7 @@ const described = ({ family, kernel }: Entry) => ({
   source: kernel.source,
   bindings: kernel.bindings,
   params: kernel.params,
-  variants: kernel.variants.map(({ name, summary }) => ({ name, summary })),
+  variants: kernel.variants.map(({ name, summary, needs }) => ({ name, summary, needs: needs ?? null })),
 });
 
 const args = {

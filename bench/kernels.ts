@@ -67,7 +67,7 @@ export async function kernelTable(
   const judged: Row[] = [];
   if (chosen('conv2d')) {
     const [n, h, w, c] = gpu.adapter.software ? [1, 64, 64, 32] : [8, 128, 256, 64];
-    judged.push(...(await convolutions(gpu, n, h, w, c, limits)));
+    judged.push(...(await convolutions(gpu, n, h, w, c)));
   }
   // On a software adapter the sizes of training say as much, in less time.
   if (!gpu.adapter.software) judged.push(...(await memoryBound(gpu, limits, chosen)));

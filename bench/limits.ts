@@ -161,6 +161,16 @@ export const reached = ({ limit, kernel, params }: LimitLaunch, ms: number): num
   return (limit === 'gflops' ? flops : bytes) / ms / 1e6;
 };
 
+/** The best of each limit's loops by their median times. @param samples rounds of milliseconds, in the order of `launches` */
+export function bestOf(launches: readonly LimitLaunch[], samples: readonly number[][]): Limits {
+  const limits = { gflops: 0, gbps: 0 };
+  for (const [i, launch] of launches.entries()) {
+    const rate = reached(launch, median(samples.map((times) => times[i])));
+    limits[launch.limit] = Math.max(limits[launch.limit], rate);
+  }
+  return limits;
+}
+
 /** @throws where the adapter has no timestamp queries. */
 export async function measureLimits(gpu: Gpu): Promise<{ limits: Limits; rows: Row[] }> {
   const { launches, free } = limitLaunches(gpu);
@@ -179,8 +189,7 @@ export async function measureLimits(gpu: Gpu): Promise<{ limits: Limits; rows: R
     const name = limit === 'gflops' ? `multiply-adds, ${kernel.name}` : kernel.name;
     return alone(name, { ms, [limit]: reached(launch, ms) });
   });
-  const best = (unit: 'gflops' | 'gbps') => Math.max(...rows.map(({ ours }) => Number(ours[unit] ?? 0)));
-  const limits = { gflops: best('gflops'), gbps: best('gbps') };
+  const limits = bestOf(launches, samples);
 
   const bytes = 4 * launches.at(-1)!.buffers.x.length;
   const queued = median(await queueCopies(gpu, bytes, fence));

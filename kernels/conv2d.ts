@@ -494,6 +494,34 @@ const weightQuad = once((p: Conv2dParams) =>
   inputsPerGroup(p) % 8 === 0 && outputsPerGroup(p) % 8 === 0 ? weightFormLike(p, weightForm(p)) : null,
 );
 
+/** The form of `registers-quad-wide`; null where it would not fit. */
+const weightWide = once((p: Conv2dParams) => {
+  const quad = weightQuad(p);
+  return quad && outputsPerGroup(p) % (16 * quad.blocks) === 0 ? { ...quad, blocks: 2 * quad.blocks } : null;
+});
+
+/** An instruction cache that holds the loop of `registers-quad`, and not that of `registers-quad-wide`. */
+const HOLDS_QUAD = 2 ** 16;
+/** Multiply-adds from which on the time that `registers-quad-wide` saves is worth twice the time to compile. */
+const WIDE_WORK = 1.5 * 2 ** 24;
+
+const WEIGHT_QUADS: (Pick<Variant<WeightGradParams>, 'name' | 'summary' | 'byRule'> & {
+  formOf(p: Conv2dParams): WeightForm | null;
+})[] = [
+  {
+    name: 'registers-quad-wide',
+    summary: 'registers-quad with twice the output channels: where neither loop fits the instruction cache',
+    byRule: (p, { instructionCache }) =>
+      instructionCache !== undefined && instructionCache < HOLDS_QUAD && flops(p) / 2 >= WIDE_WORK,
+    formOf: weightWide,
+  },
+  {
+    name: 'registers-quad',
+    summary: 'registers, four invocations sharing what they load by quad operations: for software adapters',
+    formOf: weightQuad,
+  },
+];
+
 const WEIGHT_FORMS = [
   { name: 'registers', vectorIn: true, vectorOut: true, what: 'vec4 along both' },
   { name: 'registers-image', vectorIn: false, vectorOut: true, what: 'inputs one at a time' },
@@ -553,18 +581,19 @@ export const conv2dWeightGrad: Kernel<WeightGradParams> = {
           tileGroups(weightTileForm(p), weightRows(p), outputsPerGroup(p)) * p.groups * p.splits,
       }),
     ),
-    {
-      name: 'registers-quad',
-      summary: 'registers, four invocations sharing what they load by quad operations: for software adapters',
-      needs: 'subgroups',
-      sameBits: true,
-      applies: (p, adapter) => p.c > 0 && adapter.software && weightQuad(p) !== null,
-      code: (p) => weightGradRegisters(weightQuad(p)!),
-      workgroups: (p) => {
-        const { tapRows, inputs, blocks } = weightQuad(p)!;
-        return (p.kh / tapRows) * (inputsPerGroup(p) / 8 / inputs) * (p.k / 8 / blocks) * p.splits;
-      },
-    },
+    ...WEIGHT_QUADS.map(
+      ({ formOf, ...described }): Variant<WeightGradParams> => ({
+        ...described,
+        needs: 'subgroups',
+        sameBits: true,
+        applies: (p, adapter) => p.c > 0 && adapter.software && formOf(p) !== null,
+        code: (p) => weightGradRegisters(formOf(p)!),
+        workgroups: (p) => {
+          const { tapRows, inputs, blocks } = formOf(p)!;
+          return (p.kh / tapRows) * (inputsPerGroup(p) / 8 / inputs) * (p.k / 8 / blocks) * p.splits;
+        },
+      }),
+    ),
     ...WEIGHT_FORMS.map(
       ({ name, vectorIn, vectorOut, what }): Variant<WeightGradParams> => ({
         name,

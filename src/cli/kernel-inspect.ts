@@ -88,6 +88,7 @@ export function whyOf(
   if (variant.needs && !variant.sameBits)
     return `needs ${variant.needs}: runs where it is pinned or measured`;
   if (!variant.applies(params, gpu.adapter)) return `meant for ${OTHER[here]}`;
+  if (variant.byRule?.(params, gpu.adapter) === false) return 'applies: runs where it is pinned or measured';
   return gpu.pinned.get(kernel.name) === chosen
     ? 'applies, and another is pinned'
     : `applies, and comes after ${chosen}`;

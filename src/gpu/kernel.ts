@@ -42,6 +42,8 @@ export const everyFeature = (has: boolean) =>
 export interface AdapterFacts extends Readonly<Record<Feature, boolean>> {
   /** True for SwiftShader and other CPU adapters, where a workgroup barrier costs more than it saves. */
   software: boolean;
+  /** Of a software adapter: bytes of a core's instruction cache, where they are known. */
+  instructionCache?: number;
 }
 
 export interface Variant<P extends Params> {
@@ -50,6 +52,8 @@ export interface Variant<P extends Params> {
   summary: string;
   /** False where the variant cannot run or should not be chosen. The first variant that applies and may run by rule is used. */
   applies(params: P, adapter: AdapterFacts): boolean;
+  /** False where the variant applies and the rule leaves it out all the same: then it runs where it is pinned or measured. */
+  byRule?(params: P, adapter: AdapterFacts): boolean;
   /**
    * A feature beyond core WGSL. Such a variant may round differently; it runs where it is pinned or measured, and by rule only
    * with `sameBits`.
@@ -203,7 +207,8 @@ export function chooseVariant<P extends Params>(
 ): Variant<P> {
   const match = wanted && kernel.variants.find((v) => v.name === wanted);
   if (match && canRun(match, params) && available(match, adapter)) return match;
-  const byRule = (v: Variant<P>) => !v.needs || (v.sameBits && available(v, adapter));
+  const byRule = (v: Variant<P>) =>
+    (!v.needs || (v.sameBits && available(v, adapter))) && v.byRule?.(params, adapter) !== false;
   const chosen = kernel.variants.find((v) => byRule(v) && v.applies(params, adapter));
   if (!chosen) throw new Error(`${kernel.name}: no variant applies to ${JSON.stringify(params)}`);
   return chosen;

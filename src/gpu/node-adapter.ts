@@ -132,6 +132,19 @@ export function pinnedVariants(): Map<string, string> {
   );
 }
 
+/** Bytes of the first core's instruction cache, as Linux tells them. https://docs.kernel.org/admin-guide/cputopology.html */
+export function instructionCache(): number | undefined {
+  for (let index = 0; index < 4; index++) {
+    const folder = `/sys/devices/system/cpu/cpu0/cache/index${index}`;
+    try {
+      if (readFileSync(`${folder}/type`, 'utf8').trim() !== 'Instruction') continue;
+      return 1024 * Number.parseInt(readFileSync(`${folder}/size`, 'utf8'), 10);
+    } catch {
+      return undefined;
+    }
+  }
+}
+
 /** Looks for a GPU, then for the software adapter. Never throws: what went wrong is in `tried`. */
 export async function findAdapter(): Promise<Found> {
   const tried: string[] = [];

@@ -46,12 +46,14 @@ export async function openGpu(): Promise<OpenedGpu> {
   let adapter: GPUAdapter | null;
   let tried: string[];
   let pinned: ReadonlyMap<string, string> | undefined;
+  let instructionCache: number | undefined;
   if (inBrowser() || inWorker()) {
     adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
     tried = [adapter ? 'navigator.gpu: taken' : 'navigator.gpu: no adapter'];
   } else {
     const node = await import('./node-adapter.ts');
     pinned = node.pinnedVariants();
+    instructionCache = node.instructionCache();
     ({ adapter, tried } = await node.findAdapter());
   }
   if (!adapter) throw noAdapter(tried);
@@ -77,7 +79,11 @@ export async function openGpu(): Promise<OpenedGpu> {
     matrix8: offers(info, MATRICES.matrix8),
   };
   return {
-    gpu: new Gpu(device, { vendor, architecture, description, software, ...features }, pinned),
+    gpu: new Gpu(
+      device,
+      { vendor, architecture, description, software, instructionCache, ...features },
+      pinned,
+    ),
     tried,
   };
 }

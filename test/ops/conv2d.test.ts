@@ -10,7 +10,14 @@ import { grad } from '../../src/autograd/tape.ts';
 import { onDevice, type Tensor, tensor } from '../../src/autograd/tensor.ts';
 import { compareVariant, type Launch } from '../../src/cli/check-kernels.ts';
 import type { GpuStorage } from '../../src/gpu/gpu-storage.ts';
-import { available, canRun, chooseVariant, everyFeature, type Kernel } from '../../src/gpu/kernel.ts';
+import {
+  available,
+  canRun,
+  chooseVariant,
+  everyFeature,
+  type Kernel,
+  type Variant,
+} from '../../src/gpu/kernel.ts';
 import { type Conv2dOptions, conv2d, convTranspose2d } from '../../src/ops/conv2d.ts';
 import { elu, relu, square } from '../../src/ops/elementwise.ts';
 import { sum } from '../../src/ops/sum.ts';
@@ -184,11 +191,11 @@ test('variants by subgroups that run by rule have the bits of those that need no
       dw: new Float64Array(launch.splits * weights),
     };
     for (const family of all as unknown as Kernel[]) {
-      const chosen = chooseVariant(family, launch, facts);
-      if (!chosen.sameBits || !available(chosen, device.adapter)) continue;
+      const same = family.variants.filter((one) => one.sameBits && canRun(one, launch));
+      if (same.length === 0 || !same.every((one) => available(one, device.adapter))) continue;
       const plain = chooseVariant(family, launch, { ...facts, subgroups: false });
       const results: Uint32Array[] = [];
-      for (const name of [chosen.name, plain.name]) {
+      for (const { name } of [plain, ...same]) {
         const storages: Record<string, GpuStorage> = {};
         for (const { name, type } of family.bindings) {
           storages[name] = device.alloc(data[name].length, type);
@@ -201,11 +208,29 @@ test('variants by subgroups that run by rule have the bits of those that need no
         results.push(new Uint32Array(values.buffer, values.byteOffset, values.length));
         for (const storage of Object.values(storages)) device.free(storage);
       }
-      equal(results[0], results[1], `${family.name}: ${chosen.name} and ${plain.name}, ${label(one)}`);
-      compared.add(`${family.name}/${chosen.name}`);
+      for (const [i, { name }] of same.entries()) {
+        equal(results[0], results[i + 1], `${family.name}: ${name} and ${plain.name}, ${label(one)}`);
+        compared.add(`${family.name}/${name}`);
+      }
     }
   }
-  is(compared.size, device.adapter.subgroups ? all.length : 0, [...compared].join());
+  const expected = all.flatMap(({ variants }) =>
+    (variants as Variant<never>[]).filter((one) => one.sameBits),
+  );
+  is(compared.size, device.adapter.subgroups ? expected.length : 0, [...compared].join());
+});
+
+test('the wide quad runs by rule where the cache is small and the work is worth its time to compile', () => {
+  const facts = { software: true, ...everyFeature(false), subgroups: true };
+  const chosen = (side: number, k: number, instructionCache?: number) => {
+    const { params } = kernelCase({ x: [1, side, side, 32], kernel: [3, 3], k, options: { padding: 1 } });
+    return chooseVariant(conv2dWeightGrad, { ...params, splits: 1 }, { ...facts, instructionCache }).name;
+  };
+  is(chosen(64, 32, 2 ** 15), 'registers-quad-wide');
+  is(chosen(64, 32, 2 ** 16), 'registers-quad', 'the loop of registers-quad fits');
+  is(chosen(64, 32), 'registers-quad', 'nothing is known of the cache');
+  is(chosen(32, 32, 2 ** 15), 'registers-quad', 'little work');
+  is(chosen(64, 40, 2 ** 15), 'registers-quad', 'output channels not in sixteens');
 });
 
 // The forms of `registers` depend on how much work there is: what large layers get, which small cases never see.
@@ -224,11 +249,11 @@ for (const one of [
       buffers: { ...buffers, dw: new Float64Array(3 * weights) },
     };
     const family = conv2dWeightGrad as unknown as Kernel;
-    for (const subgroups of [false, true]) {
+    for (const more of [{}, { subgroups: true }, { subgroups: true, instructionCache: 2 ** 15 }]) {
       const variant = chooseVariant(family, launch.params, {
         software: true,
         ...everyFeature(false),
-        subgroups,
+        ...more,
       });
       if (!available(variant, device.adapter)) continue;
       ok(/dot\(m0_0/.test(variant.code(launch.params)), 'several rows in a turn');

@@ -59,7 +59,7 @@ export type LeftVector = 'steps' | 'rows';
 /** Vectors of rows per invocation. */
 const QUADS = ROWS / 4;
 
-/** Vectors of x, where they are rows, that an invocation brings in. */
+/** Vectors of the left operand that an invocation brings in. */
 export const leftVectors = ({ across }: TileForm, left: LeftVector) =>
   left === 'steps' ? (ROWS * DEPTH) / across : (4 * DEPTH * QUADS) / across;
 

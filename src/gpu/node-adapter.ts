@@ -132,7 +132,7 @@ export function pinnedVariants(): Map<string, string> {
   );
 }
 
-/** Bytes of the first core's instruction cache, as Linux tells them. https://docs.kernel.org/admin-guide/cputopology.html */
+/** Bytes of the first core's instruction cache, as Linux tells them. https://www.kernel.org/doc/Documentation/ABI/testing/sysfs-devices-system-cpu */
 export function instructionCache(): number | undefined {
   for (let index = 0; index < 4; index++) {
     const folder = `/sys/devices/system/cpu/cpu0/cache/index${index}`;

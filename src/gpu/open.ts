@@ -21,8 +21,9 @@ type MatrixInfo = GPUAdapterInfo & {
   >;
 };
 
-/** True for an adapter whose subgroups always have these lanes, and these matrices. */
-const offers = (info: MatrixInfo, { size, lanes }: { size: number; lanes: number }) =>
+/** True for a device whose subgroups always have these lanes, and these matrices. An adapter lists matrices also where a device may not use them. */
+const offers = (device: GPUDevice, info: MatrixInfo, { size, lanes }: { size: number; lanes: number }) =>
+  [MATRIX_FEATURE, 'shader-f16'].every((name) => device.features.has(name)) &&
   info.subgroupMinSize === lanes &&
   info.subgroupMaxSize === lanes &&
   [...(info.subgroupMatrixConfigs ?? [])].some(
@@ -75,8 +76,8 @@ export async function openGpu(): Promise<OpenedGpu> {
   const features = {
     subgroups: device.features.has('subgroups'),
     f16: device.features.has('shader-f16'),
-    matrix16: offers(info, MATRICES.matrix16),
-    matrix8: offers(info, MATRICES.matrix8),
+    matrix16: offers(device, info, MATRICES.matrix16),
+    matrix8: offers(device, info, MATRICES.matrix8),
   };
   return {
     gpu: new Gpu(

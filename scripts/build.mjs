@@ -10,8 +10,10 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 /** How the command line is bundled. */
 export const cliBuild = {
   absWorkingDir: root,
-  entryPoints: ['src/cli/main.ts'],
-  outfile: 'dist/warpmix.mjs',
+  // The second is a thread of the first, which is written last: where it is new, both are.
+  entryPoints: { 'loader-thread': 'src/data/loader-thread.ts', warpmix: 'src/cli/main.ts' },
+  outdir: 'dist',
+  outExtension: { '.js': '.mjs' },
   bundle: true,
   platform: 'node',
   target: 'node20',

@@ -154,7 +154,7 @@ async function write(out) {
     sourcemap: false,
     metafile: true,
   });
-  put('dist/warpmix.mjs', outputFiles[0].contents);
+  for (const { path, contents } of outputFiles) put(relative(root, path), contents);
   const studio = await buildStudio(join(out, 'dist/studio'));
   const inside = [...Object.keys(metafile.inputs), ...studio.inputs].flatMap(
     (path) => PACKAGE.exec(path)?.[1] ?? [],

@@ -84,6 +84,16 @@ test('runs without Node, without packages, from anywhere; at most 45 MiB', () =>
   );
   is(readdirSync(folder).filter((name) => /\.\d+$/.test(name)).length, 0, 'nothing half-unpacked');
 
+  // Beside a GPU, other threads load the data.
+  const origin = { spec: 'street', options: { width: 64, height: 32 }, split: 'train' };
+  const options = { seed: 0, step: 0, sample: 0, flip: null, crop: false };
+  const ask = `
+    const thread = new (require('node:worker_threads').Worker)('./dist/loader-thread.mjs');
+    thread.on('message', ({ sample, message }) => { console.log(message ?? sample.image.data.length); thread.terminate(); });
+    thread.postMessage(${JSON.stringify({ id: 0, origin, index: 0, kind: 'labelled', options })});`;
+  const asked = spawnSync(join(folder, 'node'), ['-e', ask], { env, cwd: folder, encoding: 'utf8' });
+  is(asked.stdout, '6144\n', asked.stderr);
+
   // A start that was cut off leaves no program that is half there.
   rmSync(join(folder, 'node'));
   const broken = join(home, 'broken');

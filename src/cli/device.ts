@@ -1,4 +1,7 @@
+import { availableParallelism } from 'node:os';
 import { useDevice } from '../autograd/tensor.ts';
+import { samplesHere, useSamples } from '../data/batch.ts';
+import { Loaders } from '../data/loaders.ts';
 import { PinError } from '../gpu/errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { available, MATRICES, type Variant } from '../gpu/kernel.ts';
@@ -41,6 +44,9 @@ export async function withGpu<T>(work: (gpu: Gpu) => Promise<T>): Promise<T> {
       errColors.yellow(`no GPU: running on the software adapter ${vendor}/${architecture}, which is slow`),
     );
   }
+  // A software adapter computes on the cores that would load.
+  const loaders = gpu.adapter.software ? null : new Loaders(availableParallelism());
+  if (loaders) useSamples(loaders);
   try {
     checkPins(gpu.pinned);
     if (gpu.pinned.size > 0) {
@@ -56,6 +62,8 @@ export async function withGpu<T>(work: (gpu: Gpu) => Promise<T>): Promise<T> {
     }
     return await work(gpu);
   } finally {
+    useSamples(samplesHere);
+    await loaders?.end();
     gpu.close();
     releaseInstances();
   }

@@ -15,7 +15,7 @@ import {
   type Window,
 } from './augment.ts';
 import { sampleIndex } from './sampler.ts';
-import { DataError, type Frame, type Intrinsics, type LabelMap, type Split } from './types.ts';
+import { DataError, type Intrinsics, type LabelMap, type Split } from './types.ts';
 
 /** One frame of one split. */
 export interface FrameRef {
@@ -73,13 +73,14 @@ function cameraOf({ mirrored, window }: View, camera: Intrinsics): Intrinsics {
 }
 
 /** Frames of one batch are one tensor. @throws DataError naming a frame of another size than the first. */
-function checkSizes(refs: readonly FrameRef[], frames: readonly Frame[]): void {
-  const [{ image: first }] = frames;
-  frames.forEach(({ id, image }, i) => {
-    if (image.width === first.width && image.height === first.height) return;
+function checkSizes(refs: readonly FrameRef[], samples: readonly { stored: Size }[]): void {
+  const [{ stored: first }] = samples;
+  samples.forEach(({ stored }, i) => {
+    if (stored.width === first.width && stored.height === first.height) return;
+    const [id, beside] = [refs[i], refs[0]].map(({ split, index }) => split.id(index));
     throw new DataError(
-      `frame ${id}: ${image.width}x${image.height} pixels beside ${first.width}x${first.height} of frame ` +
-        `${refs[0].split.id(refs[0].index)} in one batch (image ${i}); expected one size`,
+      `frame ${id}: ${stored.width}x${stored.height} pixels beside ${first.width}x${first.height} of frame ${beside} in one batch ` +
+        `(image ${i}); expected one size`,
     );
   });
 }
@@ -93,6 +94,108 @@ const join = (parts: readonly Float32Array[]): Float32Array => {
   }
   return all;
 };
+
+/** The place of a sample in a run, on which its draws depend. */
+export interface Place {
+  seed: number;
+  step: number;
+  /** Its number in the batch. */
+  sample: number;
+}
+
+/** Pixels of a frame before anything is cut out of it. */
+type Size = { width: number; height: number };
+
+/** A frame for segmentation. */
+export interface LabelledSample {
+  image: FloatImage;
+  /** Null for a frame without labels. */
+  label: Uint8Array | null;
+  mirrored: boolean;
+  stored: Size;
+}
+
+export interface LabelledOptions extends Place {
+  /** Mirrored or not; null: by chance. */
+  flip: boolean | null;
+  /** A square of the frame only, mirrored before it is cut. */
+  crop: boolean;
+}
+
+async function labelledSample({ split, index }: FrameRef, options: LabelledOptions): Promise<LabelledSample> {
+  const { image, label } = await split.load(index);
+  const draw = draws(options.seed, options.step, options.sample);
+  const view: View = {
+    mirrored: options.flip ?? draw(FLIP) < 0.5,
+    window: options.crop ? squareWindow(image, draw) : null,
+  };
+  return {
+    image: seenBy(view, toFloat(image)),
+    label: label ? seenBy(view, label).data : null,
+    mirrored: view.mirrored,
+    stored: { width: image.width, height: image.height },
+  };
+}
+
+/** A frame between its neighbours, and what the networks see of them. */
+export interface VideoSample {
+  plain: FloatImage[];
+  seen: FloatImage[];
+  camera: Intrinsics;
+  stored: Size;
+}
+
+export interface VideoOptions extends Place {
+  augment: Augmentation | null;
+}
+
+interface Augmentation {
+  recolour: boolean;
+  crop: boolean;
+}
+
+async function videoSample({ split, index }: FrameRef, options: VideoOptions): Promise<VideoSample> {
+  const [before, after] = split.neighbours(index) ?? [index, index];
+  const frames = await Promise.all([before, index, after].map((at) => split.load(at)));
+  const { width, height } = frames[1].image;
+  const stored = { width, height };
+  const camera = split.intrinsics!;
+  const { augment } = options;
+  if (!augment) {
+    const plain = frames.map(({ image }) => toFloat(image));
+    return { plain, seen: plain, camera, stored };
+  }
+  const draw = draws(options.seed, options.step, options.sample);
+  const view: View = {
+    mirrored: draw(FLIP) < 0.5,
+    window: augment.crop ? squareWindow(frames[0].image, draw) : null,
+  };
+  const plain = frames.map(({ image }) => seenBy(view, toFloat(image)));
+  // One set of factors for the three frames: a change of colour between them would be photometric error.
+  const jitter = augment.recolour && draw(JITTER) < 0.5 ? randomJitter(STRENGTH, draw, JITTER_FACTORS) : null;
+  return {
+    plain,
+    seen: jitter ? plain.map((image) => colorJitter(image, jitter)) : plain,
+    camera: cameraOf(view, camera),
+    stored,
+  };
+}
+
+/** Makes samples out of frames: pure functions, so that it does not matter where they run. */
+export interface Samples {
+  labelled(ref: FrameRef, options: LabelledOptions): Promise<LabelledSample>;
+  video(ref: FrameRef, options: VideoOptions): Promise<VideoSample>;
+}
+
+/** On the thread that asks. */
+export const samplesHere: Samples = { labelled: labelledSample, video: videoSample };
+
+let samples = samplesHere;
+
+/** Has `next` make the samples of every batch from now on. */
+export function useSamples(next: Samples): void {
+  samples = next;
+}
 
 /** Images [N,H,W,3] in [0, 1] with labels [N,H,W]; 255 everywhere for a frame without labels. */
 export interface LabelledBatch {
@@ -119,26 +222,20 @@ export interface BatchOptions {
 /** Loads frames for segmentation: mirrored, cut, not recoloured (Three Ways trains labelled images without colour changes). */
 export async function labelledBatch(
   refs: readonly FrameRef[],
-  options: BatchOptions,
+  { seed, step, flip, crop, labelled }: BatchOptions,
 ): Promise<LabelledBatch> {
-  const frames = await Promise.all(refs.map(({ split, index }) => split.load(index)));
-  checkSizes(refs, frames);
-  const { flip } = options;
-  const views = frames.map(({ image }, b): View => {
-    const draw = draws(options.seed, options.step, b);
-    return {
-      mirrored: typeof flip === 'boolean' ? flip && draw(FLIP) < 0.5 : flip[b],
-      window: options.crop ? squareWindow(image, draw) : null,
-    };
-  });
-  const images = frames.map(({ image }, b) => seenBy(views[b], toFloat(image)));
-  const { width, height } = images[0];
+  const flipOf = (sample: number) => (typeof flip === 'boolean' ? (flip ? null : false) : flip[sample]);
+  const made = await Promise.all(
+    refs.map((ref, sample) => samples.labelled(ref, { seed, step, sample, flip: flipOf(sample), crop })),
+  );
+  checkSizes(refs, made);
+  const { width, height } = made[0].image;
   const labels = new Int32Array(refs.length * width * height).fill(255);
-  frames.forEach(({ label }, b) => {
-    if (label && options.labelled(refs[b])) labels.set(seenBy(views[b], label).data, b * width * height);
+  made.forEach(({ label }, b) => {
+    if (label && labelled(refs[b])) labels.set(label, b * width * height);
   });
-  const flipped = views.map(({ mirrored }) => mirrored);
-  return { n: refs.length, height, width, images: join(images.map(({ data }) => data)), labels, flipped };
+  const images = join(made.map(({ image }) => image.data));
+  return { n: refs.length, height, width, images, labels, flipped: made.map(({ mirrored }) => mirrored) };
 }
 
 /** Three consecutive frames of a video, [N,H,W,3] each, and the same frames recoloured for the networks to see. */
@@ -154,37 +251,6 @@ export interface VideoBatch {
   cameras: Intrinsics[];
 }
 
-interface Triple {
-  plain: FloatImage[];
-  seen: FloatImage[];
-  camera: Intrinsics;
-}
-
-interface Augmentation {
-  recolour: boolean;
-  crop: boolean;
-}
-
-function augmentTriple(
-  frames: readonly Frame[],
-  camera: Intrinsics,
-  draw: Draw,
-  options: Augmentation,
-): Triple {
-  const view: View = {
-    mirrored: draw(FLIP) < 0.5,
-    window: options.crop ? squareWindow(frames[0].image, draw) : null,
-  };
-  const plain = frames.map(({ image }) => seenBy(view, toFloat(image)));
-  // One set of factors for the three frames: a change of colour between them would be photometric error.
-  const jitter = options.recolour && draw(JITTER) < 0.5 ? randomJitter(STRENGTH, draw, JITTER_FACTORS) : null;
-  return {
-    plain,
-    seen: jitter ? plain.map((image) => colorJitter(image, jitter)) : plain,
-    camera: cameraOf(view, camera),
-  };
-}
-
 /**
  * Loads frames with their neighbours for self-supervised depth; `augment` mirrors half of them and recolours half of
  * what the networks see, never what the photometric loss compares (Monodepth2, mono_dataset.py); with `crop` it also cuts a square.
@@ -195,22 +261,10 @@ export async function videoBatch(
   refs: readonly FrameRef[],
   { seed, step, augment }: { seed: number; step: number; augment: Augmentation | null },
 ): Promise<VideoBatch> {
-  const loaded = await Promise.all(
-    refs.map(({ split, index }) => {
-      const [before, after] = split.neighbours(index) ?? [index, index];
-      return Promise.all([split.load(before), split.load(index), split.load(after)]);
-    }),
+  const triples = await Promise.all(
+    refs.map((ref, sample) => samples.video(ref, { seed, step, sample, augment })),
   );
-  checkSizes(
-    refs,
-    loaded.map(([, frame]) => frame),
-  );
-  const triples = loaded.map((frames, b): Triple => {
-    const camera = refs[b].split.intrinsics!;
-    if (augment) return augmentTriple(frames, camera, draws(seed, step, b), augment);
-    const plain = frames.map(({ image }) => toFloat(image));
-    return { plain, seen: plain, camera };
-  });
+  checkSizes(refs, triples);
   const plain = (k: number) => triples.map((t) => t.plain[k].data);
   const seen = (k: number) => join(triples.map((t) => t.seen[k].data));
   return {

@@ -12,8 +12,10 @@ import {
   type Frame,
   type Intrinsics,
   type LabelMap,
+  type Origin,
   type RgbImage,
   type Split,
+  type SplitName,
 } from './types.ts';
 
 /** Size at which frames come out; both or neither. Neither: as stored. */
@@ -84,6 +86,7 @@ export class FileSplit implements Split {
   readonly hasDepth: boolean;
   readonly hasPoses: boolean;
   readonly intrinsics: Intrinsics | null;
+  origin?: Origin;
   private readonly all: readonly FrameFiles[];
 
   constructor(private readonly init: FileSplitInit) {
@@ -198,9 +201,6 @@ export class FileSplit implements Split {
       );
   }
 }
-
-export const SPLIT_NAMES = ['train', 'val', 'unlabelled', 'test'] as const;
-export type SplitName = (typeof SPLIT_NAMES)[number];
 
 /** What a reader has found: usable splits, and everything that keeps the rest from being usable. */
 export interface Opened {

@@ -4,11 +4,11 @@
 //   classes.txt                   (with labels: the name of a class a line, in the order of the ids)
 // or train/, val/, unlabelled/ and test/, each with images and labels like that, and one classes.txt beside them.
 import { pascalColour, VOID } from './classes.ts';
-import { ANY_ID, type Opened, type ReadOptions, SPLIT_NAMES, type SplitName } from './file-split.ts';
+import { ANY_ID, type Opened, type ReadOptions } from './file-split.ts';
 import { type FileSource, fileName } from './files.ts';
 import { MAX_PROBLEMS, noting } from './problems.ts';
 import { imageFrames, openSplits, pairedFrames, type SplitFiles } from './splits.ts';
-import { type ClassInfo, DataError } from './types.ts';
+import { type ClassInfo, DataError, SPLIT_NAMES, type SplitName } from './types.ts';
 
 const CLASSES = 'classes.txt';
 

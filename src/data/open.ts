@@ -11,7 +11,7 @@ import { nearestName } from './nearest.ts';
 import { readPack } from './pack.ts';
 import { openStreet } from './street/index.ts';
 import { readSynthia } from './synthia.ts';
-import { DataError, type Dataset } from './types.ts';
+import { DataError, type Dataset, SPLIT_NAMES } from './types.ts';
 import { readVoc } from './voc.ts';
 
 /** What is in a folder: its splits, and everything wrong that can be seen without opening every file. */
@@ -72,9 +72,17 @@ export async function openDataset(
   options: { width?: number; height?: number; seed?: number } = {},
 ): Promise<Dataset> {
   const { reader, rest } = parseSpec(spec);
-  if (reader !== 'street') return openFiles(await openFolder(rest), spec, options);
   checkWorkingSize(options);
-  return openStreet({ variant: rest || undefined, ...options });
+  const dataset =
+    reader === 'street'
+      ? openStreet({ variant: rest || undefined, ...options })
+      : await openFiles(await openFolder(rest), spec, options);
+  for (const name of SPLIT_NAMES) {
+    // A split that stands in for another keeps its first name.
+    const split = dataset[name];
+    if (split) split.origin ??= { spec, options, split: name };
+  }
+  return dataset;
 }
 
 /**

@@ -9,8 +9,6 @@ import {
   type FrameFiles,
   type Opened,
   type ReadOptions,
-  SPLIT_NAMES,
-  type SplitName,
 } from './file-split.ts';
 import { type FileSource, fileName, isInside } from './files.ts';
 import { checkSize, MAX_SIDE } from './image-limits.ts';
@@ -19,7 +17,14 @@ import { readDepthArray } from './npy.ts';
 import { readPoses } from './poses.ts';
 import { MAX_PROBLEMS, noting } from './problems.ts';
 import { firstSize } from './splits.ts';
-import { type ClassInfo, DataError, type DepthMap, type Intrinsics } from './types.ts';
+import {
+  type ClassInfo,
+  DataError,
+  type DepthMap,
+  type Intrinsics,
+  SPLIT_NAMES,
+  type SplitName,
+} from './types.ts';
 
 const MAX_FRAMES = 1_000_000;
 /** A manifest of some bytes may state a million frames; where more than this have no file they are not listed one by one. */

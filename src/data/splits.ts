@@ -1,17 +1,10 @@
 // What the readers of data sets share: which images a folder holds, which label belongs to which image, and a split
 // for each list of frames.
 import { imageSize } from './codecs.ts';
-import {
-  FileSplit,
-  type FrameFiles,
-  type LabelFiles,
-  type Opened,
-  type ReadOptions,
-  type SplitName,
-} from './file-split.ts';
+import { FileSplit, type FrameFiles, type LabelFiles, type Opened, type ReadOptions } from './file-split.ts';
 import { type FileSource, fileName } from './files.ts';
 import { noting } from './problems.ts';
-import type { Intrinsics } from './types.ts';
+import type { Intrinsics, SplitName } from './types.ts';
 
 /** One split as a reader finds it. */
 export interface SplitFiles {

@@ -45,6 +45,17 @@ export interface Frame {
   pose?: Float64Array;
 }
 
+export const SPLIT_NAMES = ['train', 'val', 'unlabelled', 'test'] as const;
+export type SplitName = (typeof SPLIT_NAMES)[number];
+
+/** How another thread opens a split: `openDataset(spec, options)[split]`, with each label's id replaced by its entry in `relabel`. */
+export interface Origin {
+  spec: string;
+  options: { width?: number; height?: number; seed?: number };
+  split: SplitName;
+  relabel?: readonly number[];
+}
+
 /** Frames of one split, in order. Loading the same index twice gives the same pixels. */
 export interface Split {
   readonly length: number;
@@ -53,6 +64,8 @@ export interface Split {
   readonly hasPoses: boolean;
   /** Null when the camera is unknown: nothing self-supervised can be trained on it. */
   readonly intrinsics: Intrinsics | null;
+  /** Set by `openDataset`; without it frames can be loaded on this thread only. */
+  origin?: Origin;
   id(index: number): string;
   /** Indices of the frames just before and just after in the same video, or null at an end and for single images. */
   neighbours(index: number): readonly [number, number] | null;

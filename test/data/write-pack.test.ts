@@ -1,8 +1,7 @@
-import { SPLIT_NAMES } from '../../src/data/file-split.ts';
 import type { FileSource } from '../../src/data/files.ts';
 import { openFiles } from '../../src/data/open.ts';
 import { openStreet } from '../../src/data/street/index.ts';
-import { DataError } from '../../src/data/types.ts';
+import { DataError, SPLIT_NAMES } from '../../src/data/types.ts';
 import { writePack } from '../../src/data/write-pack.ts';
 import { equal, is, ok, suite } from '../suite.ts';
 

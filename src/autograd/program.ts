@@ -3,7 +3,7 @@ import type { Storage } from '../gpu/device.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Element } from '../gpu/kernel.ts';
 import type { Recording } from '../gpu/recording.ts';
-import { empty, keep, type Shape, shapeText, step, type Tensor, tensor } from './tensor.ts';
+import { empty, keep, type Shape, shapeText, step, Tensor, tensor } from './tensor.ts';
 
 /** Values on the host, in row-major order, and the tensor that they become. */
 export class HostTensor {
@@ -46,8 +46,29 @@ function mapInputs(
 export const upload = <T extends Inputs>(inputs: T): Uploaded<T> =>
   mapInputs(inputs, ({ data, shape, dtype }) => tensor(data, shape, dtype)) as Uploaded<T>;
 
+/** Each of `held` with the host tensor in its place; null where there is none, or one of another shape or type, or one more. */
+function paired(held: Tensors, inputs: Inputs, pairs: [Tensor, HostTensor][] = []): typeof pairs | null {
+  if (held instanceof Tensor) {
+    if (!(inputs instanceof HostTensor) || held.dtype !== inputs.dtype) return null;
+    if (held.shape.length !== inputs.shape.length || !held.shape.every((n, i) => n === inputs.shape[i]))
+      return null;
+    pairs.push([held, inputs]);
+    return pairs;
+  }
+  if (inputs instanceof HostTensor) return null;
+  const [before, now] = [held, inputs] as [Record<string, Tensors>, Record<string, Inputs>];
+  let count = 0;
+  for (const name in now) {
+    if (!Object.hasOwn(before, name) || !paired(before[name], now[name], pairs)) return null;
+    count += 1;
+  }
+  return count === Object.keys(before).length ? pairs : null;
+}
+
 interface Recorded {
   recording: Recording;
+  /** Its inputs as they were given, and by name. */
+  tree: Tensors;
   inputs: Map<string, Tensor>;
   outputs: { name: string; shape: Shape; dtype: Element }[];
 }
@@ -83,19 +104,15 @@ export class Program<In extends Inputs = Inputs> {
    * @throws GpuError when `fn` keeps a tensor that it made, or writes from the host into one that it did not.
    */
   async run(inputs: In): Promise<Record<string, Tensor>> {
-    const values = new Map<string, HostTensor>();
-    mapInputs(inputs, (one, path) => {
-      values.set(path, one);
-      return undefined;
-    });
-    const change = this.#recorded && changed(this.#recorded.inputs, values);
-    if (change) {
-      this.#say(`${change}; recording the step again`);
+    let pairs = this.#recorded && paired(this.#recorded.tree, inputs);
+    if (this.#recorded && !pairs) {
+      this.#say(`${changed(this.#recorded.inputs, inputs)}; recording the step again`);
       await this.dispose();
     }
     this.#recorded ??= this.#record(inputs);
     const recorded = this.#recorded;
-    for (const [path, { data }] of values) recorded.inputs.get(path)!.assign(data);
+    pairs ??= paired(recorded.tree, inputs)!;
+    for (const [tensor, { data }] of pairs) tensor.assign(data);
     const results = recorded.outputs.map(({ shape, dtype }) => empty(shape, dtype, this.#gpu));
     this.#gpu.replay(
       recorded.recording,
@@ -115,18 +132,18 @@ export class Program<In extends Inputs = Inputs> {
 
   #record(inputs: In): Recorded {
     const held = new Map<string, Tensor>();
-    const uploaded: unknown = mapInputs(inputs, ({ shape, dtype }, path) => {
+    const tree = mapInputs(inputs, ({ shape, dtype }, path) => {
       const made = keep(empty(shape, dtype, this.#gpu));
       held.set(path, made);
       return made;
-    });
+    }) as Tensors;
     const outputs: Recorded['outputs'] = [];
     let recording: Recording;
     try {
       recording = this.#gpu.record(() =>
         step(() => {
           const storages: Storage[] = [];
-          for (const [name, result] of Object.entries(this.#fn(uploaded as Uploaded<In>))) {
+          for (const [name, result] of Object.entries(this.#fn(tree as Uploaded<In>))) {
             outputs.push({ name, shape: result.shape, dtype: result.dtype });
             storages.push(result.storage);
           }
@@ -137,7 +154,7 @@ export class Program<In extends Inputs = Inputs> {
       for (const input of held.values()) input.dispose();
       throw error;
     }
-    return { recording, inputs: held, outputs };
+    return { recording, tree, inputs: held, outputs };
   }
 }
 
@@ -145,10 +162,15 @@ const described = (one: { shape: Shape; dtype: Element } | undefined): string =>
   one ? `${shapeText(one.shape)} ${one.dtype}` : 'nothing';
 
 /** The first input that is not what it was, in words. */
-function changed(before: ReadonlyMap<string, Tensor>, now: ReadonlyMap<string, HostTensor>): string | null {
+function changed(before: ReadonlyMap<string, Tensor>, inputs: Inputs): string {
+  const now = new Map<string, HostTensor>();
+  mapInputs(inputs, (one, path) => {
+    now.set(path, one);
+    return undefined;
+  });
   for (const name of new Set([...before.keys(), ...now.keys()])) {
     const [was, is] = [described(before.get(name)), described(now.get(name))];
     if (was !== is) return `input '${name}' is ${is}, was ${was}`;
   }
-  return null;
+  return 'the inputs are arranged otherwise';
 }

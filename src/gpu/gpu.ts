@@ -264,16 +264,19 @@ export class Gpu implements Device {
         );
       }
     }
-    for (const dispatch of recording.dispatches) {
-      this.#queue.push(dispatch);
-      // A software adapter computes on the cores that encode: there it only slows the rest of the encoding down.
-      if (this.#queue.length >= COMMANDS_PER_SUBMIT && !this.adapter.software) this.submit();
+    const count = recording.dispatches.length;
+    // A software adapter computes on the cores that encode: there a part under way only slows the rest of the encoding down.
+    const most = this.adapter.software ? count : COMMANDS_PER_SUBMIT;
+    for (let first = 0; first < count; first += most) {
+      const end = Math.min(count, first + most);
+      this.#queue.push({ recording, first, end });
+      if (end < count) this.submit();
     }
     recording.outputs.forEach(({ buffer: from, offset: fromOffset, bytes }, i) => {
       const to = outputs[i] as GpuStorage;
       this.#queue.push({ from, fromOffset, to: bufferOf(to, 'replay'), toOffset: offsetOf(to), bytes });
     });
-    this.dispatches += recording.dispatches.length;
+    this.dispatches += count;
   }
 
   /** Frees the buffers of a recording, which cannot be replayed afterwards. */

@@ -52,6 +52,8 @@ export async function stepTable(
     eager.tracer.begin();
     const samples = await interleaved(
       modes.map(({ bench, steps }) => async () => {
+        // In training a step follows one of its kind.
+        await bench.step();
         const one = await bench.step();
         steps.push(one);
         return one.ms;
@@ -63,7 +65,10 @@ export async function stepTable(
     for (const [i, { bench, firstMs, steps }] of modes.entries()) {
       const ms = median(samples[i]);
       const dispatches = median(steps.map((one) => one.dispatches));
-      const hostMs = median(steps.map((one) => one.hostMs));
+      const [hostMs, uploadMs] = (['hostMs', 'uploadMs'] as const).map((of) =>
+        median(steps.map((one) => one[of])),
+      );
+      const launchMs = median(steps.map((one) => one.hostMs - one.uploadMs));
       const times = i === 0 ? await bench.profile() : null;
       rows.push(
         alone(`${name}, ${i === 0 ? 'replayed' : 'eager'}`, {
@@ -73,7 +78,9 @@ export async function stepTable(
           imagesPerSecond: (1000 * bench.phase.imagesPerStep) / ms,
           dispatches,
           hostMs,
+          uploadMs,
           hostUsPerDispatch: (1000 * hostMs) / dispatches,
+          launchUsPerDispatch: (1000 * launchMs) / dispatches,
           peakBytes: peaks[i],
           mustLiveBytes,
           ...(times && { deviceMs: times.reduce((sum, one) => sum + one.ms, 0), kernels: sharesOf(times) }),

@@ -1,5 +1,6 @@
 // Step programs: a function of tensors is recorded once and replayed, with no work in JavaScript per op.
 import type { Storage } from '../gpu/device.ts';
+import { GpuError } from '../gpu/errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Element } from '../gpu/kernel.ts';
 import type { Recording } from '../gpu/recording.ts';
@@ -99,20 +100,34 @@ export class Program<In extends Inputs = Inputs> {
     this.#say = say;
   }
 
+  /** What `fn` returns for these inputs: `assign`, then `replay`. */
+  async run(inputs: In): Promise<Record<string, Tensor>> {
+    await this.assign(inputs);
+    return this.replay();
+  }
+
   /**
-   * What `fn` returns for these inputs, in new tensors.
+   * Writes the inputs to the device. Records `fn` first where it has not been, or for inputs of other shapes.
    * @throws GpuError when `fn` keeps a tensor that it made, or writes from the host into one that it did not.
    */
-  async run(inputs: In): Promise<Record<string, Tensor>> {
+  async assign(inputs: In): Promise<void> {
     let pairs = this.#recorded && paired(this.#recorded.tree, inputs);
     if (this.#recorded && !pairs) {
       this.#say(`${changed(this.#recorded.inputs, inputs)}; recording the step again`);
       await this.dispose();
     }
     this.#recorded ??= this.#record(inputs);
-    const recorded = this.#recorded;
-    pairs ??= paired(recorded.tree, inputs)!;
+    pairs ??= paired(this.#recorded.tree, inputs)!;
     for (const [tensor, { data }] of pairs) tensor.assign(data);
+  }
+
+  /**
+   * What `fn` returns for the inputs that were assigned last, in new tensors.
+   * @throws GpuError before the first `assign`
+   */
+  replay(): Record<string, Tensor> {
+    const recorded = this.#recorded;
+    if (!recorded) throw new GpuError('replay: nothing is recorded; assign inputs first');
     const results = recorded.outputs.map(({ shape, dtype }) => empty(shape, dtype, this.#gpu));
     this.#gpu.replay(
       recorded.recording,

@@ -311,8 +311,9 @@ async function runPhases(
         const batch = await span('host', 'load', () => next);
         const inputs = phase.inputs(batch, k);
         const train = () => scope(() => phase.train(upload(inputs)));
+        if (program) await span('host', 'upload', () => program.assign(inputs));
         const tensors = await span('host', program ? 'replay' : 'record', () =>
-          program ? program.run(inputs) : watch ? watch.during(train) : train(),
+          program ? program.replay() : watch ? watch.during(train) : train(),
         );
         gpu?.submit();
         // The next batch is prepared while the device works. A failure surfaces when the batch is wanted.

@@ -82,7 +82,7 @@ test('steps two to four: host, device and memory tracks; the same bits as untrac
       track('host')
         .filter((e) => e !== step && inside(e))
         .map((e) => e.name),
-      ['load', 'replay', 'wait and read'],
+      ['load', 'upload', 'replay', 'wait and read'],
     );
     const own = dispatches.filter(inside).map((e) => e.name);
     for (const kernel of ['conv2d', 'conv2dWeightGrad', 'crossEntropy', 'adam']) {

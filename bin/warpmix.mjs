@@ -6,6 +6,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const bundle = join(root, 'dist/warpmix.mjs');
+/** And a thread of it. */
+const bundles = [bundle, join(root, 'dist/loader-thread.mjs')];
 
 /** Latest change below a folder, in ms; a folder's own time tells of files removed. */
 function newest(path) {
@@ -26,7 +28,7 @@ const sources = ['src', 'bench', 'kernels', 'shaders', 'scripts/build.mjs', 'pac
   join(root, name),
 );
 if (sources.every((path) => existsSync(path))) {
-  const built = existsSync(bundle) ? statSync(bundle).mtimeMs : 0;
+  const built = Math.min(...bundles.map((path) => (existsSync(path) ? statSync(path).mtimeMs : 0)));
   if (Math.max(...sources.map(newest)) > built) {
     await import('../scripts/build.mjs')
       .then(({ buildCli }) => buildCli())

@@ -1,3 +1,4 @@
+import type { Inputs, Program } from '../src/autograd/program.ts';
 import { useDevice } from '../src/autograd/tensor.ts';
 import type { Gpu } from '../src/gpu/gpu.ts';
 import { openGpu } from '../src/gpu/open.ts';
@@ -11,6 +12,12 @@ export async function testGpu(): Promise<Gpu> {
   const gpu = await opened;
   useDevice(gpu);
   return gpu;
+}
+
+/** What the program returns for these inputs. */
+export async function assignAndReplay<In extends Inputs>(program: Program<In>, inputs: In) {
+  await program.assign(inputs);
+  return program.replay();
 }
 
 /** `count` numbers in [low, high), the same for the same stream. */

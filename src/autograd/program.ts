@@ -75,7 +75,7 @@ interface Recorded {
 }
 
 /**
- * `fn`, recorded at the first run and replayed from then on: its pipelines, bind groups and buffers are prepared, and a run is the
+ * `fn`, recorded at the first `assign` and replayed from then on: its pipelines, bind groups and buffers are prepared, and a run is the
  * upload of the inputs and the encoding of the launches. So `fn` must be a function of its inputs and of tensors that live
  * outside, such as parameters, which it may update; a number that it takes from the host stays what it was at the recording.
  * Inputs of other shapes record again.
@@ -98,12 +98,6 @@ export class Program<In extends Inputs = Inputs> {
     this.#gpu = gpu;
     this.#fn = fn;
     this.#say = say;
-  }
-
-  /** What `fn` returns for these inputs: `assign`, then `replay`. */
-  async run(inputs: In): Promise<Record<string, Tensor>> {
-    await this.assign(inputs);
-    return this.replay();
   }
 
   /**

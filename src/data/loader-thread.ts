@@ -1,23 +1,36 @@
 // A thread that loads: opens the data sets that it is asked about, and makes samples of their frames.
 import { parentPort } from 'node:worker_threads';
-import { samplesHere } from './batch.ts';
+import { type FrameRef, samplesHere } from './batch.ts';
 import type { Job, Reply } from './loader-protocol.ts';
 import { openDataset } from './open.ts';
 import { relabelled } from './relabel.ts';
-import { DataError, type Origin, type Split } from './types.ts';
+import { DataError, type Dataset, type Origin } from './types.ts';
 
-const splits = new Map<string, Promise<Split>>();
+/** By spec and options, for as long as the thread lives. */
+const datasets = new Map<string, Promise<Dataset>>();
 
-async function open({ spec, options, split, relabel }: Origin): Promise<Split> {
-  const own = (await openDataset(spec, options))[split]!;
-  return relabel ? relabelled(own, relabel) : own;
+function open({ spec, options }: Origin): Promise<Dataset> {
+  const key = JSON.stringify([spec, options]);
+  let dataset = datasets.get(key);
+  if (!dataset) datasets.set(key, (dataset = openDataset(spec, options)));
+  return dataset;
 }
 
-function splitOf(origin: Origin): Promise<Split> {
-  const key = JSON.stringify(origin);
-  let split = splits.get(key);
-  if (!split) splits.set(key, (split = open(origin)));
-  return split;
+/** @throws DataError where the frame is not, or no longer, what the thread that asks has found there */
+async function refOf({ origin, index, frame }: Job): Promise<FrameRef> {
+  const own = (await open(origin))[origin.split];
+  let here: string | undefined;
+  try {
+    here = own?.id(index);
+  } catch {
+    // There are fewer frames now.
+  }
+  if (!own || here !== frame)
+    throw new DataError(
+      `${origin.spec}: changed while it was in use: frame ${index} of ${origin.split} was ${frame} and is ${here ?? 'missing'}. ` +
+        'Leave the data as they are until the command is done',
+    );
+  return { split: origin.relabel ? relabelled(own, origin.relabel) : own, index };
 }
 
 /** Of images, which nobody else holds; labels may be a reader's own. */
@@ -28,7 +41,7 @@ const buffers = (images: readonly { data: Float32Array }[]) => [
 async function answer(job: Job): Promise<void> {
   const say = (reply: Reply, moved: ArrayBuffer[] = []) => parentPort!.postMessage(reply, moved);
   try {
-    const ref = { split: await splitOf(job.origin), index: job.index };
+    const ref = await refOf(job);
     if (job.kind === 'labelled') {
       const sample = await samplesHere.labelled(ref, job.options);
       say({ id: job.id, sample }, buffers([sample.image]));
@@ -38,8 +51,7 @@ async function answer(job: Job): Promise<void> {
     }
   } catch (error) {
     const { message, stack } = error as Error;
-    const data = error instanceof DataError;
-    say({ id: job.id, message: data ? message : (stack ?? message), data });
+    say({ id: job.id, message, stack, data: error instanceof DataError });
   }
 }
 

@@ -7,14 +7,6 @@ import { DataError } from './types.ts';
 
 /** More would wait for the one thread that puts the samples into batches. */
 const MOST_THREADS = 8;
-/**
- * So many frames in a row have one home thread, which keeps what they share: a snippet of the street world is one world, and its frames are
- * each other's neighbours.
- */
-const FRAMES_AT_HOME = 8;
-/** A home that is so many samples behind the idlest thread is passed over. */
-const PATIENCE = 2;
-
 interface Waiting {
   resolve(sample: unknown): void;
   reject(error: Error): void;
@@ -29,11 +21,15 @@ class Thread {
   constructor(file: URL) {
     this.#worker = new Worker(file);
     this.#worker.on('message', (reply: Reply) => {
-      const { resolve, reject } = this.waiting.get(reply.id)!;
+      const asked = this.waiting.get(reply.id);
       this.waiting.delete(reply.id);
       if (this.waiting.size === 0) this.#worker.unref();
-      if ('sample' in reply) resolve(reply.sample);
-      else reject(reply.data ? new DataError(reply.message) : new Error(reply.message));
+      if ('sample' in reply) asked?.resolve(reply.sample);
+      else {
+        const error = reply.data ? new DataError(reply.message) : new Error(reply.message);
+        error.stack = reply.stack;
+        asked?.reject(error);
+      }
     });
     this.#worker.on('error', (error) => this.#end(error.message));
     this.#worker.on('exit', (code) => this.#end(`exit code ${code}`));
@@ -55,7 +51,9 @@ class Thread {
   }
 
   #end(why: string): void {
-    this.#ended ??= new Error(`a thread that loads data ended: ${why}`);
+    this.#ended ??= new Error(
+      `a thread that loads data ended (${why}). Give the same command again; a training run goes on with --resume auto`,
+    );
     for (const { reject } of this.waiting.values()) reject(this.#ended);
     this.waiting.clear();
   }
@@ -77,13 +75,13 @@ export class Loaders implements Samples {
   labelled(ref: FrameRef, options: Parameters<Samples['labelled']>[1]): ReturnType<Samples['labelled']> {
     const job = this.#job(ref);
     if (!job) return samplesHere.labelled(ref, options);
-    return this.#ask({ ...job, kind: 'labelled', options }) as ReturnType<Samples['labelled']>;
+    return this.#ask(ref, { ...job, kind: 'labelled', options }) as ReturnType<Samples['labelled']>;
   }
 
   video(ref: FrameRef, options: Parameters<Samples['video']>[1]): ReturnType<Samples['video']> {
     const job = this.#job(ref);
     if (!job) return samplesHere.video(ref, options);
-    return this.#ask({ ...job, kind: 'video', options }) as ReturnType<Samples['video']>;
+    return this.#ask(ref, { ...job, kind: 'video', options }) as ReturnType<Samples['video']>;
   }
 
   /** Ends the threads; what is still asked of them is refused. The next sample starts others. */
@@ -93,16 +91,16 @@ export class Loaders implements Samples {
     await Promise.all(threads.map((thread) => thread.end()));
   }
 
-  #job({ split, index }: FrameRef): Pick<Job, 'id' | 'origin' | 'index'> | null {
+  #job({ split, index }: FrameRef): Pick<Job, 'id' | 'origin' | 'index' | 'frame'> | null {
     if (!split.origin || this.#count < 1) return null;
-    return { id: this.#next++, origin: split.origin, index };
+    return { id: this.#next++, origin: split.origin, index, frame: split.id(index) };
   }
 
-  #ask(job: Job): Promise<unknown> {
+  #ask({ split: { together }, index }: FrameRef, job: Job): Promise<unknown> {
     if (this.#threads.length === 0)
       this.#threads = Array.from({ length: this.#count }, () => new Thread(this.#file));
-    const home = this.#threads[Math.floor(job.index / FRAMES_AT_HOME) % this.#count];
-    const idlest = this.#threads.reduce((a, b) => (b.waiting.size < a.waiting.size ? b : a));
-    return (home.waiting.size - idlest.waiting.size > PATIENCE ? idlest : home).ask(job);
+    const idlest = () => this.#threads.reduce((a, b) => (b.waiting.size < a.waiting.size ? b : a));
+    const thread = together ? this.#threads[Math.floor(index / together) % this.#count] : idlest();
+    return thread.ask(job);
   }
 }

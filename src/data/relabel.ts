@@ -40,6 +40,7 @@ export function relabelled(split: Split, map: readonly number[]): Split {
     hasDepth: split.hasDepth,
     hasPoses: split.hasPoses,
     intrinsics: split.intrinsics,
+    together: split.together,
     ...(split.origin && !split.origin.relabel && { origin: { ...split.origin, relabel: map } }),
     id: (index) => split.id(index),
     neighbours: (index) => split.neighbours(index),

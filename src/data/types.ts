@@ -66,6 +66,8 @@ export interface Split {
   readonly intrinsics: Intrinsics | null;
   /** Set by `openDataset`; without it frames can be loaded on this thread only. */
   origin?: Origin;
+  /** So many frames in a row are best loaded by one thread, which keeps what they share. */
+  readonly together?: number;
   id(index: number): string;
   /** Indices of the frames just before and just after in the same video, or null at an end and for single images. */
   neighbours(index: number): readonly [number, number] | null;

@@ -304,6 +304,8 @@ async function runPhases(
     /** Lands the step that was submitted and not waited for, where there is one. */
     let landLast: (() => Promise<void>) | null = null;
     let next = phase.load(first);
+    // A failure surfaces when the batch is wanted.
+    next.catch(() => {});
     for (let k = first; k < phase.steps; k++) {
       const trace = options.trace?.covers(k - first, phase.steps - first) ? options.trace : null;
       const span: StepTrace['span'] = (...what) => (trace ? trace.span(...what) : what[2]());

@@ -6,7 +6,7 @@ import { type Life, planBuffers } from '../../src/gpu/recording.ts';
 import { add, affine, mul } from '../../src/ops/elementwise.ts';
 import { mean } from '../../src/ops/reduce.ts';
 import { Sgd } from '../../src/optim/optimizer.ts';
-import { randoms, testGpu } from '../device.ts';
+import { assignAndReplay, randoms, testGpu } from '../device.ts';
 import { equal, is, ok, suite } from '../suite.ts';
 
 const test = suite('program');
@@ -77,7 +77,7 @@ test('a replayed step gives the bits of the eager one, and updates what lives ou
     for (let k = 0; k < 5; k++) {
       sgd.advance(1 / (k + 1));
       const inputs = inputsOf(37, k);
-      const results = replayed ? await program.run(inputs) : step(() => fn(upload(inputs)));
+      const results = replayed ? await assignAndReplay(program, inputs) : step(() => fn(upload(inputs)));
       for (const result of Object.values(results)) {
         seen.push(Array.from(await result.data()));
         result.dispose();
@@ -101,7 +101,7 @@ test('another shape records again and says which input changed', async () => {
     (line) => said.push(line),
   );
   const run = async (n: number) => {
-    const { y } = await program.run(inputsOf(n, n));
+    const { y } = await assignAndReplay(program, inputsOf(n, n));
     const eager = step(() => {
       const { x, more } = upload(inputsOf(n, n));
       return mean(mul(x, more[0]));
@@ -122,7 +122,7 @@ test('another shape records again and says which input changed', async () => {
 test('memory stays as it is over a thousand replays', async () => {
   const gpu = await testGpu();
   const program = new Program<In>(gpu, ({ x, more }) => ({ y: mean(mul(affine(x, 2, 1), more[0])) }));
-  const run = async () => (await program.run(inputsOf(8, 1))).y;
+  const run = async () => (await assignAndReplay(program, inputsOf(8, 1))).y;
   const first = await run();
   const value = await first.item();
   first.dispose();
@@ -141,7 +141,7 @@ test('what a recording cannot repeat is refused', async () => {
   const outside = keep(tensor([1, 2, 3]));
   const before = gpu.memory().live;
   const run = (fn: (x: Tensor) => Tensor) =>
-    new Program<In>(gpu, ({ x }) => ({ y: fn(x) })).run(inputsOf(2, 1));
+    assignAndReplay(new Program<In>(gpu, ({ x }) => ({ y: fn(x) })), inputsOf(2, 1));
   await rejects(
     () =>
       run((x) => {
@@ -174,10 +174,10 @@ test('what a recording cannot repeat is refused', async () => {
   is(gpu.memory().live, before, 'nothing is left behind');
 
   const program = new Program<In>(gpu, ({ x }) => ({ y: mul(x, outside) }));
-  (await program.run(inputsOf(2, 1))).y.dispose();
+  (await assignAndReplay(program, inputsOf(2, 1))).y.dispose();
   outside.dispose();
   await rejects(
-    () => program.run(inputsOf(2, 1)),
+    () => assignAndReplay(program, inputsOf(2, 1)),
     /replay: a tensor of 3 f32 that the recording uses was freed/,
   );
   await program.dispose();
@@ -201,7 +201,7 @@ test('a long step is handed to a GPU in parts while the rest is encoded, to a so
     };
     Object.assign(gpu, { adapter: { ...adapter, software } });
     try {
-      const { y } = await grow.run({ x: new HostTensor([1, 2], [2]) });
+      const { y } = await assignAndReplay(grow, { x: new HostTensor([1, 2], [2]) });
       const parts = count;
       const values = [...(await y.data())];
       y.dispose();

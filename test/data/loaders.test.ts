@@ -131,6 +131,20 @@ test('a broken file is a DataError in the same words, and the thread goes on', a
   }
 });
 
+test('frames that another thread finds elsewhere are refused: the folder has changed', async () => {
+  const { train } = await openDataset(`pack:${pack.root}`, SIZE);
+  const ask = (index: number, id: string) => () =>
+    loaders.video(
+      { split: Object.assign(Object.create(train), { id: () => id }), index },
+      { seed: 0, step: 0, sample: 0, augment },
+    );
+  match(
+    await messageOf(ask(1, 'street-0042')),
+    new RegExp(`changed while it was in use: frame 1 of train was street-0042 and is ${train.id(1)}`),
+  );
+  match(await messageOf(ask(999, 'street-0999')), /frame 999 of train was street-0999 and is missing/);
+});
+
 test('a thread that dies refuses what it was asked, and what it is asked later', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'warpmix-loaders-'));
   const file = join(folder, 'dies.mjs');
@@ -142,8 +156,8 @@ test('a thread that dies refuses what it was asked, and what it is asked later',
   const { train } = await openDataset('street', SIZE);
   const ref = { split: train, index: 1 };
   const ask = () => mortal.video(ref, { seed: 0, step: 0, sample: 0, augment });
-  match(await messageOf(ask, 'Error'), /thread that loads data ended: exit code 3/);
-  match(await messageOf(ask, 'Error'), /thread that loads data ended: exit code 3/);
+  match(await messageOf(ask, 'Error'), /thread that loads data ended \(exit code 3\).*--resume auto/);
+  match(await messageOf(ask, 'Error'), /thread that loads data ended \(exit code 3\).*--resume auto/);
   await mortal.end();
   rmSync(folder, { recursive: true, force: true });
 });

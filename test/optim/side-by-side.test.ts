@@ -20,7 +20,7 @@ import { sum } from '../../src/ops/sum.ts';
 import { clipByGlobalNorm } from '../../src/optim/clip.ts';
 import { emaUpdate } from '../../src/optim/ema.ts';
 import { Adam, type ParameterGroup, Sgd } from '../../src/optim/optimizer.ts';
-import { randoms, testGpu } from '../device.ts';
+import { assignAndReplay, randoms, testGpu } from '../device.ts';
 import { equal, is, not, ok, suite, throws } from '../suite.ts';
 
 const test = suite('side by side');
@@ -199,7 +199,9 @@ for (const kind of ['sgd', 'adam']) {
       const seen: number[] = [];
       for (let t = 0; t < 5; t++) {
         poison();
-        const results = replayed ? await program.run(inputs(t)) : step(() => train(upload(inputs(t))));
+        const results = replayed
+          ? await assignAndReplay(program, inputs(t))
+          : step(() => train(upload(inputs(t))));
         seen.push(...(await valuesOf(Object.values(results))));
         disposeOf(...Object.values(results));
       }
@@ -230,7 +232,7 @@ test('one gradient for two parameters, and one from the host: updated by them, e
     const program = new Program<In>(gpu, train);
     sgd.advance();
     const inputs = { x: new HostTensor([1, 2], [2]) };
-    const { x } = replayed ? await program.run(inputs) : step(() => train(upload(inputs)));
+    const { x } = replayed ? await assignAndReplay(program, inputs) : step(() => train(upload(inputs)));
     const values = await valuesOf(ws);
     await program.dispose();
     sgd.dispose();
@@ -251,7 +253,7 @@ test('a gradient that is read where another is written stays apart from it', asy
     return { x: mul(x, x) };
   });
   sgd.advance();
-  const { x } = await program.run({ x: new HostTensor([1, 2], [2]) });
+  const { x } = await assignAndReplay(program, { x: new HostTensor([1, 2], [2]) });
   equal(await valuesOf(ws), [0, -3, 1, -6]);
   await program.dispose();
   sgd.dispose();
@@ -270,7 +272,7 @@ test('a gradient that the step returns is kept from what is computed after the u
     return { second, late: sum(mul(wide, x)) };
   });
   sgd.advance();
-  const { second, late } = await program.run({ x: new HostTensor([1, 2], [2]) });
+  const { second, late } = await assignAndReplay(program, { x: new HostTensor([1, 2], [2]) });
   equal([...(await second.data()), await late.item()], [2, 4, 2250]);
   await program.dispose();
   sgd.dispose();
@@ -329,16 +331,16 @@ test('a recording made before its parameters were moved is refused, and can be m
   const make = () => new Program<In>(gpu, ({ x }) => ({ y: mul(mul(x, ws[0]), ws[1]) }));
   const inputs = { x: new HostTensor([1, 1], [2]) };
   const program = make();
-  (await program.run(inputs)).y.dispose();
+  (await assignAndReplay(program, inputs)).y.dispose();
   const adam = new Adam([{ params: ws, lr: 1 }]);
-  const error = await program.run(inputs).catch((reason: Error) => reason);
+  const error = await assignAndReplay(program, inputs).catch((reason: Error) => reason);
   ok(
     error instanceof GpuError &&
       /2 f32 that the recording uses was moved beside others since/.test(error.message),
   );
   await program.dispose();
   const again = make();
-  const { y } = await again.run(inputs);
+  const { y } = await assignAndReplay(again, inputs);
   equal([...(await y.data())], [3, 8]);
   await again.dispose();
   adam.dispose();

@@ -134,6 +134,7 @@ export function openStreet(options: StreetOptions = {}): Dataset {
       hasDepth: truth,
       hasPoses: truth,
       intrinsics,
+      together: framesPerSnippet,
       id,
       neighbours(index) {
         check(index);

@@ -7,6 +7,7 @@ import { DataError } from './types.ts';
 
 /** More would wait for the one thread that puts the samples into batches. */
 const MOST_THREADS = 8;
+
 interface Waiting {
   resolve(sample: unknown): void;
   reject(error: Error): void;

@@ -26,6 +26,9 @@ export class InterruptedError extends Error {
   }
 }
 
+/** Batches that threads beside a GPU have on their way: one is waited for by its slowest sample, and of a small one most threads have none. */
+const LOADED_AHEAD = 4;
+
 /** What a watcher is told after each step. */
 export interface StepReport {
   phase: string;
@@ -65,7 +68,7 @@ export interface LoopOptions {
   eager?: boolean;
   /**
    * Submit a replayed step before the losses of the one before it have come back, so that the device does not wait for the host. The
-   * networks are then a step ahead of what `onStep` and `interrupted` are told. What is computed and logged does not change. A software
+   * networks are then a step ahead of what `onStep` and `interrupted` are told. More batches are on their way then. What is computed and logged does not change. A software
    * adapter is the host: there it costs a tenth of a step and more.
    */
   ahead?: boolean;
@@ -303,14 +306,23 @@ async function runPhases(
     };
     /** Lands the step that was submitted and not waited for, where there is one. */
     let landLast: (() => Promise<void>) | null = null;
-    let next = phase.load(first);
-    // A failure surfaces when the batch is wanted.
-    next.catch(() => {});
+    /** Batches on their way, that of the next step first, and the step of the one after them. */
+    const batches: Promise<unknown>[] = [];
+    let asked = first;
+    const loadUpTo = (end: number, span: StepTrace['span']) => {
+      for (; asked < Math.min(end, phase.steps); asked++) {
+        const batch = span('loader', 'load', () => phase.load(asked));
+        // A failure surfaces when the batch is wanted.
+        batch.catch(() => {});
+        batches.push(batch);
+      }
+    };
+    loadUpTo(first + 1, (...what) => what[2]());
     for (let k = first; k < phase.steps; k++) {
       const trace = options.trace?.covers(k - first, phase.steps - first) ? options.trace : null;
       const span: StepTrace['span'] = (...what) => (trace ? trace.span(...what) : what[2]());
       const submit = async () => {
-        const batch = await span('host', 'load', () => next);
+        const batch = await span('host', 'load', () => batches.shift()!);
         const inputs = phase.inputs(batch, k);
         const train = () => scope(() => phase.train(upload(inputs)));
         if (program) await span('host', 'upload', () => program.assign(inputs));
@@ -318,11 +330,8 @@ async function runPhases(
           program ? program.replay() : watch ? watch.during(train) : train(),
         );
         gpu?.submit();
-        // The next batch is prepared while the device works. A failure surfaces when the batch is wanted.
-        if (k + 1 < phase.steps) {
-          next = span('loader', 'load', () => phase.load(k + 1));
-          next.catch(() => {});
-        }
+        // The next batches are prepared while the device works.
+        loadUpTo(k + 1 + (options.ahead ? LOADED_AHEAD : 1), span);
         return tensors;
       };
       const saves = (done + k + 1) % options.checkpointEvery === 0;

@@ -85,8 +85,8 @@ export class Tracer implements Device {
     return result;
   }
 
-  write(storage: Storage, data: ArrayLike<number>): void {
-    this.#gpu.write(storage, data);
+  write(storage: Storage, data: ArrayLike<number>, at?: number): void {
+    this.#gpu.write(storage, data, at);
   }
 
   run<P extends Params>(kernel: Kernel<P>, params: P, buffers: Record<string, Storage>): void {

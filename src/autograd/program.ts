@@ -4,16 +4,21 @@ import { GpuError } from '../gpu/errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Element } from '../gpu/kernel.ts';
 import type { Recording } from '../gpu/recording.ts';
-import { empty, keep, type Shape, shapeText, step, Tensor, tensor } from './tensor.ts';
+import { empty, keep, type Shape, shapeText, step, Tensor } from './tensor.ts';
+
+const inPieces = (
+  data: ArrayLike<number> | readonly ArrayLike<number>[],
+): data is readonly ArrayLike<number>[] => typeof data[0] === 'object';
 
 /** Values on the host, in row-major order, and the tensor that they become. */
 export class HostTensor {
-  readonly data: ArrayLike<number>;
+  /** Arrays that follow one another, such as the images of a batch: putting them into one would copy them once more. */
+  readonly pieces: readonly ArrayLike<number>[];
   readonly shape: Shape;
   readonly dtype: Element;
 
-  constructor(data: ArrayLike<number>, shape: Shape, dtype: Element = 'f32') {
-    this.data = data;
+  constructor(data: ArrayLike<number> | readonly ArrayLike<number>[], shape: Shape, dtype: Element = 'f32') {
+    this.pieces = inPieces(data) ? data : [data];
     this.shape = shape;
     this.dtype = dtype;
   }
@@ -45,7 +50,11 @@ function mapInputs(
 
 /** New tensors on the current device. */
 export const upload = <T extends Inputs>(inputs: T): Uploaded<T> =>
-  mapInputs(inputs, ({ data, shape, dtype }) => tensor(data, shape, dtype)) as Uploaded<T>;
+  mapInputs(inputs, ({ pieces, shape, dtype }) => {
+    const made = empty(shape, dtype);
+    made.assign(...pieces);
+    return made;
+  }) as Uploaded<T>;
 
 /** Each of `held` with the host tensor in its place; null where there is none, or one of another shape or type, or one more. */
 function paired(held: Tensors, inputs: Inputs, pairs: [Tensor, HostTensor][] = []): typeof pairs | null {
@@ -112,7 +121,7 @@ export class Program<In extends Inputs = Inputs> {
     }
     this.#recorded ??= this.#record(inputs);
     pairs ??= paired(this.#recorded.tree, inputs)!;
-    for (const [tensor, { data }] of pairs) tensor.assign(data);
+    for (const [tensor, { pieces }] of pairs) tensor.assign(...pieces);
   }
 
   /**

@@ -90,12 +90,19 @@ export class Tensor {
     return (await this.data())[0];
   }
 
-  /** Overwrites the values in place: parameters on load, and buffers a recorded step reads from. */
-  assign(data: ArrayLike<number>): void {
-    if (data.length !== this.size) {
-      throw new ShapeError(`assign: ${data.length} values for shape ${shapeText(this.shape)} (${this.size})`);
+  /**
+   * Overwrites the values in place: parameters on load, and buffers a recorded step reads from.
+   * @param pieces the values in row-major order, in one array or in several that follow one another.
+   */
+  assign(...pieces: readonly ArrayLike<number>[]): void {
+    const count = pieces.reduce((sum, { length }) => sum + length, 0);
+    if (count !== this.size)
+      throw new ShapeError(`assign: ${count} values for shape ${shapeText(this.shape)} (${this.size})`);
+    let at = 0;
+    for (const piece of pieces) {
+      this.device.write(this.storage, piece, at);
+      at += piece.length;
     }
-    this.device.write(this.storage, data);
   }
 
   dispose(): void {

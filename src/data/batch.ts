@@ -238,15 +238,15 @@ export async function labelledBatch(
   return { n: refs.length, height, width, images, labels, flipped: made.map(({ mirrored }) => mirrored) };
 }
 
-/** Three consecutive frames of a video, [N,H,W,3] each, and the same frames recoloured for the networks to see. */
+/** Three consecutive frames of N videos, an array [H,W,3] for each image, and the same frames recoloured for the networks to see. */
 export interface VideoBatch {
   n: number;
   height: number;
   width: number;
-  target: Float32Array;
+  target: Float32Array[];
   /** Of every sample the frame before, then of every sample the frame after. */
-  neighbours: Float32Array;
-  seen: { previous: Float32Array; target: Float32Array; next: Float32Array };
+  neighbours: Float32Array[];
+  seen: { previous: Float32Array[]; target: Float32Array[]; next: Float32Array[] };
   /** Camera of each sample, mirrored with it. */
   cameras: Intrinsics[];
 }
@@ -266,13 +266,13 @@ export async function videoBatch(
   );
   checkSizes(refs, triples);
   const plain = (k: number) => triples.map((t) => t.plain[k].data);
-  const seen = (k: number) => join(triples.map((t) => t.seen[k].data));
+  const seen = (k: number) => triples.map((t) => t.seen[k].data);
   return {
     n: refs.length,
     width: triples[0].plain[0].width,
     height: triples[0].plain[0].height,
-    target: join(plain(1)),
-    neighbours: join([...plain(0), ...plain(2)]),
+    target: plain(1),
+    neighbours: [...plain(0), ...plain(2)],
     seen: { previous: seen(0), target: seen(1), next: seen(2) },
     cameras: triples.map((t) => t.camera),
   };

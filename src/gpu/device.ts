@@ -29,7 +29,8 @@ export interface Device {
   readonly kind: 'gpu' | 'reference' | 'tracing';
   alloc(length: number, type: Element): Storage;
   free(storage: Storage): void;
-  write(storage: Storage, data: ArrayLike<number>): void;
+  /** @param at where the values begin in the storage. */
+  write(storage: Storage, data: ArrayLike<number>, at?: number): void;
   run<P extends Params>(kernel: Kernel<P>, params: P, buffers: Record<string, Storage>): void;
   read(storage: Storage): Promise<Numbers>;
   /**

@@ -162,18 +162,18 @@ export class Gpu implements Device {
     return this.#made({ id: this.#nextId++, length, type, buffer: null, place, parts: own, freed: false });
   }
 
-  write(storage: Storage, data: ArrayLike<number>): void {
+  write(storage: Storage, data: ArrayLike<number>, at = 0): void {
     const { type, length } = storage;
-    if (data.length !== length) {
-      throw new GpuError(`write of ${data.length} values into a tensor of ${length} ${type}`);
+    if (at + data.length > length) {
+      throw new GpuError(`write of ${data.length} values at ${at} into a tensor of ${length} ${type}`);
     }
     const Words = type === 'f32' ? Float32Array : type === 'i32' ? Int32Array : Uint32Array;
     if (this.#recorder) {
-      this.#recorder.write(storage as GpuStorage, new Words(data));
+      this.#recorder.write(storage as GpuStorage, new Words(data), at);
       return;
     }
     const buffer = bufferOf(storage as GpuStorage, 'write');
-    const offset = offsetOf(storage as GpuStorage);
+    const offset = offsetOf(storage as GpuStorage) + 4 * at;
     if (this.#queue.length > 0) this.#queue.push({ buffer, offset, words: new Words(data) });
     else {
       // Nothing waits that the write could overtake.

@@ -129,13 +129,16 @@ export class Recorder {
   }
 
   /** Numbers from the host: the same in every replay, so they are written once, into a buffer that nothing else uses. */
-  write(storage: GpuStorage, words: Words): void {
+  write(storage: GpuStorage, words: Words, at: number): void {
     const what = `${storage.length} ${storage.type}`;
     if (!this.#made.has(storage)) {
       throw new GpuError(
         `a recorded step writes ${what} from the host into a tensor from outside; every replay would write the same. ` +
           'Write them before the step, or make them one of its inputs',
       );
+    }
+    if (at > 0 || words.length !== storage.length) {
+      throw new GpuError(`a recorded step writes a part of ${what} from the host; write all of them at once`);
     }
     if (storage.place || this.#launches.some(({ storages }) => storages.includes(storage))) {
       throw new GpuError(

@@ -36,8 +36,8 @@ export class ReferenceDevice implements Device {
     if (!parts) this.#live -= length * 4;
   }
 
-  write(storage: Storage, data: ArrayLike<number>): void {
-    (storage as HostStorage).data.set(data);
+  write(storage: Storage, data: ArrayLike<number>, at = 0): void {
+    (storage as HostStorage).data.set(data, at);
   }
 
   run<P extends Params>(kernel: Kernel<P>, params: P, buffers: Record<string, Storage>): void {

@@ -28,8 +28,10 @@ export class TracingDevice implements Device {
     this.#live -= storage.length * 4;
   }
 
-  write(storage: Storage, data: ArrayLike<number>): void {
-    (storage as TracedStorage).data = new hostArray[storage.type](data);
+  write(storage: Storage, data: ArrayLike<number>, at = 0): void {
+    const traced = storage as TracedStorage;
+    traced.data ??= new hostArray[storage.type](storage.length);
+    traced.data.set(data, at);
   }
 
   run<P extends Params>(kernel: Kernel<P>, params: P, buffers: Record<string, Storage>): void {

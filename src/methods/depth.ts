@@ -68,7 +68,7 @@ export type VideoTensors = Uploaded<ReturnType<typeof videoInputs>>;
 /** What a step needs of a batch: images, and its cameras at each scale. */
 export function videoInputs(batch: VideoBatch) {
   const { n, height, width } = batch;
-  const image = (data: Float32Array) => new HostTensor(data, [n, height, width, 3]);
+  const image = (data: Float32Array[]) => new HostTensor(data, [n, height, width, 3]);
   const cameras = (scale: number) =>
     batch.cameras.map((one) => scaleIntrinsics(one, width / 2 ** scale, height / 2 ** scale));
   return {

@@ -1,13 +1,13 @@
 import * as optim from '../../kernels/optim.ts';
 import { HostTensor, Program, upload } from '../../src/autograd/program.ts';
 import { valueAndGrad } from '../../src/autograd/tape.ts';
-import { empty, keep, launch, step, type Tensor, tensor } from '../../src/autograd/tensor.ts';
+import { empty, keep, launch, ShapeError, step, type Tensor, tensor } from '../../src/autograd/tensor.ts';
 import { type Life, planBuffers } from '../../src/gpu/recording.ts';
 import { add, affine, mul } from '../../src/ops/elementwise.ts';
 import { mean } from '../../src/ops/reduce.ts';
 import { Sgd } from '../../src/optim/optimizer.ts';
 import { assignAndReplay, randoms, testGpu } from '../device.ts';
-import { equal, is, ok, suite } from '../suite.ts';
+import { equal, is, ok, suite, throws } from '../suite.ts';
 
 const test = suite('program');
 
@@ -90,6 +90,43 @@ test('a replayed step gives the bits of the eager one, and updates what lives ou
   const eager = await train(false);
   equal(await train(true), eager);
   ok(eager[0][0] !== eager[2][0], 'steps differ');
+});
+
+test('inputs in pieces are the same as whole ones, replayed and eager; too few or too many values are refused', async () => {
+  const gpu = await testGpu();
+  const fn = ({ x }: { x: Tensor }) => ({ y: affine(x, 2, 1) });
+  const program = new Program<{ x: HostTensor }>(gpu, fn);
+  const results = [
+    await assignAndReplay(program, { x: new HostTensor([1, 2, 3, 4, 5, 6], [2, 3]) }),
+    await assignAndReplay(program, { x: new HostTensor([[1], [2, 3, 4], Float32Array.of(5, 6)], [2, 3]) }),
+    step(() => fn(upload({ x: new HostTensor([Float32Array.of(1, 2, 3), [4, 5, 6]], [2, 3]) }))),
+  ];
+  for (const { y } of results) {
+    equal(Array.from(await y.data()), [3, 5, 7, 9, 11, 13]);
+    y.dispose();
+  }
+  for (const pieces of [
+    [
+      [1, 2, 3],
+      [4, 5],
+    ],
+    [
+      [1, 2, 3, 4],
+      [5, 6, 7],
+    ],
+  ]) {
+    const error = await program
+      .assign({ x: new HostTensor(pieces, [2, 3]) })
+      .catch((reason: Error) => reason);
+    ok(
+      error instanceof ShapeError && /^assign: [57] values for shape \[2,3\]/.test(error.message),
+      `${error}`,
+    );
+  }
+  const x = tensor([1, 2, 3], [3]);
+  throws(() => gpu.write(x.storage, [1, 2], 2), /write of 2 values at 2 into a tensor of 3 f32/);
+  x.dispose();
+  await program.dispose();
 });
 
 test('another shape records again and says which input changed', async () => {

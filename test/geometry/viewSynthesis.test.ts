@@ -31,7 +31,7 @@ test('camera matrices: K of Monodepth2 in pixels, and K times its inverse', asyn
   await testGpu();
   const camera = fromNormalised({ fx: 0.58, fy: 1.92, cx: 0.5, cy: 0.5 }, 640, 192);
   equal(camera, { fx: 371.2, fy: 368.64, cx: 320, cy: 96 });
-  const [k, i] = [intrinsicsMatrix([camera]).data, inverseIntrinsics([camera]).data];
+  const [[k], [i]] = [intrinsicsMatrix([camera]).pieces, inverseIntrinsics([camera]).pieces];
   for (let row = 0; row < 3; row++) {
     for (let column = 0; column < 3; column++) {
       let product = 0;

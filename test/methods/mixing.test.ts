@@ -77,7 +77,7 @@ test('ClassMix keeps floor(n / 2) classes of each image, those first in its orde
 test('ClassMix: the orders are functions of seed, step and image, and every class is first as often as another', () => {
   const size = { n: 2, height: 8, width: 8 };
   const orders = (seed: number, step: number) =>
-    Array.from(maskChance('classmix', size, 4, seed, step)[0].data);
+    Array.from(maskChance('classmix', size, 4, seed, step)[0].pieces[0]);
   equal(orders(3, 7), orders(3, 7));
   not.equal(orders(3, 7), orders(3, 8));
   not.equal(orders(3, 7), orders(4, 7));

@@ -12,7 +12,7 @@ import { copyState, Initializer } from '../../src/nn/module.ts';
 import { crossEntropy } from '../../src/ops/crossEntropy.ts';
 import { mean } from '../../src/ops/reduce.ts';
 import { presets } from '../../src/train/config.ts';
-import { randoms, testGpu } from '../device.ts';
+import { joined, randoms, testGpu } from '../device.ts';
 import { equal, is, not, ok, suite } from '../suite.ts';
 import { smallModel } from './networks.ts';
 
@@ -195,7 +195,7 @@ test('a frame without neighbours is its own: no photometric error, and no gradie
     step: 0,
     augment: { recolour: false, crop: false },
   });
-  equal(host.neighbours, Float32Array.of(...host.target, ...host.target));
+  equal(host.neighbours, [...host.target, ...host.target]);
   const model = new DepthModel(new Initializer(1), config);
   const options = { ...presets.tiny.depth, smoothness: 0 };
   const key = () => tensor([1, 0], [2], 'u32');
@@ -228,9 +228,9 @@ test('a step keeps depth on labelled and mixed frames, on the pixels that the la
   await phase.begin();
   const batch = await phase.load(2);
   equal([batch.labelled.height, batch.labelled.width], [64, 64]);
-  equal(batch.video.labelled.target, batch.labelled.images);
-  equal(batch.video.labelled.seen.target, batch.labelled.images, 'not recoloured');
-  equal(batch.video.mixed.target, batch.mixed.images);
+  equal(joined(batch.video.labelled.target), batch.labelled.images);
+  equal(joined(batch.video.labelled.seen.target), batch.labelled.images, 'not recoloured');
+  equal(joined(batch.video.mixed.target), batch.mixed.images);
   const pose = await numbers(depth.pose.pose2.weight);
   const inputs = phase.inputs(batch, 2);
   const terms = step(() => phase.train(upload(inputs)));

@@ -267,8 +267,8 @@ test('the time of a launch is that of its own dispatch', async () => {
 test('norms are those of the values and gradients themselves', async () => {
   const { tape, named } = await record();
   const { net } = setUp();
-  const x = tensor(images().data, images().shape);
-  const y = tensor(labels().data, labels().shape, 'i32');
+  const x = tensor(images().pieces[0], images().shape);
+  const y = tensor(labels().pieces[0], labels().shape, 'i32');
   const logits = net.logits(x);
   const [dLogits] = grad(() => crossEntropy(logits, y), [logits]);
   const [, , head] = named('conv2d');

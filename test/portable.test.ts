@@ -90,7 +90,7 @@ test('runs without Node, without packages, from anywhere; at most 45 MiB', () =>
   const ask = `
     const thread = new (require('node:worker_threads').Worker)('./dist/loader-thread.mjs');
     thread.on('message', ({ sample, message }) => { console.log(message ?? sample.image.data.length); thread.terminate(); });
-    thread.postMessage(${JSON.stringify({ id: 0, origin, index: 0, kind: 'labelled', options })});`;
+    thread.postMessage(${JSON.stringify({ id: 0, origin, index: 0, frame: 'train/000/00', kind: 'labelled', options })});`;
   const asked = spawnSync(join(folder, 'node'), ['-e', ask], { env, cwd: folder, encoding: 'utf8' });
   is(asked.stdout, '6144\n', asked.stderr);
 

@@ -6,7 +6,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const bundle = join(root, 'dist/warpmix.mjs');
-/** And a thread of it. */
+/** Its threads that load data are a bundle of their own. */
 const bundles = [bundle, join(root, 'dist/loader-thread.mjs')];
 
 /** Latest change below a folder, in ms; a folder's own time tells of files removed. */

@@ -10,7 +10,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 /** How the command line is bundled. */
 export const cliBuild = {
   absWorkingDir: root,
-  // The second is a thread of the first, which is written last: where it is new, both are.
+  // The first is a thread of the second, which is written last.
   entryPoints: { 'loader-thread': 'src/data/loader-thread.ts', warpmix: 'src/cli/main.ts' },
   outdir: 'dist',
   outExtension: { '.js': '.mjs' },

@@ -181,7 +181,10 @@ async function videoSample({ split, index }: FrameRef, options: VideoOptions): P
   };
 }
 
-/** Makes samples out of frames: pure functions, so that it does not matter where they run. */
+/**
+ * Makes samples out of frames: pure functions, so that it does not matter where they run. Both reject with a DataError where a frame
+ * cannot be read.
+ */
 export interface Samples {
   labelled(ref: FrameRef, options: LabelledOptions): Promise<LabelledSample>;
   video(ref: FrameRef, options: VideoOptions): Promise<VideoSample>;

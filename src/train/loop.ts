@@ -26,7 +26,7 @@ export class InterruptedError extends Error {
   }
 }
 
-/** Batches that threads beside a GPU have on their way: one is waited for by its slowest sample, and of a small one most threads have none. */
+/** Batches on their way beside a GPU: a batch waits for its slowest sample, and one of few samples leaves most of the loading threads idle. */
 const LOADED_AHEAD = 4;
 
 /** What a watcher is told after each step. */
@@ -68,8 +68,8 @@ export interface LoopOptions {
   eager?: boolean;
   /**
    * Submit a replayed step before the losses of the one before it have come back, so that the device does not wait for the host. The
-   * networks are then a step ahead of what `onStep` and `interrupted` are told. More batches are on their way then. What is computed and logged does not change. A software
-   * adapter is the host: there it costs a tenth of a step and more.
+   * networks are then a step ahead of what `onStep` and `interrupted` are told, and more batches are loaded beforehand. What is computed
+   * and logged does not change. A software adapter is the host: there it costs a tenth of a step and more.
    */
   ahead?: boolean;
   /** Told which weights were loaded, when a phase is recorded again and why, and of a dispatch that takes too long. */

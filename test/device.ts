@@ -14,10 +14,6 @@ export async function testGpu(): Promise<Gpu> {
   return gpu;
 }
 
-/** Arrays one behind the other. */
-export const joined = (parts: readonly Float32Array[]): Float32Array =>
-  Float32Array.from(parts.flatMap((part) => [...part]));
-
 /** What the program returns for these inputs. */
 export async function assignAndReplay<In extends Inputs>(program: Program<In>, inputs: In) {
   await program.assign(inputs);

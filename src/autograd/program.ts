@@ -1,33 +1,132 @@
 // Step programs: a function of tensors is recorded once and replayed, with no work in JavaScript per op.
+import * as bytes from '../../kernels/bytes.ts';
 import type { Storage } from '../gpu/device.ts';
 import { GpuError } from '../gpu/errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Element } from '../gpu/kernel.ts';
 import type { Recording } from '../gpu/recording.ts';
-import { empty, keep, type Shape, shapeText, step, Tensor } from './tensor.ts';
+import {
+  empty,
+  keep,
+  launch,
+  type Shape,
+  ShapeError,
+  shapeText,
+  sizeOf,
+  step,
+  type Tensor,
+} from './tensor.ts';
+
+/**
+ * How values lie on the host: as elements of the tensor, or as bytes, which become f32 in [0, 1] (`unorm8`: 255 is 1) or i32 (`uint8`) on the
+ * device. Images and labels are bytes, and a quarter of the bytes is a quarter of the way to a GPU.
+ */
+export type Format = Element | 'unorm8' | 'uint8';
+
+const inBytes = (format: Format): format is 'unorm8' | 'uint8' => format === 'unorm8' || format === 'uint8';
 
 const inPieces = (
   data: ArrayLike<number> | readonly ArrayLike<number>[],
 ): data is readonly ArrayLike<number>[] => typeof data[0] === 'object';
+
+const described = (shape: Shape, format: Format): string => `${shapeText(shape)} ${format}`;
 
 /** Values on the host, in row-major order, and the tensor that they become. */
 export class HostTensor {
   /** Arrays that follow one another, such as the images of a batch: putting them into one would copy them once more. */
   readonly pieces: readonly ArrayLike<number>[];
   readonly shape: Shape;
-  readonly dtype: Element;
+  readonly format: Format;
 
-  constructor(data: ArrayLike<number> | readonly ArrayLike<number>[], shape: Shape, dtype: Element = 'f32') {
+  /** @param data bytes are in a Uint8Array, or in several of one length. */
+  constructor(data: Uint8Array | readonly Uint8Array[], shape: Shape, format: 'unorm8' | 'uint8');
+  constructor(data: ArrayLike<number> | readonly ArrayLike<number>[], shape: Shape, format?: Element);
+  constructor(data: ArrayLike<number> | readonly ArrayLike<number>[], shape: Shape, format: Format = 'f32') {
     this.pieces = inPieces(data) ? data : [data];
     this.shape = shape;
-    this.dtype = dtype;
+    this.format = format;
+  }
+
+  describe(): string {
+    return described(this.shape, this.format);
   }
 }
 
-/** Host tensors in arrays and plain objects. */
-export type Inputs = HostTensor | { readonly [name: string]: Inputs } | readonly Inputs[];
+/** Four bytes to a word, the first one lowest; the last word is filled up. */
+function wordsOf(piece: Uint8Array): Uint32Array {
+  const whole =
+    piece.length % 4 === 0 && piece.byteOffset % 4 === 0
+      ? piece
+      : new Uint8Array(4 * Math.ceil(piece.length / 4));
+  if (whole !== piece) whole.set(piece);
+  return new Uint32Array(whole.buffer, whole.byteOffset, whole.length / 4);
+}
 
-export type Tensors = Tensor | { readonly [name: string]: Tensors } | readonly Tensors[];
+/** The tensor that a host tensor is written into. */
+class Landing {
+  /** The tensor of the shape that was asked for, or bytes in words. */
+  readonly written: Tensor;
+  readonly #shape: Shape;
+  readonly #format: Format;
+  /** Values in each piece of bytes. */
+  readonly #per: number;
+
+  constructor({ pieces, shape, format }: HostTensor, on?: Gpu) {
+    this.#shape = shape;
+    this.#format = format;
+    this.#per = pieces[0].length;
+    const words = pieces.length * Math.ceil(this.#per / 4);
+    this.written = inBytes(format) ? empty([words], 'u32', on) : empty(shape, format, on);
+  }
+
+  /** True for values of the same shape in the same format. */
+  takes({ pieces, shape, format }: HostTensor): boolean {
+    return (
+      format === this.#format &&
+      shape.length === this.#shape.length &&
+      shape.every((n, i) => n === this.#shape[i]) &&
+      (!inBytes(format) || pieces[0].length === this.#per)
+    );
+  }
+
+  /** @throws ShapeError for another number of values. */
+  write({ pieces, shape, format }: HostTensor): void {
+    if (!inBytes(format)) {
+      this.written.assign(...pieces);
+      return;
+    }
+    const wrong = pieces.find((piece) => piece.length !== this.#per);
+    if (wrong || pieces.length * this.#per !== sizeOf(shape)) {
+      const lengths = [...new Set(pieces.map(({ length }) => length))].join(' and ');
+      throw new ShapeError(
+        `${pieces.length} arrays of ${lengths} bytes for shape ${shapeText(shape)} (${sizeOf(shape)}); expected arrays of one length, ` +
+          'as many bytes as values in all',
+      );
+    }
+    this.written.assign(...(pieces as readonly Uint8Array[]).map(wordsOf));
+  }
+
+  /** The tensor of the shape that was asked for. Bytes become another one, which belongs to the step. */
+  values(): Tensor {
+    if (!inBytes(this.#format)) return this.written;
+    const kernel = bytes[this.#format];
+    const y = empty(this.#shape, kernel.bindings[1].type, this.written.device);
+    const per = this.#per;
+    launch(kernel, { n: y.size, per, words: Math.ceil(per / 4) }, { x: this.written, y });
+    return y;
+  }
+
+  describe(): string {
+    return described(this.#shape, this.#format);
+  }
+}
+
+/** Leaves in arrays and plain objects. */
+type Tree<L> = L | { readonly [name: string]: Tree<L> } | readonly Tree<L>[];
+
+export type Inputs = Tree<HostTensor>;
+
+export type Tensors = Tree<Tensor>;
 
 /** The structure of `T`, of tensors. */
 export type Uploaded<T> = Inputs extends T
@@ -36,37 +135,47 @@ export type Uploaded<T> = Inputs extends T
     ? Tensor
     : { [K in keyof T]: Uploaded<T[K]> };
 
-/** The structure of `inputs` with what `fn` makes of each host tensor; `path` is its name, such as `seen.target`. */
-function mapInputs(
-  inputs: Inputs,
-  fn: (one: HostTensor, path: string) => Tensor | undefined,
+/** The structure of `tree` with what `fn` makes of each leaf; `path` is its name, such as `labelled.images`. */
+function mapTree<L extends object, R>(
+  Leaf: new (...made: never[]) => L,
+  tree: Tree<L>,
+  fn: (leaf: L, path: string) => R,
   path = '',
-): unknown {
-  if (inputs instanceof HostTensor) return fn(inputs, path);
-  const inner = ([name, value]: [string, Inputs]) => mapInputs(value, fn, path ? `${path}.${name}` : name);
-  if (Array.isArray(inputs)) return inputs.map((value, i) => inner([String(i), value]));
-  return Object.fromEntries(Object.entries(inputs).map((entry) => [entry[0], inner(entry)]));
+): Tree<R> {
+  if (tree instanceof Leaf) return fn(tree, path);
+  const inner = ([name, value]: [string, Tree<L>]) =>
+    mapTree(Leaf, value, fn, path ? `${path}.${name}` : name);
+  if (Array.isArray(tree)) return tree.map((value, i) => inner([String(i), value]));
+  return Object.fromEntries(Object.entries(tree).map((entry) => [entry[0], inner(entry)]));
 }
 
 /** New tensors on the current device. */
-export const upload = <T extends Inputs>(inputs: T): Uploaded<T> =>
-  mapInputs(inputs, ({ pieces, shape, dtype }) => {
-    const made = empty(shape, dtype);
-    made.assign(...pieces);
-    return made;
+export function upload<T extends Inputs>(inputs: T): Uploaded<T> {
+  const landed = mapTree(HostTensor, inputs, (one) => {
+    const landing = new Landing(one);
+    landing.write(one);
+    return landing;
+  });
+  return mapTree(Landing, landed, (landing) => {
+    const values = landing.values();
+    if (values !== landing.written) landing.written.dispose();
+    return values;
   }) as Uploaded<T>;
+}
 
-/** Each of `held` with the host tensor in its place; null where there is none, or one of another shape or type, or one more. */
-function paired(held: Tensors, inputs: Inputs, pairs: [Tensor, HostTensor][] = []): typeof pairs | null {
-  if (held instanceof Tensor) {
-    if (!(inputs instanceof HostTensor) || held.dtype !== inputs.dtype) return null;
-    if (held.shape.length !== inputs.shape.length || !held.shape.every((n, i) => n === inputs.shape[i]))
-      return null;
+/** Each of `held` with the host tensor in its place; null where there is none, or one of another shape or format, or one more. */
+function paired(
+  held: Tree<Landing>,
+  inputs: Inputs,
+  pairs: [Landing, HostTensor][] = [],
+): typeof pairs | null {
+  if (held instanceof Landing) {
+    if (!(inputs instanceof HostTensor) || !held.takes(inputs)) return null;
     pairs.push([held, inputs]);
     return pairs;
   }
   if (inputs instanceof HostTensor) return null;
-  const [before, now] = [held, inputs] as [Record<string, Tensors>, Record<string, Inputs>];
+  const [before, now] = [held, inputs] as [Record<string, Tree<Landing>>, Record<string, Inputs>];
   let count = 0;
   for (const name in now) {
     if (!Object.hasOwn(before, name) || !paired(before[name], now[name], pairs)) return null;
@@ -78,8 +187,8 @@ function paired(held: Tensors, inputs: Inputs, pairs: [Tensor, HostTensor][] = [
 interface Recorded {
   recording: Recording;
   /** Its inputs as they were given, and by name. */
-  tree: Tensors;
-  inputs: Map<string, Tensor>;
+  tree: Tree<Landing>;
+  inputs: Map<string, Landing>;
   outputs: { name: string; shape: Shape; dtype: Element }[];
 }
 
@@ -121,7 +230,7 @@ export class Program<In extends Inputs = Inputs> {
     }
     this.#recorded ??= this.#record(inputs);
     pairs ??= paired(this.#recorded.tree, inputs)!;
-    for (const [tensor, { pieces }] of pairs) tensor.assign(...pieces);
+    for (const [landing, input] of pairs) landing.write(input);
   }
 
   /**
@@ -145,23 +254,25 @@ export class Program<In extends Inputs = Inputs> {
     this.#recorded = null;
     if (!recorded) return;
     await this.#gpu.forget(recorded.recording);
-    for (const input of recorded.inputs.values()) input.dispose();
+    for (const { written } of recorded.inputs.values()) written.dispose();
   }
 
   #record(inputs: In): Recorded {
-    const held = new Map<string, Tensor>();
-    const tree = mapInputs(inputs, ({ shape, dtype }, path) => {
-      const made = keep(empty(shape, dtype, this.#gpu));
-      held.set(path, made);
-      return made;
-    }) as Tensors;
+    const held = new Map<string, Landing>();
+    const tree = mapTree(HostTensor, inputs, (one, path) => {
+      const landing = new Landing(one, this.#gpu);
+      keep(landing.written);
+      held.set(path, landing);
+      return landing;
+    });
     const outputs: Recorded['outputs'] = [];
     let recording: Recording;
     try {
       recording = this.#gpu.record(() =>
         step(() => {
           const storages: Storage[] = [];
-          for (const [name, result] of Object.entries(this.#fn(tree as Uploaded<In>))) {
+          const tensors = mapTree(Landing, tree, (landing) => landing.values()) as Uploaded<In>;
+          for (const [name, result] of Object.entries(this.#fn(tensors))) {
             outputs.push({ name, shape: result.shape, dtype: result.dtype });
             storages.push(result.storage);
           }
@@ -169,25 +280,19 @@ export class Program<In extends Inputs = Inputs> {
         }),
       );
     } catch (error) {
-      for (const input of held.values()) input.dispose();
+      for (const { written } of held.values()) written.dispose();
       throw error;
     }
     return { recording, tree, inputs: held, outputs };
   }
 }
 
-const described = (one: { shape: Shape; dtype: Element } | undefined): string =>
-  one ? `${shapeText(one.shape)} ${one.dtype}` : 'nothing';
-
 /** The first input that is not what it was, in words. */
-function changed(before: ReadonlyMap<string, Tensor>, inputs: Inputs): string {
+function changed(before: ReadonlyMap<string, Landing>, inputs: Inputs): string {
   const now = new Map<string, HostTensor>();
-  mapInputs(inputs, (one, path) => {
-    now.set(path, one);
-    return undefined;
-  });
+  mapTree(HostTensor, inputs, (one, path) => now.set(path, one));
   for (const name of new Set([...before.keys(), ...now.keys()])) {
-    const [was, is] = [described(before.get(name)), described(now.get(name))];
+    const [was, is] = [before.get(name), now.get(name)].map((one) => one?.describe() ?? 'nothing');
     if (was !== is) return `input '${name}' is ${is}, was ${was}`;
   }
   return 'the inputs are arranged otherwise';

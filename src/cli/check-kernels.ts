@@ -3,6 +3,7 @@
 // has no gradient to check is launched here.
 import * as anomaly from '../../kernels/anomaly.ts';
 import type { GradcheckInput } from '../autograd/gradcheck.ts';
+import { HostTensor, upload } from '../autograd/program.ts';
 import { vjp } from '../autograd/tape.ts';
 import { launch, onDevice, step, type Tensor, tensor } from '../autograd/tensor.ts';
 import type { Device, Storage } from '../gpu/device.ts';
@@ -10,6 +11,7 @@ import type { Gpu } from '../gpu/gpu.ts';
 import { available, canRun, type Kernel, type Numbers, type Params, type Variant } from '../gpu/kernel.ts';
 import { ReferenceDevice } from '../gpu/reference.ts';
 import { uniform } from '../gpu/threefry.ts';
+import { colorJitter } from '../ops/colorJitter.ts';
 import * as depthmix from '../ops/depthmix.ts';
 import { countConfusions } from '../ops/metrics.ts';
 import * as movement from '../ops/movement.ts';
@@ -139,6 +141,39 @@ const withoutGradient: (() => void)[] = [
       launch(anomaly.nonFiniteScan, { n: x.size, walkers }, { x, found });
       launch(anomaly.nonFiniteFirst, { walkers }, { found, first });
     }
+  },
+  () => {
+    // Contrast at each place and not at all, a hue that turns and one that does not.
+    const none = [1, 0, 0, 0];
+    const [bright, dark] = [1.4, 0.6].map((f) => [f, 0, 0, 0]);
+    const [more, less] = [1.3, 0.7].map((f) => [f, 1 - f, 0, 0]);
+    const [rich, pale] = [1.2, 0.5].map((f) => [f, 0, 1 - f, 0]);
+    const [right, left, half] = [0.1, -0.3, 0.5].map((turns) => [1, 0, 0, turns]);
+    const samples = [
+      [none, none, none, none, none, none, none],
+      [more, bright, pale, right, none, none, none],
+      [rich, less, none, left, dark, none, none],
+      [dark, rich, more, half, none, none, none],
+      [none, none, none, right, less, rich, bright],
+      [pale, none, none, left, bright, more, none],
+      [none, none, none, none, bright, rich, less],
+    ];
+    const steps = tensor(samples.flat(2), [samples.length, 7, 4]);
+    for (const [height, width] of [
+      [3, 5],
+      [6, 6],
+    ])
+      colorJitter(draw([2 * samples.length, height, width, 3], 15), steps);
+  },
+  () => {
+    const bytes = (length: number) => Uint8Array.from({ length }, (_, k) => (k * 37 + 5) % 256);
+    for (const [pieces, per] of [
+      [3, 15],
+      [2, 44],
+      [4, 1],
+    ])
+      for (const format of ['unorm8', 'uint8'] as const)
+        upload(new HostTensor(Array(pieces).fill(bytes(per)), [pieces, per], format));
   },
   () => {
     opticalFlow(draw([2, 9, 15, 3], 1), draw([2, 9, 15, 3], 2), 3);

@@ -486,6 +486,7 @@ export const notDifferentiable: Record<string, string> = {
   pseudoLabel: 'gives labels',
   confidentShare: 'constant to the gradient',
   oneHot: 'takes labels',
+  colorJitter: 'constant to the gradient',
   opticalFlow: 'constant to the gradient',
   countConfusions: 'counts',
   randomBits: 'random',

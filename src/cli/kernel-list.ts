@@ -1,5 +1,7 @@
 // Every kernel there is, for `warpmix kernels` and `warpmix check`. A test compares the families with the folder.
 import * as anomaly from '../../kernels/anomaly.ts';
+import * as bytes from '../../kernels/bytes.ts';
+import * as colorJitter from '../../kernels/colorJitter.ts';
 import * as conv2d from '../../kernels/conv2d.ts';
 import * as crossEntropy from '../../kernels/crossEntropy.ts';
 import * as depthmix from '../../kernels/depthmix.ts';
@@ -24,6 +26,8 @@ import type { Kernel } from '../gpu/kernel.ts';
 
 export const kernelFamilies: Record<string, object> = {
   anomaly,
+  bytes,
+  colorJitter,
   conv2d,
   crossEntropy,
   depthmix,

@@ -1,21 +1,19 @@
-// Batches of frames as flat arrays, augmented, ready for upload. Everything is a pure function of (seed, step), so a
+// Batches of frames as bytes, mirrored and cut, ready for upload; colours are changed on the device. Everything is a pure function of (seed, step), so a
 // resumed run sees what an uninterrupted one would have seen.
 import {
-  colorJitter,
   crop,
   cropIntrinsics,
   type Draw,
   draws,
-  type FloatImage,
   hflip,
   hflipIntrinsics,
+  type Jitter,
   randomCrop,
   randomJitter,
-  toFloat,
   type Window,
 } from './augment.ts';
 import { sampleIndex } from './sampler.ts';
-import { DataError, type Intrinsics, type LabelMap, type Split } from './types.ts';
+import { DataError, type Intrinsics, type LabelMap, type RgbImage, type Split } from './types.ts';
 
 /** One frame of one split. */
 export interface FrameRef {
@@ -62,7 +60,7 @@ function squareWindow({ width, height }: { width: number; height: number }, draw
   return randomCrop({ width, height }, side, side, draw, CROP);
 }
 
-function seenBy<T extends FloatImage | LabelMap>({ mirrored, window }: View, map: T): T {
+function seenBy<T extends RgbImage | LabelMap>({ mirrored, window }: View, map: T): T {
   const facing = mirrored ? hflip(map) : map;
   return window ? crop(facing, window) : facing;
 }
@@ -85,16 +83,6 @@ function checkSizes(refs: readonly FrameRef[], samples: readonly { stored: Size 
   });
 }
 
-const join = (parts: readonly Float32Array[]): Float32Array => {
-  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-};
-
 /** The place of a sample in a run, on which its draws depend. */
 export interface Place {
   seed: number;
@@ -108,7 +96,7 @@ type Size = { width: number; height: number };
 
 /** A frame for segmentation. */
 export interface LabelledSample {
-  image: FloatImage;
+  image: RgbImage;
   /** Null for a frame without labels. */
   label: Uint8Array | null;
   mirrored: boolean;
@@ -130,17 +118,18 @@ async function labelledSample({ split, index }: FrameRef, options: LabelledOptio
     window: options.crop ? squareWindow(image, draw) : null,
   };
   return {
-    image: seenBy(view, toFloat(image)),
+    image: seenBy(view, image),
     label: label ? seenBy(view, label).data : null,
     mirrored: view.mirrored,
     stored: { width: image.width, height: image.height },
   };
 }
 
-/** A frame between its neighbours, and what the networks see of them. */
+/** A frame between its neighbours. */
 export interface VideoSample {
-  plain: FloatImage[];
-  seen: FloatImage[];
+  images: RgbImage[];
+  /** How the networks see them; null: as they are. One for the three: a change of colour between them would be photometric error. */
+  jitter: Jitter | null;
   camera: Intrinsics;
   stored: Size;
 }
@@ -161,21 +150,16 @@ async function videoSample({ split, index }: FrameRef, options: VideoOptions): P
   const stored = { width, height };
   const camera = split.intrinsics!;
   const { augment } = options;
-  if (!augment) {
-    const plain = frames.map(({ image }) => toFloat(image));
-    return { plain, seen: plain, camera, stored };
-  }
+  const images = frames.map(({ image }) => image);
+  if (!augment) return { images, jitter: null, camera, stored };
   const draw = draws(options.seed, options.step, options.sample);
   const view: View = {
     mirrored: draw(FLIP) < 0.5,
-    window: augment.crop ? squareWindow(frames[0].image, draw) : null,
+    window: augment.crop ? squareWindow(images[0], draw) : null,
   };
-  const plain = frames.map(({ image }) => seenBy(view, toFloat(image)));
-  // One set of factors for the three frames: a change of colour between them would be photometric error.
-  const jitter = augment.recolour && draw(JITTER) < 0.5 ? randomJitter(STRENGTH, draw, JITTER_FACTORS) : null;
   return {
-    plain,
-    seen: jitter ? plain.map((image) => colorJitter(image, jitter)) : plain,
+    images: images.map((image) => seenBy(view, image)),
+    jitter: augment.recolour && draw(JITTER) < 0.5 ? randomJitter(STRENGTH, draw, JITTER_FACTORS) : null,
     camera: cameraOf(view, camera),
     stored,
   };
@@ -200,13 +184,13 @@ export function useSamples(next: Samples): void {
   samples = next;
 }
 
-/** Images [N,H,W,3] in [0, 1] with labels [N,H,W]; 255 everywhere for a frame without labels. */
+/** N images, bytes [H,W,3] each, with labels [H,W]; 255 everywhere for a frame without labels. */
 export interface LabelledBatch {
   n: number;
   height: number;
   width: number;
-  images: Float32Array;
-  labels: Int32Array;
+  images: Uint8Array[];
+  labels: Uint8Array[];
   /** True where the image was mirrored. */
   flipped: boolean[];
 }
@@ -233,30 +217,34 @@ export async function labelledBatch(
   );
   checkSizes(refs, made);
   const { width, height } = made[0].image;
-  const labels = new Int32Array(refs.length * width * height).fill(255);
-  made.forEach(({ label }, b) => {
-    if (label && labelled(refs[b])) labels.set(label, b * width * height);
-  });
-  const images = join(made.map(({ image }) => image.data));
-  return { n: refs.length, height, width, images, labels, flipped: made.map(({ mirrored }) => mirrored) };
+  return {
+    n: refs.length,
+    height,
+    width,
+    images: made.map(({ image }) => image.data),
+    labels: made.map(({ label }, b) =>
+      label && labelled(refs[b]) ? label : new Uint8Array(width * height).fill(255),
+    ),
+    flipped: made.map(({ mirrored }) => mirrored),
+  };
 }
 
-/** Three consecutive frames of N videos, an array [H,W,3] for each image, and the same frames recoloured for the networks to see. */
+/** Three consecutive frames of N videos, bytes [H,W,3] each. */
 export interface VideoBatch {
   n: number;
   height: number;
   width: number;
-  target: Float32Array[];
-  /** Of every sample the frame before, then of every sample the frame after. */
-  neighbours: Float32Array[];
-  seen: { previous: Float32Array[]; target: Float32Array[]; next: Float32Array[] };
+  /** Of every sample the frame before, then of every sample the frame itself, then of every sample the frame after. */
+  frames: Uint8Array[];
+  /** How the networks see the frames of each sample; null: as they are. */
+  jitter: (Jitter | null)[];
   /** Camera of each sample, mirrored with it. */
   cameras: Intrinsics[];
 }
 
 /**
- * Loads frames with their neighbours for self-supervised depth; `augment` mirrors half of them and recolours half of
- * what the networks see, never what the photometric loss compares (Monodepth2, mono_dataset.py); with `crop` it also cuts a square.
+ * Loads frames with their neighbours for self-supervised depth; `augment` mirrors half of them and has half of
+ * what the networks see recoloured, never what the photometric loss compares (Monodepth2, mono_dataset.py); with `crop` it also cuts a square.
  * Mirrors and squares are those of `labelledBatch` at the same seed and step. A frame without neighbours stands in for them: it fits itself
  * without any warping, so the automask takes it out.
  */
@@ -268,15 +256,13 @@ export async function videoBatch(
     refs.map((ref, sample) => samples.video(ref, { seed, step, sample, augment })),
   );
   checkSizes(refs, triples);
-  const plain = (k: number) => triples.map((t) => t.plain[k].data);
-  const seen = (k: number) => triples.map((t) => t.seen[k].data);
+  const [{ width, height }] = triples[0].images;
   return {
     n: refs.length,
-    width: triples[0].plain[0].width,
-    height: triples[0].plain[0].height,
-    target: plain(1),
-    neighbours: [...plain(0), ...plain(2)],
-    seen: { previous: seen(0), target: seen(1), next: seen(2) },
+    width,
+    height,
+    frames: [0, 1, 2].flatMap((k) => triples.map(({ images }) => images[k].data)),
+    jitter: triples.map(({ jitter }) => jitter),
     cameras: triples.map((t) => t.camera),
   };
 }

@@ -4,7 +4,7 @@ import { type FrameRef, samplesHere } from './batch.ts';
 import type { Job, Reply } from './loader-protocol.ts';
 import { openDataset } from './open.ts';
 import { relabelled } from './relabel.ts';
-import { DataError, type Dataset, type Origin } from './types.ts';
+import { DataError, type Dataset, type Origin, type RgbImage } from './types.ts';
 
 /** By spec and options, for as long as the thread lives. */
 const datasets = new Map<string, Promise<Dataset>>();
@@ -33,10 +33,11 @@ async function refOf({ origin, index, frame }: Job): Promise<FrameRef> {
   return { split: origin.relabel ? relabelled(own, origin.relabel) : own, index };
 }
 
-/** Of images, which nobody else holds; labels may be a reader's own. */
-const buffers = (images: readonly { data: Float32Array }[]) => [
-  ...new Set(images.map(({ data }) => data.buffer as ArrayBuffer)),
-];
+/** Copies, to be given away: a reader may keep what it has read. */
+const copies = (images: readonly RgbImage[]): RgbImage[] =>
+  images.map((image) => ({ ...image, data: image.data.slice() }));
+
+const buffers = (images: readonly RgbImage[]) => images.map(({ data }) => data.buffer as ArrayBuffer);
 
 async function answer(job: Job): Promise<void> {
   const say = (reply: Reply, moved: ArrayBuffer[] = []) => parentPort!.postMessage(reply, moved);
@@ -44,10 +45,12 @@ async function answer(job: Job): Promise<void> {
     const ref = await refOf(job);
     if (job.kind === 'labelled') {
       const sample = await samplesHere.labelled(ref, job.options);
-      say({ id: job.id, sample }, buffers([sample.image]));
+      const [image] = copies([sample.image]);
+      say({ id: job.id, sample: { ...sample, image } }, buffers([image]));
     } else {
       const sample = await samplesHere.video(ref, job.options);
-      say({ id: job.id, sample }, buffers([...sample.plain, ...sample.seen]));
+      const images = copies(sample.images);
+      say({ id: job.id, sample: { ...sample, images } }, buffers(images));
     }
   } catch (error) {
     const { message, stack } = error as Error;

@@ -8,6 +8,7 @@ import { type FrameRef, pickFrames, type VideoBatch, videoBatch } from '../data/
 import { scaleIntrinsics } from '../data/resize.ts';
 import { intrinsicsMatrix, inverseIntrinsics } from '../geometry/camera.ts';
 import type { DepthModel } from '../models/models.ts';
+import { colorJitter } from '../ops/colorJitter.ts';
 import { add, affine } from '../ops/elementwise.ts';
 import { poseMatrix } from '../ops/geometry.ts';
 import { concat, slice } from '../ops/movement.ts';
@@ -65,34 +66,61 @@ const SCALES = [0, 1, 2, 3];
 /** A video batch on the device. */
 export type VideoTensors = Uploaded<ReturnType<typeof videoInputs>>;
 
-/** What a step needs of a batch: images, and its cameras at each scale. */
-export function videoInputs(batch: VideoBatch) {
-  const { n, height, width } = batch;
-  const image = (data: Float32Array[]) => new HostTensor(data, [n, height, width, 3]);
-  const cameras = (scale: number) =>
-    batch.cameras.map((one) => scaleIntrinsics(one, width / 2 ** scale, height / 2 ** scale));
+/** What a step needs of a batch: its frames, [3N,H,W,3] in [0, 1], and its cameras at each scale. */
+export function videoInputs({ n, height, width, frames, cameras }: Omit<VideoBatch, 'jitter'>) {
+  const scaled = (scale: number) =>
+    cameras.map((one) => scaleIntrinsics(one, width / 2 ** scale, height / 2 ** scale));
   return {
-    target: image(batch.target),
-    neighbours: new HostTensor(batch.neighbours, [2 * n, height, width, 3]),
-    seen: {
-      previous: image(batch.seen.previous),
-      target: image(batch.seen.target),
-      next: image(batch.seen.next),
-    },
+    frames: new HostTensor(frames, [3 * n, height, width, 3], 'unorm8'),
     cameras: SCALES.map((scale) => ({
-      K: intrinsicsMatrix(cameras(scale)),
-      inverseK: inverseIntrinsics(cameras(scale)),
+      K: intrinsicsMatrix(scaled(scale)),
+      inverseK: inverseIntrinsics(scaled(scale)),
     })),
   };
 }
+
+/** What `colorJitter` takes for each sample, [N,7,4]; steps that change no bit where there is no jitter. */
+export function jitterSteps(jitter: VideoBatch['jitter']): HostTensor {
+  const none = [1, 0, 0, 0];
+  const three = (steps: number[][]) => [...steps, none, none, none].slice(0, 3);
+  const rows = jitter.map((one) => {
+    if (!one) return Array<number[]>(7).fill(none);
+    const steps = one.order.map((step) => {
+      const f = one[step];
+      return {
+        brightness: [f, 0, 0, 0],
+        contrast: [f, 1 - f, 0, 0],
+        saturation: [f, 0, 1 - f, 0],
+        hue: [1, 0, 0, f],
+      }[step];
+    });
+    const hue = one.order.indexOf('hue');
+    return [...three(steps.slice(0, hue)), steps[hue], ...three(steps.slice(hue + 1))];
+  });
+  return new HostTensor(rows.flat(2), [jitter.length, 7, 4]);
+}
+
+/**
+ * Frames of a video batch that follow one another.
+ * @param frames [3N,H,W,3]: those before, those of the samples, those after.
+ * @param first,count in units of N.
+ */
+export function takeFrames(frames: Tensor, first: number, count: number): Tensor {
+  const [all, ...image] = frames.shape;
+  const n = all / 3;
+  return slice(frames, [first * n, 0, 0, 0], [(first + count) * n, ...image]);
+}
+
+const targetOf = (frames: Tensor) => takeFrames(frames, 1, 1);
 
 /**
  * The frames as they are, at half the size and so on: images averaged down, cameras scaled with them.
  * @param halvings 0 to 3.
  * @throws ShapeError where halving leaves a remainder.
  */
-export function viewsOf({ target, neighbours, cameras }: VideoTensors, halvings: number): VideoView[] {
-  const views = [{ target, neighbours, ...cameras[0] }];
+export function viewsOf({ frames, cameras }: VideoTensors, halvings: number): VideoView[] {
+  const neighbours = concat([takeFrames(frames, 0, 1), takeFrames(frames, 2, 1)], 0);
+  const views = [{ target: targetOf(frames), neighbours, ...cameras[0] }];
   for (const camera of cameras.slice(1, 1 + halvings)) {
     const finer = views[views.length - 1];
     const [, height, width] = finer.target.shape;
@@ -107,16 +135,13 @@ export function viewsOf({ target, neighbours, cameras }: VideoTensors, halvings:
 /**
  * Transforms from the target camera to the cameras before, then to those after: [2N,4,4]. The network always sees pairs in
  * temporal order; the motion of the earlier pair is inverted.
+ * @param seen [3N,H,W,3], in the order of `VideoBatch.frames`.
  */
-export function predictPoses(
-  model: Pick<DepthNetworks, 'pose'>,
-  seen: VideoTensors['seen'],
-  training: boolean,
-): Tensor {
-  const n = seen.target.shape[0];
+export function predictPoses(model: Pick<DepthNetworks, 'pose'>, seen: Tensor, training: boolean): Tensor {
+  const n = seen.shape[0] / 3;
   const { axisAngle, translation } = model.pose.apply(
-    concat([seen.previous, seen.target], 0),
-    concat([seen.target, seen.next], 0),
+    takeFrames(seen, 0, 2),
+    takeFrames(seen, 1, 2),
     training,
   );
   const half = (x: Tensor, first: number) => slice(x, [first, 0], [first + n, 3]);
@@ -161,16 +186,21 @@ export function identityError(view: VideoView, key: Tensor): Tensor {
 export const eachError = (warped: Tensor, target: Tensor): Tensor =>
   minPhotometricError(warped, concat([target, target], 0)).error;
 
-/** Mean over scales of photometric error plus smoothness. `key` is the step's random key. */
+/**
+ * Mean over scales of photometric error plus smoothness.
+ * @param seen the frames as the networks see them: those of `video`, recoloured or not.
+ * @param key the step's random key.
+ */
 export function depthLoss(
   model: DepthNetworks,
   video: VideoTensors,
+  seen: Tensor,
   key: Tensor,
   options: DepthOptions,
 ): { loss: Tensor; photometric: Tensor; smoothness: Tensor } {
-  const disparities = model.disparities(video.seen.target, true);
-  const poses = predictPoses(model, video.seen, true);
-  const scales = disparities.map(({ shape }) => Math.round(Math.log2(video.target.shape[1] / shape[1])));
+  const disparities = model.disparities(targetOf(seen), true);
+  const poses = predictPoses(model, seen, true);
+  const scales = disparities.map(({ shape }) => Math.round(Math.log2(seen.shape[1] / shape[1])));
   const views = viewsOf(video, Math.max(...scales));
   const own = options.resolution === 'own';
   const automask = options.reprojection === 'minimum';
@@ -200,6 +230,7 @@ type DepthInputs = ReturnType<typeof depthInputs>;
 /** @param key the step's random key. */
 const depthInputs = (batch: VideoBatch, key: readonly [number, number]) => ({
   video: videoInputs(batch),
+  jitter: jitterSteps(batch.jitter),
   key: new HostTensor(key, [2], 'u32'),
 });
 
@@ -210,7 +241,7 @@ export interface DepthStage {
   lr: number;
   params: readonly Tensor[];
   /** @returns terms to log, `loss` among them: the one that is minimised. */
-  loss(video: VideoTensors, key: Tensor): Record<'loss', Tensor> & Record<string, Tensor>;
+  loss(video: VideoTensors, seen: Tensor, key: Tensor): Record<'loss', Tensor> & Record<string, Tensor>;
   begin?(): Promise<void>;
 }
 
@@ -237,7 +268,7 @@ export class DepthPhase implements Phase<VideoBatch, DepthInputs> {
       steps: options.steps,
       lr: options.lr,
       params: Object.values(model.parameters()),
-      loss: (video, key) => depthLoss(model, video, key, options),
+      loss: (video, seen, key) => depthLoss(model, video, seen, key, options),
     },
   ) {
     this.#refs = refs;
@@ -269,10 +300,11 @@ export class DepthPhase implements Phase<VideoBatch, DepthInputs> {
     return depthInputs(batch, [this.#seed, step]);
   }
 
-  train({ video, key }: Uploaded<DepthInputs>): Record<string, Tensor> {
+  train({ video, jitter, key }: Uploaded<DepthInputs>): Record<string, Tensor> {
+    const seen = colorJitter(video.frames, jitter);
     let terms: ReturnType<DepthStage['loss']> | null = null;
     const [, gradients] = valueAndGrad(() => {
-      terms = this.#stage.loss(video, key);
+      terms = this.#stage.loss(video, seen, key);
       return terms.loss;
     }, this.optimizer.params);
     this.optimizer.apply(gradients);

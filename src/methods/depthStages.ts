@@ -9,7 +9,7 @@ import type { DepthModel } from '../models/models.ts';
 import { copyState, Initializer } from '../nn/module.ts';
 import { add, affine, sub } from '../ops/elementwise.ts';
 import { l2Norm } from '../ops/reduce.ts';
-import { type DepthOptions, DepthPhase, depthLoss, type VideoTensors } from './depth.ts';
+import { type DepthOptions, DepthPhase, depthLoss, takeFrames, type VideoTensors } from './depth.ts';
 
 export interface DepthStagesOptions extends DepthOptions {
   /** Steps before the others in which the encoder's parameters stay as they are; 0: none. */
@@ -35,13 +35,14 @@ export function anchoredDepthLoss(
   model: DepthModel,
   initial: ResNetEncoder,
   video: VideoTensors,
+  seen: Tensor,
   key: Tensor,
   options: DepthStagesOptions,
 ) {
-  const image = video.seen.target;
+  const image = takeFrames(seen, 1, 1);
   const maps = model.encoder.apply(image, true);
   const networks = { disparities: () => model.decoder.apply(maps, true), pose: model.pose };
-  const terms = depthLoss(networks, video, key, options);
+  const terms = depthLoss(networks, video, seen, key, options);
   const before = noGrad(() => initial.apply(image, false)[4]);
   const distance = affine(featureDistance(maps[4], before), options.featureDistance, 0);
   return { ...terms, loss: add(terms.loss, distance), featureDistance: distance };
@@ -70,7 +71,7 @@ export function depthStages(
           steps: options.frozenSteps,
           lr: options.frozenLr,
           params: learners.map(([, x]) => x),
-          loss: (video, key) => depthLoss(model, video, key, options),
+          loss: (video, seen, key) => depthLoss(model, video, seen, key, options),
         })
       : null;
   // Values come from `begin`.
@@ -82,7 +83,7 @@ export function depthStages(
         steps: options.steps,
         lr: options.lr,
         params: Object.values(model.parameters()),
-        loss: (video, key) => anchoredDepthLoss(model, initial, video, key, options),
+        loss: (video, seen, key) => anchoredDepthLoss(model, initial, video, seen, key, options),
         begin: async () => {
           await copyState(model.encoder.state(), initial.state());
         },

@@ -154,7 +154,8 @@ export class MultiTaskPhase implements Phase<Batch, MultiTaskInputs> {
   #depthLoss(disparities: Tensor[], video: VideoTensors, key: Tensor): Tensor {
     const networks = { disparities: () => disparities, pose: this.#depth.pose };
     // A frame without neighbours stands in for them: only the automask keeps it from teaching that nothing moves.
-    return depthLoss(networks, video, key, { ...this.#depthOptions, reprojection: 'minimum' }).loss;
+    return depthLoss(networks, video, video.frames, key, { ...this.#depthOptions, reprojection: 'minimum' })
+      .loss;
   }
 
   train({ labelled, mixed, strong, teacher }: Uploaded<MultiTaskInputs>): Record<string, Tensor> {

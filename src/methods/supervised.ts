@@ -26,10 +26,10 @@ export interface SegmentationOptions {
   clip: number;
 }
 
-/** Images [N,H,W,3] and labels [N,H,W]. */
+/** Images [N,H,W,3] in [0, 1] and labels [N,H,W]. */
 export const labelledInputs = ({ n, height, width, images, labels }: LabelledBatch) => ({
-  images: new HostTensor(images, [n, height, width, 3]),
-  labels: new HostTensor(labels, [n, height, width], 'i32'),
+  images: new HostTensor(images, [n, height, width, 3], 'unorm8'),
+  labels: new HostTensor(labels, [n, height, width], 'uint8'),
 });
 
 export type LabelledInputs = ReturnType<typeof labelledInputs>;

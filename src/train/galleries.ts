@@ -95,8 +95,8 @@ export async function depthGalleries(
         noGrad(() => {
           const video = upload(videoInputs(host));
           const [view] = viewsOf(video, 0);
-          const [disparity] = model.disparities(video.seen.target, false);
-          const poses = predictPoses(model, video.seen, false);
+          const [disparity] = model.disparities(view.target, false);
+          const poses = predictPoses(model, video.frames, false);
           const identity = identityError(view, tensor([0, 0], [2], 'u32'));
           const warped = warpNeighbours(disparity, view, poses, options);
           const { error: least, winner } = minPhotometricError(warped, view.target, identity);
@@ -226,12 +226,8 @@ export async function mixtureGalleries(
     galleries.push({
       title: `${MIX_NAMES[mix]} ${at + 1}`,
       panels: [
-        panel('first image', 'mixFirst', rgbPicture(images.subarray(0, 3 * pixels), width, height)),
-        panel(
-          'second image',
-          'mixSecond',
-          rgbPicture(images.subarray(3 * pixels, 6 * pixels), width, height),
-        ),
+        panel('first image', 'mixFirst', { width, height, data: images[0] }),
+        panel('second image', 'mixSecond', { width, height, data: images[1] }),
         panel('mask', MASK_CAPTIONS[mix], maskPicture(mask, width, height), 'mask', mask),
         panel('mixture', 'mixture', rgbPicture(first(seen.mixed, 3 * pixels), width, height)),
         panel('pseudo-label', 'mixedLabel', labelPicture(label, width, height, classes), 'class', label),
@@ -269,12 +265,11 @@ export async function crossDomainGalleries(
     const mask = first(seen.mask, pixels);
     const label = first(seen.label, pixels);
     const weight = first(seen.weight, pixels);
-    const source = batch.source.images.subarray(0, 3 * pixels);
     galleries.push({
       title: `Cross-Domain DepthMix ${at + 1}`,
       panels: [
-        panel('source', 'mixSource', rgbPicture(source, width, height)),
-        panel('target', 'mixTarget', rgbPicture(images.subarray(0, 3 * pixels), width, height)),
+        panel('source', 'mixSource', { width, height, data: batch.source.images[0] }),
+        panel('target', 'mixTarget', { width, height, data: images[0] }),
         panel('mask', 'crossDomainMask', maskPicture(mask, width, height), 'mask', mask),
         panel('mixture', 'mixture', rgbPicture(first(seen.mixed, 3 * pixels), width, height)),
         panel('label', 'crossDomainLabel', labelPicture(label, width, height, classes), 'class', label),

@@ -4,10 +4,11 @@ import { valueAndGrad } from '../../src/autograd/tape.ts';
 import { empty, keep, launch, ShapeError, step, type Tensor, tensor } from '../../src/autograd/tensor.ts';
 import { type Life, planBuffers } from '../../src/gpu/recording.ts';
 import { add, affine, mul } from '../../src/ops/elementwise.ts';
+import { permute } from '../../src/ops/movement.ts';
 import { mean } from '../../src/ops/reduce.ts';
 import { Sgd } from '../../src/optim/optimizer.ts';
-import { assignAndReplay, randoms, testGpu } from '../device.ts';
-import { equal, is, ok, suite, throws } from '../suite.ts';
+import { assignAndReplay, randoms, relativeError, testGpu } from '../device.ts';
+import { equal, is, match, ok, suite, throws } from '../suite.ts';
 
 const test = suite('program');
 
@@ -127,6 +128,74 @@ test('inputs in pieces are the same as whole ones, replayed and eager; too few o
   throws(() => gpu.write(x.storage, [1, 2], 2), /write of 2 values at 2 into a tensor of 3 f32/);
   x.dispose();
   await program.dispose();
+});
+
+test('bytes become shares of 255 or ids, in one array or in pieces that fill no words, replayed and eager', async () => {
+  const gpu = await testGpu();
+  const bytes = (length: number, from: number) =>
+    Uint8Array.from({ length }, (_, k) => (k * 83 + from) % 256);
+  const fn = ({ x, ids }: { x: Tensor; ids: Tensor }) => ({ x: affine(x, 1, 0), ids: permute(ids, [1, 0]) });
+  const program = new Program<{ x: HostTensor; ids: HostTensor }>(gpu, fn);
+  for (const [count, length] of [
+    [1, 15],
+    [3, 5],
+    [5, 12],
+    [2, 1],
+  ]) {
+    const pieces = Array.from({ length: count }, (_, i) => bytes(length, 17 * i));
+    // An array that does not begin at a word.
+    pieces[0] = new Uint8Array(bytes(length + 3, 253).buffer, 3, length);
+    const all = pieces.flatMap((piece) => [...piece]);
+    const data = count === 1 ? pieces[0] : pieces;
+    const inputs = {
+      x: new HostTensor(data, [count, length], 'unorm8'),
+      ids: new HostTensor(data, [count, length], 'uint8'),
+    };
+    for (const made of [await assignAndReplay(program, inputs), step(() => fn(upload(inputs)))]) {
+      ok(
+        relativeError(
+          await made.x.data(),
+          all.map((v) => v / 255),
+        ) < 1e-7,
+      );
+      is(made.ids.dtype, 'i32');
+      equal(
+        Array.from(await made.ids.data()),
+        Array.from({ length: count * length }, (_, k) => all[(k % count) * length + Math.floor(k / count)]),
+      );
+      for (const one of Object.values(made)) one.dispose();
+    }
+  }
+  const wrong = async (pieces: Uint8Array[]) => {
+    const x = new HostTensor(pieces, [2, 3], 'unorm8');
+    const ids = new HostTensor([bytes(3, 1), bytes(3, 2)], [2, 3], 'uint8');
+    const replayed = await program.assign({ x, ids }).catch((reason: Error) => reason);
+    ok(replayed instanceof ShapeError, `${replayed}`);
+    throws(
+      () => step(() => upload({ x })),
+      (eager: Error) => eager.message === replayed.message,
+    );
+    return replayed.message;
+  };
+  match(await wrong([bytes(3, 1), bytes(2, 1)]), /2 arrays of 3 and 2 bytes for shape \[2,3\] \(6\)/);
+  match(await wrong([bytes(4, 1), bytes(4, 1)]), /2 arrays of 4 bytes for shape \[2,3\] \(6\)/);
+  await program.dispose();
+});
+
+test('bytes in place of numbers record again', async () => {
+  const gpu = await testGpu();
+  const said: string[] = [];
+  const fn = ({ x }: { x: Tensor }) => ({ y: affine(x, 255, 0) });
+  const program = new Program<{ x: HostTensor }>(gpu, fn, (line) => said.push(line));
+  const before = gpu.memory().live;
+  for (const x of [new HostTensor([3, 5], [2]), new HostTensor(Uint8Array.of(3, 5), [2], 'unorm8')]) {
+    const { y } = await assignAndReplay(program, { x });
+    ok(relativeError(await y.data(), said.length === 0 ? [765, 1275] : [3, 5]) < 1e-6);
+    y.dispose();
+  }
+  equal(said, ["input 'x' is [2] unorm8, was [2] f32; recording the step again"]);
+  await program.dispose();
+  is(gpu.memory().live, before);
 });
 
 test('another shape records again and says which input changed', async () => {

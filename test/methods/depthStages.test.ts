@@ -2,7 +2,7 @@ import { upload } from '../../src/autograd/program.ts';
 import { grad } from '../../src/autograd/tape.ts';
 import { step, type Tensor, tensor } from '../../src/autograd/tensor.ts';
 import { openStreet } from '../../src/data/street/index.ts';
-import { depthLoss, videoInputs } from '../../src/methods/depth.ts';
+import { depthLoss, takeFrames, videoInputs } from '../../src/methods/depth.ts';
 import { anchoredDepthLoss, depthStages, featureDistance } from '../../src/methods/depthStages.ts';
 import type { Phase } from '../../src/methods/phase.ts';
 import { ResNetEncoder } from '../../src/models/encoder.ts';
@@ -77,16 +77,22 @@ test('the anchored loss is the depth loss plus the weighted distance, in evaluat
   const host = videoInputs(await phase.load(0));
   const key = () => tensor([1, 0], [2], 'u32');
   const statistics = await read(initial.state());
-  const terms = step(() => anchoredDepthLoss(model, initial, upload(host), key(), options));
+  const terms = step(() => {
+    const video = upload(host);
+    return anchoredDepthLoss(model, initial, video, video.frames, key(), options);
+  });
   equal(await read(initial.state()), statistics, 'the initial encoder stays as it is');
   const [plain, loss, distance] = await Promise.all([
-    step(() => depthLoss(model, upload(host), key(), options).loss).item(),
+    step(() => {
+      const video = upload(host);
+      return depthLoss(model, video, video.frames, key(), options).loss;
+    }).item(),
     terms.loss.item(),
     terms.featureDistance.item(),
   ]);
   ok(distance > 0 && Math.abs(loss - plain - distance) < 1e-6, `${loss} = ${plain} + ${distance}`);
   const apart = step(() => {
-    const image = upload(host).seen.target;
+    const image = takeFrames(upload(host).frames, 1, 1);
     return featureDistance(model.encoder.apply(image, true)[4], initial.apply(image, false)[4]);
   });
   ok(Math.abs(distance / (1e-2 * (await apart.item())) - 1) < 1e-5);

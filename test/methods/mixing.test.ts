@@ -208,10 +208,9 @@ test('labelled frames are mixed with their truth, or with mixTruth false not at 
     let truthful = 0;
     for (let step = 0; step < 4; step++) {
       const batch = await loadMixed(frames, { ...options, mixTruth }, data.classes.length, 0, step);
-      const pixels = 64 * 32;
       batch.truthful.forEach((has, i) => {
         truthful += has;
-        const labels = batch.mixed.labels.slice(i * pixels, (i + 1) * pixels);
+        const labels = batch.mixed.labels[i];
         is(
           labels.some((v) => v !== 255),
           has === 1,

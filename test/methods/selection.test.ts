@@ -1,3 +1,4 @@
+import { upload } from '../../src/autograd/program.ts';
 import { grad } from '../../src/autograd/tape.ts';
 import { type Tensor, tensor } from '../../src/autograd/tensor.ts';
 import { type FrameRef, labelledBatch } from '../../src/data/batch.ts';
@@ -16,6 +17,7 @@ import {
   standardize,
 } from '../../src/methods/selection.ts';
 import { depthStudent, GrowingSelection } from '../../src/methods/selectionPhase.ts';
+import { labelledInputs } from '../../src/methods/supervised.ts';
 import { DepthModel } from '../../src/models/models.ts';
 import { Initializer } from '../../src/nn/module.ts';
 import { mean } from '../../src/ops/reduce.ts';
@@ -258,7 +260,7 @@ test('uncertainty weighs 1000 beside features of 8192 numbers, and less beside s
     crop: false,
     labelled: () => false,
   });
-  const images = tensor(batch.images, [refs.length, 64, 64, 3]);
+  const { images } = upload(labelledInputs(batch));
   const flat = await numbers(depthFeatures(depth, images));
   const length = 4 * 8 * 8;
   const rows = refs.map((_, i) => flat.slice(i * length, (i + 1) * length));
@@ -299,9 +301,7 @@ test('a student learns on the images chosen so far only, from the same start at 
     chosen.map((i) => refs[i]),
     { seed: 0, step: 0, flip: false, crop: false, labelled: () => false },
   );
-  const size = 64 * 64 * 3;
-  const sums = (images: Float32Array) =>
-    [0, 1].map((i) => Math.round(images.slice(i * size, (i + 1) * size).reduce((a, b) => a + b)));
+  const sums = (images: Uint8Array[]) => images.map((image) => image.reduce((a, b) => a + b));
   // Mirroring keeps the sum of an image.
   const batch = await first.load(1);
   ok(sums(batch.images).every((sum) => sums(allowed.images).includes(sum)));

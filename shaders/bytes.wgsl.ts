@@ -1,0 +1,32 @@
+// Images and labels come from the host as bytes, four to a word: a quarter of what f32 or i32 would take on the way to a GPU. Shifts and
+// masks take them apart; unpack4xU8 would do, but not every browser has it, and unpack4x8unorm may round otherwise than a division.
+import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import { walkElements } from './channels.wgsl.ts';
+
+/** y[i] of a piece of p.per values, its bytes from word p.words on for each piece: one value with one load. */
+export const bytesNaive = (value: string) => wgsl`
+const LANES = 1u;
+
+${walkElements(
+  '',
+  wgsl`
+    let piece = i / p.per;
+    let at = i - piece * p.per;
+    let byte = (x[piece * p.words + at / 4u] >> (8u * (at % 4u))) & 255u;
+    y[i] = ${value};
+`,
+)}
+`;
+
+/** Four neighbours of y are the bytes of one word. */
+export const bytes4 = (value: string) => wgsl`
+const LANES = 4u;
+
+${walkElements(
+  '',
+  wgsl`
+    let byte = (vec4u(x[i]) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u);
+    y[i] = ${value};
+`,
+)}
+`;

@@ -7,7 +7,7 @@ const [BEGIN, END] = ['<!-- from scripts/ladder-tables.mjs -->', '<!-- end -->']
 /** At the size of training. The cases of `warpmix check` are too small to say anything about time. */
 const SIZED = /^(step of|photometric term of single kernels)/;
 /** Families without a page of their own. */
-const PAGES = { smoothness: 'ssim' };
+const PAGES = { bytes: 'movement', smoothness: 'ssim' };
 
 const [file] = process.argv.slice(2);
 if (!file)

@@ -1,5 +1,6 @@
 // Batches of frames as bytes, mirrored and cut, ready for upload; colours are changed on the device. Everything is a pure function of (seed, step), so a
 // resumed run sees what an uninterrupted one would have seen.
+import { HostTensor } from '../autograd/program.ts';
 import {
   crop,
   cropIntrinsics,
@@ -183,6 +184,14 @@ let samples = samplesHere;
 export function useSamples(next: Samples): void {
   samples = next;
 }
+
+/** Images of one size, [N,H,W,3] in [0, 1]. */
+export const imageTensor = (images: readonly RgbImage[]): HostTensor =>
+  new HostTensor(
+    images.map(({ data }) => data),
+    [images.length, images[0].height, images[0].width, 3],
+    'unorm8',
+  );
 
 /** N images, bytes [H,W,3] each, with labels [H,W]; 255 everywhere for a frame without labels. */
 export interface LabelledBatch {

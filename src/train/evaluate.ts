@@ -1,8 +1,7 @@
 import { upload } from '../autograd/program.ts';
 import { noGrad } from '../autograd/tape.ts';
 import { keep, step, type Tensor, tensor } from '../autograd/tensor.ts';
-import { toFloat } from '../data/augment.ts';
-import { allFrames, labelledBatch } from '../data/batch.ts';
+import { allFrames, imageTensor, labelledBatch } from '../data/batch.ts';
 import type { ClassInfo, RgbImage, Split } from '../data/types.ts';
 import { dispToDepth } from '../geometry/viewSynthesis.ts';
 import type { Numbers } from '../gpu/kernel.ts';
@@ -88,13 +87,9 @@ async function predictDepth(
   range: { minDepth: number; maxDepth: number },
 ): Promise<{ plain: Float32Array; mirrored: Float32Array }[]> {
   const { width, height } = images[0];
-  const seen = new Float32Array(images.length * height * width * 3);
-  images.forEach((image, i) => {
-    seen.set(toFloat(image).data, i * height * width * 3);
-  });
   const depths = step(() =>
     noGrad(() => {
-      const x = tensor(seen, [images.length, height, width, 3]);
+      const x = upload(imageTensor(images));
       const disparity = model.disparities(x, false)[0];
       const mirror = flip(model.disparities(flip(x, 2), false)[0], 2);
       const depth = (d: Tensor) => dispToDepth(d, range.minDepth, range.maxDepth);

@@ -2,8 +2,7 @@
 import { type Uploaded, upload } from '../autograd/program.ts';
 import { noGrad } from '../autograd/tape.ts';
 import { step, type Tensor, tensor } from '../autograd/tensor.ts';
-import { toFloat } from '../data/augment.ts';
-import { allFrames, type FrameRef, videoBatch, videoFrames } from '../data/batch.ts';
+import { allFrames, type FrameRef, imageTensor, videoBatch, videoFrames } from '../data/batch.ts';
 import type { ClassInfo, RgbImage, Split } from '../data/types.ts';
 import type { Numbers } from '../gpu/kernel.ts';
 import { type CrossDomainPhase, pairInputs } from '../methods/crossDomain.ts';
@@ -57,8 +56,6 @@ async function readAll<K extends string>(tensors: Record<K, Tensor>): Promise<Re
   }
   return read as Record<K, Numbers>;
 }
-
-const image4 = (image: RgbImage): Tensor => tensor(toFloat(image).data, [1, image.height, image.width, 3]);
 
 const panel = (
   title: string,
@@ -160,7 +157,7 @@ export async function segmentationGalleries(
     const { image, label } = await split.load(index);
     const { width, height } = image;
     const seen = await readAll(
-      step(() => noGrad(() => ({ label: argmax(model.logits(image4(image), false), 3) }))),
+      step(() => noGrad(() => ({ label: argmax(model.logits(upload(imageTensor([image])), false), 3) }))),
     );
     galleries.push({
       title: `Segmentation: ${split.id(index)}`,
@@ -292,7 +289,7 @@ export async function selectionGallery(
     const { split, index } = refs[choice.index];
     const { image } = await split.load(index);
     const seen = depth
-      ? await readAll(step(() => noGrad(() => ({ disparity: depth.disparities(image4(image), false)[0] }))))
+      ? await readAll(step(() => noGrad(() => ({ disparity: depth.disparities(upload(imageTensor([image])), false)[0] }))))
       : null;
     const below = seen ? [disparityPicture(seen.disparity, image.width, image.height)] : [];
     panels.push({

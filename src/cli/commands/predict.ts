@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { type ArgsDef, defineCommand } from 'citty';
+import { upload } from '../../autograd/program.ts';
 import { noGrad } from '../../autograd/tape.ts';
-import { step, tensor } from '../../autograd/tensor.ts';
-import { toFloat } from '../../data/augment.ts';
+import { step } from '../../autograd/tensor.ts';
+import { imageTensor } from '../../data/batch.ts';
 import { decodeImage, encodePng } from '../../data/codecs.ts';
 import { workingSize } from '../../data/open.ts';
 import { resizeImage, resizeLabel } from '../../data/resize.ts';
@@ -71,10 +72,9 @@ interface Predicted {
 
 /** Runs the networks at the working size. */
 async function predictOne(plan: Plan, image: RgbImage): Promise<Predicted> {
-  const x = toFloat(image).data;
   const parts = step(() =>
     noGrad(() => {
-      const { logits, disparity } = plan.predict(tensor(x, [1, image.height, image.width, 3]));
+      const { logits, disparity } = plan.predict(upload(imageTensor([image])));
       return { ...(logits && { label: argmax(logits, 3) }), ...(disparity && { disparity }) };
     }),
   );

@@ -15,7 +15,7 @@ const recipes = { depth: depthRecipe, supervised: supervisedRecipe, 'three-ways'
 export type PhaseName = keyof typeof recipes;
 export const phaseNames = Object.keys(recipes) as PhaseName[];
 
-/** Batches that are prepared beforehand and used in turn. Augmentation differs between them, and with it the kernels. */
+/** Batches that are prepared beforehand and used in turn. */
 const BATCHES = 3;
 
 /** The last phase of a recipe on the street world, with batches at hand. */

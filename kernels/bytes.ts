@@ -6,7 +6,7 @@ import { alongElements } from './channels.ts';
 /** n values in pieces of `per`, each of which begins a word: `words` of them to a piece. */
 export type BytesParams = Record<'n' | 'per' | 'words', number>;
 
-function fromBytes(
+function kernelOf(
   name: string,
   type: Element,
   formula: string,
@@ -41,18 +41,20 @@ function fromBytes(
   };
 }
 
-export const unorm8 = fromBytes(
-  'unorm8',
-  'f32',
-  'y = byte / 255',
-  (vector) => (vector ? 'vec4f(byte) / 255.0' : 'f32(byte) / 255.0'),
-  (byte) => byte / 255,
-);
-
-export const uint8 = fromBytes(
-  'uint8',
-  'i32',
-  'y = byte',
-  (vector) => (vector ? 'vec4i(byte)' : 'i32(byte)'),
-  (byte) => byte,
-);
+/** By the format of the bytes. */
+export const fromBytes = {
+  unorm8: kernelOf(
+    'unorm8',
+    'f32',
+    'y = byte / 255',
+    (vector) => (vector ? 'vec4f(byte) / 255.0' : 'f32(byte) / 255.0'),
+    (byte) => byte / 255,
+  ),
+  uint8: kernelOf(
+    'uint8',
+    'i32',
+    'y = byte',
+    (vector) => (vector ? 'vec4i(byte)' : 'i32(byte)'),
+    (byte) => byte,
+  ),
+};

@@ -8,7 +8,7 @@ import { dirname } from 'node:path';
 import { upload } from '../src/autograd/program.ts';
 import { noGrad } from '../src/autograd/tape.ts';
 import { step, type Tensor, tensor, useDevice } from '../src/autograd/tensor.ts';
-import { toFloat } from '../src/data/augment.ts';
+import { imageTensor } from '../src/data/batch.ts';
 import { encodePng } from '../src/data/codecs.ts';
 import { openStreet } from '../src/data/street/index.ts';
 import type { Frame } from '../src/data/types.ts';
@@ -42,7 +42,7 @@ const [target, previous, next, other] = await Promise.all(
 
 const { gpu } = await openGpu();
 useDevice(gpu);
-const imageOf = ({ image }: Frame): Tensor => tensor(toFloat(image).data, [1, HEIGHT, WIDTH, 3]);
+const imageOf = ({ image }: Frame): Tensor => upload(imageTensor([image]));
 const both = (values: (frame: Frame) => ArrayLike<number>) =>
   [target, other].flatMap((f) => Array.from(values(f)));
 const inverse = ({ depth }: Frame) => pictures.inverseDepth(depth!.data);
@@ -70,10 +70,7 @@ const tensors = step(() =>
     const { error, winner } = minReprojection(errors);
     const shape = [2, HEIGHT, WIDTH, 1];
     const mask = depthMixMask(normalizeDisparity(tensor(both(inverse), shape)), 0.03);
-    const images = tensor(
-      both((f) => toFloat(f.image).data),
-      [2, HEIGHT, WIDTH, 3],
-    );
+    const images = upload(imageTensor([target.image, other.image]));
     const labels = tensor(
       both((f) => f.label!.data),
       [2, HEIGHT, WIDTH],

@@ -1,5 +1,5 @@
 // Images and labels come from the host as bytes, four to a word: a quarter of what f32 or i32 would take on the way to a GPU. Shifts and
-// masks take them apart; unpack4xU8 would do, but not every browser has it, and unpack4x8unorm may round otherwise than a division.
+// masks take them apart: unpack4xU8 would do it, but not every browser has it.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { walkElements } from './channels.wgsl.ts';
 

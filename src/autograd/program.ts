@@ -1,5 +1,5 @@
 // Step programs: a function of tensors is recorded once and replayed, with no work in JavaScript per op.
-import * as bytes from '../../kernels/bytes.ts';
+import { fromBytes } from '../../kernels/bytes.ts';
 import type { Storage } from '../gpu/device.ts';
 import { GpuError } from '../gpu/errors.ts';
 import type { Gpu } from '../gpu/gpu.ts';
@@ -29,8 +29,6 @@ const inPieces = (
   data: ArrayLike<number> | readonly ArrayLike<number>[],
 ): data is readonly ArrayLike<number>[] => typeof data[0] === 'object';
 
-const described = (shape: Shape, format: Format): string => `${shapeText(shape)} ${format}`;
-
 /** Values on the host, in row-major order, and the tensor that they become. */
 export class HostTensor {
   /** Arrays that follow one another, such as the images of a batch: putting them into one would copy them once more. */
@@ -38,17 +36,23 @@ export class HostTensor {
   readonly shape: Shape;
   readonly format: Format;
 
-  /** @param data bytes are in a Uint8Array, or in several of one length. */
+  /**
+   * @param data bytes are in a Uint8Array, or in several of one length.
+   * @throws ShapeError for bytes that are not as many as the values of the shape, or in arrays of several lengths.
+   */
   constructor(data: Uint8Array | readonly Uint8Array[], shape: Shape, format: 'unorm8' | 'uint8');
   constructor(data: ArrayLike<number> | readonly ArrayLike<number>[], shape: Shape, format?: Element);
   constructor(data: ArrayLike<number> | readonly ArrayLike<number>[], shape: Shape, format: Format = 'f32') {
     this.pieces = inPieces(data) ? data : [data];
     this.shape = shape;
     this.format = format;
-  }
-
-  describe(): string {
-    return described(this.shape, this.format);
+    if (!inBytes(format)) return;
+    const lengths = [...new Set(this.pieces.map(({ length }) => length))];
+    if (lengths.length > 1 || this.pieces.length * lengths[0] !== sizeOf(shape))
+      throw new ShapeError(
+        `${this.pieces.length} arrays of ${lengths.join(' and ')} bytes for shape ${shapeText(shape)} (${sizeOf(shape)}); expected arrays ` +
+          'of one length, as many bytes as values in all',
+      );
   }
 }
 
@@ -66,14 +70,14 @@ function wordsOf(piece: Uint8Array): Uint32Array {
 class Landing {
   /** The tensor of the shape that was asked for, or bytes in words. */
   readonly written: Tensor;
-  readonly #shape: Shape;
-  readonly #format: Format;
+  readonly shape: Shape;
+  readonly format: Format;
   /** Values in each piece of bytes. */
   readonly #per: number;
 
   constructor({ pieces, shape, format }: HostTensor, on?: Gpu) {
-    this.#shape = shape;
-    this.#format = format;
+    this.shape = shape;
+    this.format = format;
     this.#per = pieces[0].length;
     const words = pieces.length * Math.ceil(this.#per / 4);
     this.written = inBytes(format) ? empty([words], 'u32', on) : empty(shape, format, on);
@@ -82,42 +86,26 @@ class Landing {
   /** True for values of the same shape in the same format. */
   takes({ pieces, shape, format }: HostTensor): boolean {
     return (
-      format === this.#format &&
-      shape.length === this.#shape.length &&
-      shape.every((n, i) => n === this.#shape[i]) &&
+      format === this.format &&
+      shape.length === this.shape.length &&
+      shape.every((n, i) => n === this.shape[i]) &&
       (!inBytes(format) || pieces[0].length === this.#per)
     );
   }
 
   /** @throws ShapeError for another number of values. */
-  write({ pieces, shape, format }: HostTensor): void {
-    if (!inBytes(format)) {
-      this.written.assign(...pieces);
-      return;
-    }
-    const wrong = pieces.find((piece) => piece.length !== this.#per);
-    if (wrong || pieces.length * this.#per !== sizeOf(shape)) {
-      const lengths = [...new Set(pieces.map(({ length }) => length))].join(' and ');
-      throw new ShapeError(
-        `${pieces.length} arrays of ${lengths} bytes for shape ${shapeText(shape)} (${sizeOf(shape)}); expected arrays of one length, ` +
-          'as many bytes as values in all',
-      );
-    }
-    this.written.assign(...(pieces as readonly Uint8Array[]).map(wordsOf));
+  write({ pieces, format }: HostTensor): void {
+    this.written.assign(...(inBytes(format) ? (pieces as readonly Uint8Array[]).map(wordsOf) : pieces));
   }
 
   /** The tensor of the shape that was asked for. Bytes become another one, which belongs to the step. */
   values(): Tensor {
-    if (!inBytes(this.#format)) return this.written;
-    const kernel = bytes[this.#format];
-    const y = empty(this.#shape, kernel.bindings[1].type, this.written.device);
+    if (!inBytes(this.format)) return this.written;
+    const kernel = fromBytes[this.format];
+    const y = empty(this.shape, kernel.bindings[1].type, this.written.device);
     const per = this.#per;
     launch(kernel, { n: y.size, per, words: Math.ceil(per / 4) }, { x: this.written, y });
     return y;
-  }
-
-  describe(): string {
-    return described(this.#shape, this.#format);
   }
 }
 
@@ -287,12 +275,15 @@ export class Program<In extends Inputs = Inputs> {
   }
 }
 
+const described = (one: Pick<HostTensor, 'shape' | 'format'> | undefined): string =>
+  one ? `${shapeText(one.shape)} ${one.format}` : 'nothing';
+
 /** The first input that is not what it was, in words. */
 function changed(before: ReadonlyMap<string, Landing>, inputs: Inputs): string {
   const now = new Map<string, HostTensor>();
   mapTree(HostTensor, inputs, (one, path) => now.set(path, one));
   for (const name of new Set([...before.keys(), ...now.keys()])) {
-    const [was, is] = [before.get(name), now.get(name)].map((one) => one?.describe() ?? 'nothing');
+    const [was, is] = [described(before.get(name)), described(now.get(name))];
     if (was !== is) return `input '${name}' is ${is}, was ${was}`;
   }
   return 'the inputs are arranged otherwise';

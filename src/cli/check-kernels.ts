@@ -166,14 +166,21 @@ const withoutGradient: (() => void)[] = [
       colorJitter(draw([2 * samples.length, height, width, 3], 15), steps);
   },
   () => {
-    const bytes = (length: number) => Uint8Array.from({ length }, (_, k) => (k * 37 + 5) % 256);
+    const bytes = (length: number, from: number) =>
+      Uint8Array.from({ length }, (_, k) => (k * 37 + from) % 256);
     for (const [pieces, per] of [
       [3, 15],
       [2, 44],
       [4, 1],
     ])
       for (const format of ['unorm8', 'uint8'] as const)
-        upload(new HostTensor(Array(pieces).fill(bytes(per)), [pieces, per], format));
+        upload(
+          new HostTensor(
+            Array.from({ length: pieces }, (_, i) => bytes(per, 50 * i + 5)),
+            [pieces, per],
+            format,
+          ),
+        );
   },
   () => {
     opticalFlow(draw([2, 9, 15, 3], 1), draw([2, 9, 15, 3], 2), 3);

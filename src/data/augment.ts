@@ -1,17 +1,10 @@
 // Training augmentations on the CPU. Every draw is a pure function of (seed, step, sample, use), so a resumed run
 // sees what the uninterrupted one would have seen.
 import { threefry2x32, uniform } from '../gpu/threefry.ts';
-import type { Intrinsics, RgbImage } from './types.ts';
+import type { Intrinsics, LabelMap, RgbImage } from './types.ts';
 
-/** RGB in [0, 1], row-major `[height, width, 3]`. */
-export interface FloatImage {
-  width: number;
-  height: number;
-  data: Float32Array;
-}
-
-/** Anything with one or three values a pixel: images, label maps, depth maps. */
-type Raster = { width: number; height: number; data: Uint8Array | Float32Array };
+/** Anything with one or three bytes a pixel: images and label maps. */
+type Raster = RgbImage | LabelMap;
 
 /** A number in [0, 1) for each use; the same use gives the same number. */
 export type Draw = (use: number) => number;
@@ -25,22 +18,11 @@ export function draws(seed: number, step: number, sample: number): Draw {
   return (use) => uniform(seed, stream, use);
 }
 
-/** Bytes 0 to 255 as floats 0 to 1. */
-export function toFloat(image: RgbImage): FloatImage {
-  const data = new Float32Array(image.data.length);
-  for (let i = 0; i < data.length; i++) data[i] = image.data[i] / 255;
-  return { width: image.width, height: image.height, data };
-}
-
-function empty<T extends Raster>(like: T, length: number): T['data'] {
-  return like.data instanceof Float32Array ? new Float32Array(length) : new Uint8Array(length);
-}
-
-/** Mirror image, left to right, of an image, label or depth map. Disparity sign and poses are the caller's. */
+/** Mirror image, left to right, of an image or a label map. Cameras and poses are the caller's. */
 export function hflip<T extends Raster>(map: T): T {
   const { width, height, data: from } = map;
   const channels = from.length / (width * height);
-  const data = empty(map, from.length);
+  const data = new Uint8Array(from.length);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const at = channels * (y * width + x);
@@ -82,11 +64,11 @@ export function randomCrop(
   return { x, y, width, height };
 }
 
-/** The window of an image, label or depth map. */
+/** The window of an image or a label map. */
 export function crop<T extends Raster>(map: T, window: Window): T {
   const { x, y, width, height } = window;
   const channels = map.data.length / (map.width * map.height);
-  const data = empty(map, channels * width * height);
+  const data = new Uint8Array(channels * width * height);
   for (let row = 0; row < height; row++) {
     const at = channels * ((y + row) * map.width + x);
     data.set(map.data.subarray(at, at + channels * width), channels * width * row);

@@ -1,4 +1,4 @@
-// Threads that load samples under Node, beside the one that trains: decoding and recolouring a batch of `resnet18` takes one core
+// Threads that load samples under Node, beside the one that trains: decoding and scaling a batch of `resnet18` takes one core
 // longer than a large GPU takes for the step.
 import { Worker } from 'node:worker_threads';
 import { type FrameRef, type Samples, samplesHere } from './batch.ts';

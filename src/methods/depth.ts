@@ -57,7 +57,7 @@ export interface VideoView {
   inverseK: Tensor;
 }
 
-/** What the depth loss asks: a `DepthModel`, or another network with disparities beside a pose network. */
+/** What the depth loss asks of a `DepthModel`. */
 export type DepthNetworks = Pick<DepthModel, 'disparities' | 'pose'>;
 
 /** How many times the size may be halved, counted from none: the decoder has no more disparities. */
@@ -111,7 +111,8 @@ export function takeFrames(frames: Tensor, first: number, count: number): Tensor
   return slice(frames, [first * n, 0, 0, 0], [(first + count) * n, ...image]);
 }
 
-const targetOf = (frames: Tensor) => takeFrames(frames, 1, 1);
+/** The frames of the samples themselves, [N,H,W,3]. */
+export const targetOf = (frames: Tensor): Tensor => takeFrames(frames, 1, 1);
 
 /**
  * The frames as they are, at half the size and so on: images averaged down, cameras scaled with them.
@@ -188,17 +189,18 @@ export const eachError = (warped: Tensor, target: Tensor): Tensor =>
 
 /**
  * Mean over scales of photometric error plus smoothness.
+ * @param disparities of the target as a network sees it, one map for each scale, finest first.
  * @param seen the frames as the networks see them: those of `video`, recoloured or not.
  * @param key the step's random key.
  */
-export function depthLoss(
-  model: DepthNetworks,
+export function selfSupervisedLoss(
+  disparities: readonly Tensor[],
+  model: Pick<DepthNetworks, 'pose'>,
   video: VideoTensors,
   seen: Tensor,
   key: Tensor,
   options: DepthOptions,
 ): { loss: Tensor; photometric: Tensor; smoothness: Tensor } {
-  const disparities = model.disparities(targetOf(seen), true);
   const poses = predictPoses(model, seen, true);
   const scales = disparities.map(({ shape }) => Math.round(Math.log2(seen.shape[1] / shape[1])));
   const views = viewsOf(video, Math.max(...scales));
@@ -224,6 +226,15 @@ export function depthLoss(
   const terms = { photometric: share(photometric), smoothness: share(smoothness) };
   return { loss: add(terms.photometric, terms.smoothness), ...terms };
 }
+
+/** The same of a depth network and the pose network beside it. */
+export const depthLoss = (
+  model: DepthNetworks,
+  video: VideoTensors,
+  seen: Tensor,
+  key: Tensor,
+  options: DepthOptions,
+) => selfSupervisedLoss(model.disparities(targetOf(seen), true), model, video, seen, key, options);
 
 type DepthInputs = ReturnType<typeof depthInputs>;
 

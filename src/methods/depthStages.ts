@@ -9,7 +9,14 @@ import type { DepthModel } from '../models/models.ts';
 import { copyState, Initializer } from '../nn/module.ts';
 import { add, affine, sub } from '../ops/elementwise.ts';
 import { l2Norm } from '../ops/reduce.ts';
-import { type DepthOptions, DepthPhase, depthLoss, takeFrames, type VideoTensors } from './depth.ts';
+import {
+  type DepthOptions,
+  DepthPhase,
+  depthLoss,
+  selfSupervisedLoss,
+  targetOf,
+  type VideoTensors,
+} from './depth.ts';
 
 export interface DepthStagesOptions extends DepthOptions {
   /** Steps before the others in which the encoder's parameters stay as they are; 0: none. */
@@ -39,10 +46,9 @@ export function anchoredDepthLoss(
   key: Tensor,
   options: DepthStagesOptions,
 ) {
-  const image = takeFrames(seen, 1, 1);
+  const image = targetOf(seen);
   const maps = model.encoder.apply(image, true);
-  const networks = { disparities: () => model.decoder.apply(maps, true), pose: model.pose };
-  const terms = depthLoss(networks, video, seen, key, options);
+  const terms = selfSupervisedLoss(model.decoder.apply(maps, true), model, video, seen, key, options);
   const before = noGrad(() => initial.apply(image, false)[4]);
   const distance = affine(featureDistance(maps[4], before), options.featureDistance, 0);
   return { ...terms, loss: add(terms.loss, distance), featureDistance: distance };

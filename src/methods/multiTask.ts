@@ -13,7 +13,7 @@ import { resizeBilinear } from '../ops/resize.ts';
 import { clipByGlobalNorm } from '../optim/clip.ts';
 import { emaUpdate } from '../optim/ema.ts';
 import type { Adam, Sgd } from '../optim/optimizer.ts';
-import { type DepthOptions, depthLoss, type VideoTensors, videoInputs } from './depth.ts';
+import { type DepthOptions, selfSupervisedLoss, type VideoTensors, videoInputs } from './depth.ts';
 import { type Mixture, mixMask, mixture, targetProbabilities } from './mixing.ts';
 import type { Phase } from './phase.ts';
 import { strongAugment, strongInputs } from './strongAugment.ts';
@@ -152,10 +152,9 @@ export class MultiTaskPhase implements Phase<Batch, MultiTaskInputs> {
   }
 
   #depthLoss(disparities: Tensor[], video: VideoTensors, key: Tensor): Tensor {
-    const networks = { disparities: () => disparities, pose: this.#depth.pose };
     // A frame without neighbours stands in for them: only the automask keeps it from teaching that nothing moves.
-    return depthLoss(networks, video, video.frames, key, { ...this.#depthOptions, reprojection: 'minimum' })
-      .loss;
+    const options = { ...this.#depthOptions, reprojection: 'minimum' as const };
+    return selfSupervisedLoss(disparities, this.#depth, video, video.frames, key, options).loss;
   }
 
   train({ labelled, mixed, strong, teacher }: Uploaded<MultiTaskInputs>): Record<string, Tensor> {

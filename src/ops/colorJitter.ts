@@ -1,5 +1,4 @@
 import * as kernels from '../../kernels/colorJitter.ts';
-import { noGrad } from '../autograd/tape.ts';
 import { empty, launch, ShapeError, shapeText, type Tensor } from '../autograd/tensor.ts';
 import { mean } from './reduce.ts';
 
@@ -27,7 +26,7 @@ export function colorJitter(images: Tensor, steps: Tensor): Tensor {
   const params = { images: m, pixels: h * w, samples: n };
   const grey = empty([m, h * w], 'f32', images.device);
   launch(kernels.greyBeforeContrast, params, { x: images, steps, y: grey });
-  const level = noGrad(() => mean(grey, [1]));
+  const level = mean(grey, [1]);
   const y = empty(images.shape, 'f32', images.device);
   launch(kernels.colorJitter, params, { x: images, steps, level, y });
   return y;

@@ -289,7 +289,11 @@ export async function selectionGallery(
     const { split, index } = refs[choice.index];
     const { image } = await split.load(index);
     const seen = depth
-      ? await readAll(step(() => noGrad(() => ({ disparity: depth.disparities(upload(imageTensor([image])), false)[0] }))))
+      ? await readAll(
+          step(() =>
+            noGrad(() => ({ disparity: depth.disparities(upload(imageTensor([image])), false)[0] })),
+          ),
+        )
       : null;
     const below = seen ? [disparityPicture(seen.disparity, image.width, image.height)] : [];
     panels.push({

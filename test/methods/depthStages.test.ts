@@ -2,7 +2,7 @@ import { upload } from '../../src/autograd/program.ts';
 import { grad } from '../../src/autograd/tape.ts';
 import { step, type Tensor, tensor } from '../../src/autograd/tensor.ts';
 import { openStreet } from '../../src/data/street/index.ts';
-import { depthLoss, takeFrames, videoInputs } from '../../src/methods/depth.ts';
+import { depthLoss, targetOf, videoInputs } from '../../src/methods/depth.ts';
 import { anchoredDepthLoss, depthStages, featureDistance } from '../../src/methods/depthStages.ts';
 import type { Phase } from '../../src/methods/phase.ts';
 import { ResNetEncoder } from '../../src/models/encoder.ts';
@@ -92,7 +92,7 @@ test('the anchored loss is the depth loss plus the weighted distance, in evaluat
   ]);
   ok(distance > 0 && Math.abs(loss - plain - distance) < 1e-6, `${loss} = ${plain} + ${distance}`);
   const apart = step(() => {
-    const image = takeFrames(upload(host).frames, 1, 1);
+    const image = targetOf(upload(host).frames);
     return featureDistance(model.encoder.apply(image, true)[4], initial.apply(image, false)[4]);
   });
   ok(Math.abs(distance / (1e-2 * (await apart.item())) - 1) < 1e-5);

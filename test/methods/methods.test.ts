@@ -1,14 +1,19 @@
 import { upload } from '../../src/autograd/program.ts';
 import { grad } from '../../src/autograd/tape.ts';
 import { step, type Tensor, tensor } from '../../src/autograd/tensor.ts';
+import type { Jitter } from '../../src/data/augment.ts';
 import { labelledBatch, pickFrames, videoBatch } from '../../src/data/batch.ts';
 import { openStreet } from '../../src/data/street/index.ts';
 import type { Split } from '../../src/data/types.ts';
 import { viewSynthesis } from '../../src/geometry/viewSynthesis.ts';
 import {
+  DepthPhase,
   depthLoss,
+  jitterSteps,
   predictPoses,
+  selfSupervisedLoss,
   takeFrames,
+  targetOf,
   type VideoView,
   videoInputs,
   viewsOf,
@@ -23,6 +28,7 @@ import {
 import { DepthModel, SegmentationModel } from '../../src/models/models.ts';
 import { PoseNet } from '../../src/models/poseNet.ts';
 import { Initializer } from '../../src/nn/module.ts';
+import { colorJitter } from '../../src/ops/colorJitter.ts';
 import { add, affine, square } from '../../src/ops/elementwise.ts';
 import { poseMatrix } from '../../src/ops/geometry.ts';
 import { slice } from '../../src/ops/movement.ts';
@@ -30,6 +36,7 @@ import { photometricError } from '../../src/ops/photometric.ts';
 import { adaptiveAvgPool2d } from '../../src/ops/pool.ts';
 import { mean } from '../../src/ops/reduce.ts';
 import { sum } from '../../src/ops/sum.ts';
+import { presets } from '../../src/train/config.ts';
 import { randoms, relativeError, testGpu } from '../device.ts';
 import { equal, is, ok, suite, throws } from '../suite.ts';
 import { smallModel as config } from './networks.ts';
@@ -128,6 +135,42 @@ test('depth loss on the street is the sum of its terms, and poses are rigid tran
   for (let i = 0; i < 4; i++) equal(rows.slice(16 * i + 12, 16 * i + 16), [0, 0, 0, 1]);
 });
 
+test('colours change what the networks see, and not what the photometric error compares', async () => {
+  await testGpu();
+  const data = openStreet({ width: 128, height: 64, snippets: { train: 1, val: 1, unlabelled: 1 } });
+  const refs = [1, 4].map((index) => ({ split: data.train, index }));
+  const host = await videoBatch(refs, { seed: 1, step: 0, augment: null });
+  const order = ['hue', 'contrast', 'saturation', 'brightness'] as const;
+  const strong = { brightness: 0.7, contrast: 1.3, saturation: 0.5, hue: 0.2, order };
+  const options = { ...presets.tiny.depth, steps: 2, batch: 2 };
+  const key = () => tensor([1, 0], [2], 'u32');
+
+  // Networks that look at nothing: whatever they are shown, the loss is the same.
+  const disparities = [tensor(new Float32Array(2 * 64 * 128).fill(0.3), [2, 64, 128, 1])];
+  const pose = {
+    apply: () => ({
+      axisAngle: tensor(new Float32Array(12).fill(0.01), [4, 3]),
+      translation: tensor(new Float32Array(12).fill(0.02), [4, 3]),
+    }),
+  } as unknown as DepthModel['pose'];
+  const blind = (jitter: Jitter | null) =>
+    step(() => {
+      const video = upload(videoInputs(host));
+      const seen = colorJitter(video.frames, upload(jitterSteps([null, jitter])));
+      return selfSupervisedLoss(disparities, { pose }, video, seen, key(), options).loss;
+    }).item();
+  is(await blind(strong), await blind(null));
+
+  const trained = async (jitter: Jitter | null) => {
+    const phase = new DepthPhase(new DepthModel(new Initializer(1), config), refs, options, 1);
+    const terms = step(() => phase.train(upload(phase.inputs({ ...host, jitter: [null, jitter] }, 0))));
+    return terms.loss.item();
+  };
+  const [plain, coloured] = [await trained(null), await trained(strong)];
+  is(plain, await trained({ brightness: 1, contrast: 1, saturation: 1, hue: 0, order }));
+  ok(coloured > 0 && coloured !== plain, `${coloured} ${plain}`);
+});
+
 test('a smaller view sees a moving plane as the full one does, averaged', async () => {
   await testGpu();
   const [height, width] = [32, 64];
@@ -177,7 +220,7 @@ test('what the photometric term is: minimum or average, at full size or at its o
         }).photometric,
     ).item();
   const composed = step(() => {
-    const disparities = model.disparities(takeFrames(video.frames, 1, 1), true);
+    const disparities = model.disparities(targetOf(video.frames), true);
     const poses = predictPoses(model, video.frames, true);
     const views = viewsOf(video, 3);
     const errors = disparities.map((disparity) => {
@@ -234,6 +277,9 @@ test('batches are functions of seed and step, and mirror camera and images toget
   const recoloured = a.jitter.filter((one) => one !== null);
   ok(recoloured.length > 0 && recoloured.length < 6, `${recoloured.length} of 6 recoloured`);
   const plain = await videoBatch(refs, { seed: 1, step: 3, augment: null });
+  for (const [i, { index }] of refs.entries())
+    for (const k of [0, 1, 2])
+      equal(plain.frames[6 * k + i], (await data.train.load(index + k - 1)).image.data, `frame ${k} of ${i}`);
   let mirrored = 0;
   a.cameras.forEach((camera, i) => {
     const row = (batch: typeof a, x: number) => Array.from(batch.frames[6 + i].slice(3 * x, 3 * x + 3));

@@ -1,7 +1,9 @@
 // One convolution of a grey patch: the naive variant, whose loop can be read, the variant that the rule gives, and the reference.
 import { conv2d as kernel } from '../../../kernels/conv2d.ts';
+import { upload } from '../../autograd/program.ts';
 import { tensor } from '../../autograd/tensor.ts';
-import { crop, toFloat } from '../../data/augment.ts';
+import { crop } from '../../data/augment.ts';
+import { imageTensor } from '../../data/batch.ts';
 import { conv2d } from '../../ops/conv2d.ts';
 import { abs, sub } from '../../ops/elementwise.ts';
 import { maxValue, mean } from '../../ops/reduce.ts';
@@ -31,9 +33,9 @@ export interface Convolution extends Computed<'x' | 'y'> {
 export async function convolution(request: ConvolutionRequest): Promise<Convolution> {
   const { weights, stride, padding, dilation } = request;
   const { image } = await sceneFrame(request.scene);
-  const patch = toFloat(crop(image, PATCH));
+  const patch = imageTensor([crop(image, PATCH)]);
   const inputs = () => ({
-    x: mean(tensor(patch.data, [1, PATCH.height, PATCH.width, 3]), [3], true),
+    x: mean(upload(patch), [3], true),
     w: tensor(weights, [3, 3, 1, 1]),
   });
   const options = { stride, padding, dilation };

@@ -1,7 +1,7 @@
 // Two frames mixed by their depth, and by the two masks that ask for none. True disparity stands for a network's, truth for labels.
 import { upload } from '../../autograd/program.ts';
 import { type Tensor, tensor } from '../../autograd/tensor.ts';
-import { toFloat } from '../../data/augment.ts';
+import { imageTensor } from '../../data/batch.ts';
 import { cityscapesClasses } from '../../data/classes.ts';
 import { inverseDepth } from '../../data/paint.ts';
 import { type Mix, maskChance, mixMask, mixture } from '../../methods/mixing.ts';
@@ -48,10 +48,7 @@ export async function mix({ first, second, margin, seed }: MixRequest): Promise<
     frames.flatMap((frame) => Array.from(part(frame)));
   const classes = cityscapesClasses.length;
   return compute(() => {
-    const images = tensor(
-      joined((frame) => toFloat(frame.image).data),
-      [2, HEIGHT, WIDTH, 3],
-    );
+    const images = upload(imageTensor(frames.map(({ image }) => image)));
     const truth = tensor(
       joined((frame) => frame.label!.data),
       [2, HEIGHT, WIDTH],

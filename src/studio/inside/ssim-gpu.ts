@@ -1,7 +1,9 @@
 // Structural similarity of a patch and of what was done to it: every window's statistics, and what the kernel makes of them.
 import { C1, C2 } from '../../../kernels/ssim.ts';
+import { upload } from '../../autograd/program.ts';
 import { type Tensor, tensor } from '../../autograd/tensor.ts';
-import { crop, toFloat } from '../../data/augment.ts';
+import { crop } from '../../data/augment.ts';
+import { imageTensor } from '../../data/batch.ts';
 import { gaussianWeights } from '../../methods/strongAugment.ts';
 import { conv2d } from '../../ops/conv2d.ts';
 import { abs, add, affine, clamp, mul, square, sub } from '../../ops/elementwise.ts';
@@ -72,8 +74,8 @@ export async function ssim(request: SsimRequest): Promise<Ssim> {
   const { x: left, y: top, width, height } = PATCH;
   const computed = await compute(() => {
     const grey = (from: number) => {
-      const patch = toFloat(crop(frame.image, { x: from, y: top, width, height }));
-      return mean(tensor(patch.data, [1, height, width, 3]), [3], true);
+      const patch = crop(frame.image, { x: from, y: top, width, height });
+      return mean(upload(imageTensor([patch])), [3], true);
     };
     const x = grey(left);
     let y = shift === 0 ? x : grey(left - shift);

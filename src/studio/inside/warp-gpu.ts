@@ -2,7 +2,7 @@
 import { upload } from '../../autograd/program.ts';
 import { valueAndGrad } from '../../autograd/tape.ts';
 import { type Tensor, tensor } from '../../autograd/tensor.ts';
-import { toFloat } from '../../data/augment.ts';
+import { imageTensor } from '../../data/batch.ts';
 import type { RgbImage } from '../../data/types.ts';
 import { intrinsicsMatrix, inverseIntrinsics } from '../../geometry/camera.ts';
 import { affine, mul, reciprocal } from '../../ops/elementwise.ts';
@@ -79,8 +79,7 @@ export function relativePose(from: Float64Array, to: Float64Array): Pose {
   return [scale * skew[0], scale * skew[1], scale * skew[2], t[0], t[1], t[2]];
 }
 
-const image = ({ width, height, data }: RgbImage): Tensor =>
-  tensor(toFloat({ width, height, data }).data, [1, height, width, 3]);
+const image = (one: RgbImage): Tensor => upload(imageTensor([one]));
 
 function warpOnce(scene: Omit<Scene, 'right' | 'still'>, base: Float32Array, factor: number, pose: Pose) {
   const { K, inverseK } = upload({

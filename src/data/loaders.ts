@@ -33,6 +33,8 @@ class Thread {
       }
     });
     this.#worker.on('error', (error) => this.#end(error.message));
+    // A reply that cannot be read, whose id nobody knows.
+    this.#worker.on('messageerror', (error) => this.#end(error.message));
     this.#worker.on('exit', (code) => this.#end(`exit code ${code}`));
     // A process whose work is done ends without waiting for its loaders.
     this.#worker.unref();
@@ -57,6 +59,7 @@ class Thread {
     );
     for (const { reject } of this.waiting.values()) reject(this.#ended);
     this.waiting.clear();
+    void this.#worker.terminate();
   }
 }
 

@@ -145,19 +145,31 @@ test('frames that another thread finds elsewhere are refused: the folder has cha
   match(await messageOf(ask(999, 'street-0999')), /frame 999 of train was street-0999 and is missing/);
 });
 
-test('a thread that dies refuses what it was asked, and what it is asked later', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'warpmix-loaders-'));
-  const file = join(folder, 'dies.mjs');
-  writeFileSync(
-    file,
-    `import { parentPort } from 'node:worker_threads'; parentPort.on('message', () => process.exit(3));`,
-  );
-  const mortal = new Loaders(2, pathToFileURL(file));
-  const { train } = await openDataset('street', SIZE);
-  const ref = { split: train, index: 1 };
-  const ask = () => mortal.video(ref, { seed: 0, step: 0, sample: 0, augment });
-  match(await messageOf(ask, 'Error'), /thread that loads data ended \(exit code 3\).*--resume auto/);
-  match(await messageOf(ask, 'Error'), /thread that loads data ended \(exit code 3\).*--resume auto/);
-  await mortal.end();
-  rmSync(folder, { recursive: true, force: true });
-});
+for (const [what, work, why] of [
+  ['dies', '() => process.exit(3)', /exit code 3/],
+  // An array that was given away before.
+  ['replies what cannot be read', '() => { reply(); reply(); }', /Unable to deserialize/],
+] as const) {
+  test(`a thread that ${what} refuses what it was asked, and what it is asked later`, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'warpmix-loaders-'));
+    const file = join(folder, 'thread.mjs');
+    writeFileSync(
+      file,
+      `import { parentPort } from 'node:worker_threads';
+      const data = new Uint8Array(16);
+      const reply = () => parentPort.postMessage({ id: -1, sample: data }, [data.buffer]);
+      parentPort.on('message', ${work});`,
+    );
+    const broken = new Loaders(2, pathToFileURL(file));
+    const { train } = await openDataset('street', SIZE);
+    const ref = { split: train, index: 1 };
+    const ask = () => broken.video(ref, { seed: 0, step: 0, sample: 0, augment });
+    for (let k = 0; k < 2; k++) {
+      const message = await messageOf(ask, 'Error');
+      match(message, /^a thread that loads data ended \(.*\)\. .*--resume auto$/);
+      match(message, why);
+    }
+    await broken.end();
+    rmSync(folder, { recursive: true, force: true });
+  });
+}

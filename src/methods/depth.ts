@@ -11,7 +11,7 @@ import type { DepthModel } from '../models/models.ts';
 import { colorJitter } from '../ops/colorJitter.ts';
 import { add, affine } from '../ops/elementwise.ts';
 import { poseMatrix } from '../ops/geometry.ts';
-import { concat, slice } from '../ops/movement.ts';
+import { concat, reshape, slice } from '../ops/movement.ts';
 import { adaptiveAvgPool2d } from '../ops/pool.ts';
 import { randomNormal } from '../ops/random.ts';
 import { mean } from '../ops/reduce.ts';
@@ -120,7 +120,10 @@ export const targetOf = (frames: Tensor): Tensor => takeFrames(frames, 1, 1);
  * @throws ShapeError where halving leaves a remainder.
  */
 export function viewsOf({ frames, cameras }: VideoTensors, halvings: number): VideoView[] {
-  const neighbours = concat([takeFrames(frames, 0, 1), takeFrames(frames, 2, 1)], 0);
+  const [all, ...image] = frames.shape;
+  const moments = [3, all / 3, ...image];
+  const outer = slice(reshape(frames, moments), [0, 0, 0, 0, 0], moments, [2, 1, 1, 1, 1]);
+  const neighbours = reshape(outer, [(2 * all) / 3, ...image]);
   const views = [{ target: targetOf(frames), neighbours, ...cameras[0] }];
   for (const camera of cameras.slice(1, 1 + halvings)) {
     const finer = views[views.length - 1];

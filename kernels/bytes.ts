@@ -10,7 +10,7 @@ function kernelOf(
   name: string,
   type: Element,
   formula: string,
-  value: (vector: boolean) => string,
+  value: string,
   plain: (byte: number) => number,
 ): Kernel<BytesParams> {
   return {
@@ -24,7 +24,7 @@ function kernelOf(
     ],
     params: { n: 'u32', per: 'u32', words: 'u32' },
     variants: alongElements<BytesParams>(
-      (vector) => (vector ? shader.bytes4(value(true)) : shader.bytesNaive(value(false))),
+      (vector) => (vector ? shader.bytes4(value) : shader.bytesNaive(value)),
       ['y'],
     ).map((variant) => ({
       ...variant,
@@ -43,18 +43,6 @@ function kernelOf(
 
 /** By the format of the bytes. */
 export const fromBytes = {
-  unorm8: kernelOf(
-    'unorm8',
-    'f32',
-    'y = byte / 255',
-    (vector) => (vector ? 'vec4f(byte) / 255.0' : 'f32(byte) / 255.0'),
-    (byte) => byte / 255,
-  ),
-  uint8: kernelOf(
-    'uint8',
-    'i32',
-    'y = byte',
-    (vector) => (vector ? 'vec4i(byte)' : 'i32(byte)'),
-    (byte) => byte,
-  ),
+  unorm8: kernelOf('unorm8', 'f32', 'y = byte / 255', 'T(byte) / 255.0', (byte) => byte / 255),
+  uint8: kernelOf('uint8', 'i32', 'y = byte', 'I(byte)', (byte) => byte),
 };

@@ -13,13 +13,13 @@
 // The turn is in HSV: max and min of r, g and b stay, and with them value and saturation. It costs more than the others, so seven rows have
 // it at one place: three before it, its own, three after it, in which (1, 0, 0, 0) fills up.
 //
-// Only contrast looks beyond its pixel. So one kernel goes through the steps before it and gives each pixel's grey, their mean is taken
-// by `reduceSum`, and the second kernel goes through all steps from the start: each by itself would read and write the images once more.
+// Only contrast looks beyond its pixel. So one kernel goes through the steps before it, seven rows of their own, and gives each pixel's grey;
+// their mean is taken by `reduceSum`, and the second kernel goes through all steps from the start: each by itself would read and write the
+// images once more.
 import * as shader from '../shaders/colorJitter.wgsl.ts';
 import { groupsFor, type Kernel, type Numbers, type Variant } from '../src/gpu/kernel.ts';
 
-const SOURCE =
-  'torchvision transforms/_functional_tensor.py: adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue';
+const SOURCE = 'torchvision, transforms/_functional_tensor.py';
 
 /** Image i of `images` takes the steps of sample i mod `samples`; x is [images,pixels,3], steps [samples,7,4]. */
 export type ColorJitterParams = Record<'images' | 'pixels' | 'samples', number>;
@@ -97,7 +97,7 @@ function eachPixel(
 export const greyBeforeContrast: Kernel<ColorJitterParams> = {
   name: 'greyBeforeContrast',
   summary: 'grey of each pixel after the steps of a colour jitter that come before contrast',
-  formula: 'y = grey(steps before contrast of x)',
+  formula: 'y = grey(steps of x)',
   source: SOURCE,
   bindings: [read('x'), read('steps'), { name: 'y', type: 'f32', access: 'write' }],
   params,
@@ -105,9 +105,7 @@ export const greyBeforeContrast: Kernel<ColorJitterParams> = {
   cost: (p) => ({ flops: 80 * p.images * p.pixels, bytes: 16 * p.images * p.pixels }),
   reference: (p, buffers) => {
     eachPixel(p, buffers, (k, _, x, steps) => {
-      const contrast = steps.findIndex(([, b]) => b !== 0);
-      const before = contrast < 0 ? steps : steps.slice(0, contrast);
-      buffers.y[k] = grey(before.reduce((color, step, place) => stepped(color, step, place, 0), x));
+      buffers.y[k] = grey(steps.reduce((color, step, place) => stepped(color, step, place, 0), x));
     });
   },
 };

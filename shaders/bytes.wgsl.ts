@@ -1,11 +1,11 @@
 // Images and labels come from the host as bytes, four to a word: a quarter of what f32 or i32 would take on the way to a GPU. Shifts and
 // masks take them apart: unpack4xU8 would do it, but not every browser has it.
 import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
-import { walkElements } from './channels.wgsl.ts';
+import { lanes, walkElements } from './channels.wgsl.ts';
 
-/** y[i] of a piece of p.per values, its bytes from word p.words on for each piece: one value with one load. */
+/** y[i] of a piece of p.per values, its bytes from word p.words on for each piece: one value with one load; `value` is WGSL in `byte`. */
 export const bytesNaive = (value: string) => wgsl`
-const LANES = 1u;
+${lanes(false)}
 
 ${walkElements(
   '',
@@ -20,7 +20,7 @@ ${walkElements(
 
 /** Four neighbours of y are the bytes of one word. */
 export const bytes4 = (value: string) => wgsl`
-const LANES = 4u;
+${lanes(true)}
 
 ${walkElements(
   '',

@@ -20,12 +20,12 @@ fn blended(c: Colour, f: vec4f, level: f32) -> Colour {
   return Colour(held(f.x * c.r + other), held(f.x * c.g + other), held(f.x * c.b + other));
 }
 
-// A channel is the greatest up to a sixth of a turn away from its own hue, and the least from two on.
+// The greatest up to a sixth of a turn away from its own hue, the least from two on.
 fn atHue(away: T, value: T, chroma: T) -> T {
   return value - chroma * held(abs(away - 6.0 * round(away * (1.0 / 6.0))) - 1.0);
 }
 
-// Hues in sixths of a turn: red is 0, green 2, blue 4. A grey has none, and its chroma is 0.
+// Red is 0, green 2, blue 4; a grey has chroma 0.
 fn turned(c: Colour, turns: f32) -> Colour {
   let value = larger(c.r, larger(c.g, c.b));
   let chroma = value - smaller(c.r, smaller(c.g, c.b));
@@ -35,7 +35,7 @@ fn turned(c: Colour, turns: f32) -> Colour {
     (c.g - c.b) * unit,
     value == c.r,
   ) + 6.0 * turns;
-  // The way to the hue and back would cost the last bit.
+  // It would cost the last bit.
   let none = turns == 0.0;
   return Colour(
     select(atHue(hue, value, chroma), c.r, none),
@@ -57,20 +57,21 @@ fn pixel(i: u32) -> Colour { return Colour(x[3u * i], x[3u * i + 1u], x[3u * i +
 #endif
 `;
 
-const walk = (line: string, element: string) =>
+/** @param level WGSL: the mean grey that contrast blends with. */
+const walk = (level: string, element: string) =>
   walkLines(
     'p.images',
     'p.pixels / LANES',
     wgsl`
   let first = 7u * (line % p.samples);
-  var a = steps[first];
-  var b = steps[first + 1u];
-  var c = steps[first + 2u];
-  var hue = steps[first + 3u].w;
-  var d = steps[first + 4u];
-  var e = steps[first + 5u];
-  var f = steps[first + 6u];
-  ${line}
+  let a = steps[first];
+  let b = steps[first + 1u];
+  let c = steps[first + 2u];
+  let hue = steps[first + 3u].w;
+  let d = steps[first + 4u];
+  let e = steps[first + 5u];
+  let f = steps[first + 6u];
+  let m = ${level};
 `,
     wgsl`
   let early = blended(blended(blended(pixel(k), a, m), b, m), c, m);
@@ -83,27 +84,7 @@ const walk = (line: string, element: string) =>
 export const greyBeforeContrast = (vector: boolean) => wgsl`
 ${colours(vector)}
 
-${walk(
-  wgsl`
-  // From contrast on, steps that change nothing.
-  let m = 0.0;
-  let none = vec4f(1.0, 0.0, 0.0, 0.0);
-  var past = a.y != 0.0;
-  a = select(a, none, past);
-  past |= b.y != 0.0;
-  b = select(b, none, past);
-  past |= c.y != 0.0;
-  c = select(c, none, past);
-  hue = select(hue, 0.0, past);
-  past |= d.y != 0.0;
-  d = select(d, none, past);
-  past |= e.y != 0.0;
-  e = select(e, none, past);
-  past |= f.y != 0.0;
-  f = select(f, none, past);
-`,
-  'y[k] = grey(o);',
-)}
+${walk('0.0', 'y[k] = grey(o);')}
 `;
 
 /** All steps of a pixel in one go. */
@@ -111,7 +92,7 @@ export const colorJitter = (vector: boolean) => wgsl`
 ${colours(vector)}
 
 ${walk(
-  'let m = level[line];',
+  'level[line]',
   wgsl`
 #if ${vector}
   y[3u * k] = vec4f(o.r.x, o.g.x, o.b.x, o.r.y);

@@ -144,26 +144,14 @@ const withoutGradient: (() => void)[] = [
   },
   () => {
     // Contrast at each place and not at all, a hue that turns and one that does not.
-    const none = [1, 0, 0, 0];
-    const [bright, dark] = [1.4, 0.6].map((f) => [f, 0, 0, 0]);
-    const [more, less] = [1.3, 0.7].map((f) => [f, 1 - f, 0, 0]);
-    const [rich, pale] = [1.2, 0.5].map((f) => [f, 0, 1 - f, 0]);
-    const [right, left, half] = [0.1, -0.3, 0.5].map((turns) => [1, 0, 0, turns]);
-    const samples = [
-      [none, none, none, none, none, none, none],
-      [more, bright, pale, right, none, none, none],
-      [rich, less, none, left, dark, none, none],
-      [dark, rich, more, half, none, none, none],
-      [none, none, none, right, less, rich, bright],
-      [pale, none, none, left, bright, more, none],
-      [none, none, none, none, bright, rich, less],
-    ];
-    const steps = tensor(samples.flat(2), [samples.length, 7, 4]);
-    for (const [height, width] of [
-      [3, 5],
-      [6, 6],
-    ])
-      colorJitter(draw([2 * samples.length, height, width, 3], 15), steps);
+    const steps = Array.from({ length: 49 }, (_, k) => {
+      const [sample, place] = [Math.floor(k / 7), k % 7];
+      const f = 0.5 + ((3 * k) % 10) / 10;
+      if (place === 3) return [1, 0, 0, [0, 0.1, -0.3, 0.5][sample % 4]];
+      return place === sample ? [f, 1 - f, 0, 0] : [f, 0, place % 2 && 1 - f, 0];
+    });
+    const rows = tensor(steps.flat(), [7, 7, 4]);
+    for (const width of [5, 6]) colorJitter(draw([14, 6, width, 3], 15), { steps: rows, before: rows });
   },
   () => {
     const bytes = (length: number, from: number) =>

@@ -1,46 +1,24 @@
-import { type Config, type PresetName, presets } from '../train/config.ts';
+import type { Config } from '../train/config.ts';
 import type { Purpose } from '../train/frames.ts';
 import type { Plan } from '../train/plan.ts';
 import { depthRecipe, supervisedRecipe, threeWaysDaRecipe, threeWaysRecipe } from '../train/recipes.ts';
-import { didYouMean, UsageError } from './usage.ts';
+import { type AboutRecipe, aboutRecipe, RECIPES } from './recipe-names.ts';
 
-interface Recipe {
-  summary: string;
-  /** The phase whose length `--steps` sets. */
-  main: 'depth' | 'segmentation';
+interface Recipe extends AboutRecipe {
   /** @param purpose by default to train. */
   plan(config: Config, purpose?: Purpose): Promise<Plan>;
 }
 
 /** The one table of recipes. */
 export const recipes: Record<string, Recipe> = {
-  depth: { summary: 'self-supervised depth from video (Monodepth2)', main: 'depth', plan: depthRecipe },
-  supervised: {
-    summary: 'segmentation from the labelled images alone',
-    main: 'segmentation',
-    plan: supervisedRecipe,
-  },
-  'three-ways': {
-    summary: 'depth pre-training, transfer, mean teacher with DepthMix (Hoyer et al.)',
-    main: 'segmentation',
-    plan: threeWaysRecipe,
-  },
-  'three-ways-da': {
-    summary: 'the same with a labelled source domain, Cross-Domain DepthMix, matching geometry',
-    main: 'segmentation',
-    plan: threeWaysDaRecipe,
-  },
+  depth: { ...RECIPES.depth, plan: depthRecipe },
+  supervised: { ...RECIPES.supervised, plan: supervisedRecipe },
+  'three-ways': { ...RECIPES['three-ways'], plan: threeWaysRecipe },
+  'three-ways-da': { ...RECIPES['three-ways-da'], plan: threeWaysDaRecipe },
 };
 
 /** @throws UsageError naming the nearest recipe */
 export function recipeNamed(name: string): Recipe {
-  if (Object.hasOwn(recipes, name)) return recipes[name];
-  const names = Object.keys(recipes);
-  throw new UsageError(`unknown recipe '${name}'${didYouMean(name, names)}; recipes: ${names.join(', ')}`);
-}
-
-/** @throws UsageError listing the presets */
-export function presetNamed(name: string): PresetName {
-  if (Object.hasOwn(presets, name)) return name as PresetName;
-  throw new UsageError(`--preset '${name}': expected one of ${Object.keys(presets).join(', ')}`);
+  aboutRecipe(name);
+  return recipes[name];
 }

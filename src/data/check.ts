@@ -1,6 +1,7 @@
 import { VOID } from './classes.ts';
-import { openDataset, openFolder, parseSpec, READERS } from './open.ts';
+import { openDataset, openFolder, readers } from './open.ts';
 import { noting } from './problems.ts';
+import { parseSpec } from './spec.ts';
 import { DataError, type RgbImage, type Split } from './types.ts';
 
 /**
@@ -18,7 +19,7 @@ export async function checkDataset(spec: string): Promise<string[]> {
       return;
     }
     const files = await openFolder(rest);
-    const opened = await READERS[reader](files);
+    const opened = await readers[reader](files);
     for (const message of [...opened.problems, ...opened.unpaired]) problems.push(message);
 
     const trained = new Map<string, string>();

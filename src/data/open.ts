@@ -7,18 +7,17 @@ import { readGta5 } from './gta5.ts';
 import { readKittiOdometry } from './kitti-odometry.ts';
 import { readKittiRaw } from './kitti-raw.ts';
 import { readMapillary } from './mapillary.ts';
-import { nearestName } from './nearest.ts';
 import { readPack } from './pack.ts';
+import { parseSpec, type READERS } from './spec.ts';
 import { openStreet } from './street/index.ts';
 import { readSynthia } from './synthia.ts';
-import { DataError, type Dataset, SPLIT_NAMES } from './types.ts';
+import { type Dataset, SPLIT_NAMES } from './types.ts';
 import { readVoc } from './voc.ts';
 
 /** What is in a folder: its splits, and everything wrong that can be seen without opening every file. */
 type Reader = (files: FileSource, options?: ReadOptions) => Promise<Opened>;
 
-/** The readers of folders by their name in a spec. */
-export const READERS: Readonly<Record<string, Reader>> = {
+export const readers: Readonly<Record<string, Reader>> = {
   pack: readPack,
   folder: readFolder,
   cityscapes: readCityscapes,
@@ -29,39 +28,10 @@ export const READERS: Readonly<Record<string, Reader>> = {
     (await files.exists('sequences')) ? readKittiOdometry(files, options) : readKittiRaw(files, options),
   mapillary: readMapillary,
   voc: readVoc,
-};
-
-/** The specs there are, in words. */
-export const SPECS = `street[:VARIANT] or NAME:DIR, where NAME is one of ${Object.keys(READERS).join(', ')}`;
-
-/** Parts of a data spec `NAME` or `NAME:REST`. */
-export interface DataSpec {
-  /** `street`, or one of `READERS`. */
-  reader: string;
-  /** Variant of the street world, or folder; '' when not given. */
-  rest: string;
-}
-
-/** @throws DataError on a name that has no reader, with the nearest name that has one, and on a missing folder */
-export function parseSpec(spec: string): DataSpec {
-  const colon = spec.indexOf(':');
-  const reader = colon < 0 ? spec : spec.slice(0, colon);
-  const rest = colon < 0 ? '' : spec.slice(colon + 1);
-  const quoted = JSON.stringify(spec);
-  const names = ['street', ...Object.keys(READERS)];
-  if (!names.includes(reader)) {
-    const near = nearestName(reader, names);
-    throw new DataError(
-      `data ${quoted}: no such reader${near ? ` (did you mean ${near}?)` : ''}; these work: ${SPECS}`,
-    );
-  }
-  if (reader !== 'street' && rest === '')
-    throw new DataError(`data ${quoted}: no folder; expected ${reader}:DIR`);
-  return { reader, rest };
-}
+} satisfies Record<(typeof READERS)[number], Reader>;
 
 /**
- * Opens a data set by its spec: `street[:VARIANT]`, or `NAME:DIR` with one of `READERS`, a relative DIR being relative
+ * Opens a data set by its spec: `street[:VARIANT]`, or `NAME:DIR` with one of `readers`, a relative DIR being relative
  * to the working directory.
  * @param options `width` and `height` in pixels, both or neither: the size of every frame, by default as stored;
  *   `seed` is for data that are generated
@@ -95,7 +65,7 @@ export async function openFiles(
   options: ReadOptions = {},
 ): Promise<Dataset> {
   checkWorkingSize(options);
-  return assemble(spec, await READERS[parseSpec(spec).reader](files, options));
+  return assemble(spec, await readers[parseSpec(spec).reader](files, options));
 }
 
 let folders = async (folder: string): Promise<FileSource> => {

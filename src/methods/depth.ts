@@ -80,10 +80,10 @@ export function videoInputs({ n, height, width, frames, cameras }: Omit<VideoBat
 }
 
 /** What `colorJitter` takes for each sample, [N,7,4]; steps that change no bit where there is no jitter. */
-export function jitterSteps(jitter: VideoBatch['jitter']): HostTensor {
+export function jitterSteps(jitter: VideoBatch['jitter']) {
   const none = [1, 0, 0, 0];
   const three = (steps: number[][]) => [...steps, none, none, none].slice(0, 3);
-  const rows = jitter.map((one) => {
+  const samples = jitter.map((one) => {
     if (!one) return Array<number[]>(7).fill(none);
     const steps = one.order.map((step) => {
       const f = one[step];
@@ -97,7 +97,12 @@ export function jitterSteps(jitter: VideoBatch['jitter']): HostTensor {
     const hue = one.order.indexOf('hue');
     return [...three(steps.slice(0, hue)), steps[hue], ...three(steps.slice(hue + 1))];
   });
-  return new HostTensor(rows.flat(2), [jitter.length, 7, 4]);
+  const before = samples.map((rows) => {
+    const contrast = rows.findIndex(([, b]) => b !== 0);
+    return rows.map((row, at) => (contrast >= 0 && at >= contrast ? none : row));
+  });
+  const tensorOf = (rows: number[][][]) => new HostTensor(rows.flat(2), [jitter.length, 7, 4]);
+  return { steps: tensorOf(samples), before: tensorOf(before) };
 }
 
 /**

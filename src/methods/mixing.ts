@@ -1,6 +1,7 @@
 // Mixing: two images cut along a mask, and what is known of both cut alike. Four masks for the same mean teacher: DepthMix
 // (Hoyer et al., "Three Ways", CVPR 2021, section 3.3; train.py of its repository), ClassMix (Olsson et al., WACV 2021),
 // CutMix (French et al., "Semi-supervised semantic segmentation needs strong, varied perturbations", BMVC 2020), none.
+
 import { HostTensor } from '../autograd/program.ts';
 import { noGrad } from '../autograd/tape.ts';
 import type { Tensor } from '../autograd/tensor.ts';
@@ -17,10 +18,7 @@ import { affine, greaterEqual, mul, where } from '../ops/elementwise.ts';
 import { reshape } from '../ops/movement.ts';
 import { maxValue, softmax } from '../ops/reduce.ts';
 import { sum } from '../ops/sum.ts';
-
-/** `none`: every image stays whole, with its own pseudo-label. */
-export const MIXES = ['depthmix', 'classmix', 'cutmix', 'none'] as const;
-export type Mix = (typeof MIXES)[number];
+import type { Mix } from './choices.ts';
 
 /** Everything between the teacher's look at the clean images and the student's at the mixed ones. */
 export interface Mixture {

@@ -10,14 +10,6 @@ import { adaptiveAvgPool2d, maxPool2d } from '../ops/pool.ts';
 import { logSoftmax, mean } from '../ops/reduce.ts';
 import { sum } from '../ops/sum.ts';
 
-/**
- * `random`: the first of a permutation. `diversity`: furthest-first on depth features. `uncertainty`: where student and teacher
- * disagree most about depth. `both`: furthest-first with uncertainty added. `entropy`: where a segmentation student is least sure;
- * the baseline that needs labels.
- */
-export const SELECTIONS = ['random', 'diversity', 'uncertainty', 'both', 'entropy'] as const;
-export type SelectionMethod = (typeof SELECTIONS)[number];
-
 /** Sizes of the growing subset: doubled from `first` on, `budget` at last (25, 50, 100, 200, ... in the released code). */
 export function stageSizes(first: number, budget: number): number[] {
   const sizes: number[] = [];

@@ -12,6 +12,7 @@ import { crossEntropy } from '../ops/crossEntropy.ts';
 import { normalizeDisparity } from '../ops/depthmix.ts';
 import { Adam, type Sgd } from '../optim/optimizer.ts';
 import { polynomial } from '../optim/schedule.ts';
+import type { SelectionMethod } from './choices.ts';
 import type { Phase } from './phase.ts';
 import {
   depthDisagreement,
@@ -21,7 +22,6 @@ import {
   highest,
   pixelEntropy,
   type Reason,
-  type SelectionMethod,
   stageSizes,
   standardize,
 } from './selection.ts';

@@ -14,7 +14,8 @@ import { clipByGlobalNorm } from '../optim/clip.ts';
 import { emaRamp, emaUpdate } from '../optim/ema.ts';
 import type { Adam, Sgd } from '../optim/optimizer.ts';
 import { sigmoidRampUp } from '../optim/schedule.ts';
-import { type Mix, type Mixture, maskChance, mixMask, mixture, targetProbabilities } from './mixing.ts';
+import type { Mix, Transfer } from './choices.ts';
+import { type Mixture, maskChance, mixMask, mixture, targetProbabilities } from './mixing.ts';
 import type { Phase } from './phase.ts';
 import { drawStrong, type StrongAugmentation, strongAugment, strongInputs } from './strongAugment.ts';
 import {
@@ -23,7 +24,7 @@ import {
   segmentationOptimizer,
   segmentationSchedule,
 } from './supervised.ts';
-import { type Transfer, transferWeights } from './transfer.ts';
+import { transferWeights } from './transfer.ts';
 
 export interface MeanTeacherOptions extends SegmentationOptions {
   mix: Mix;

@@ -1,14 +1,9 @@
 // Transfer, the first of the three ways (Hoyer et al., CVPR 2021, section 3.2): segmentation starts from networks that have
 // learned depth.
+
 import type { Tensor } from '../autograd/tensor.ts';
 import { copyState } from '../nn/module.ts';
-
-/**
- * What a segmentation network starts from. `scratch`: its own random values. `encoder`: the encoder of the depth network.
- * `encoder-decoder`: its decoder too, up to the last convolution.
- */
-export const TRANSFERS = ['scratch', 'encoder', 'encoder-decoder'] as const;
-export type Transfer = (typeof TRANSFERS)[number];
+import type { Transfer } from './choices.ts';
 
 /** The prefixes of what is carried over; heads stay behind, the classifier is new. */
 const CARRIED: Record<Transfer, readonly string[]> = {

@@ -7,10 +7,11 @@ import { mean } from './reduce.ts';
  * mean grey, a blend with each pixel's grey, a turn of H in HSV; clamped to [0, 1] after each. Constant to every gradient.
  * @param images [M,H,W,3] in [0, 1].
  * @param steps [N,7,4] as in kernels/colorJitter.ts, M a multiple of N: image i takes those of i mod N.
+ * @param before the same up to contrast, and nothing from there on.
  * @throws ShapeError for other shapes or types.
  * Source: torchvision, transforms/_functional_tensor.py.
  */
-export function colorJitter(images: Tensor, steps: Tensor): Tensor {
+export function colorJitter(images: Tensor, { steps, before }: { steps: Tensor; before: Tensor }): Tensor {
   const [m, h, w] = images.shape;
   if (images.shape.length !== 4 || images.shape[3] !== 3 || images.dtype !== 'f32') {
     throw new ShapeError(
@@ -18,14 +19,16 @@ export function colorJitter(images: Tensor, steps: Tensor): Tensor {
     );
   }
   const n = steps.shape[0];
-  if (shapeText(steps.shape) !== shapeText([n, 7, 4]) || !(n > 0) || m % n !== 0 || steps.dtype !== 'f32') {
-    throw new ShapeError(
-      `colorJitter: steps ${shapeText(steps.shape)} ${steps.dtype}, expected [N,7,4] f32 with N a divisor of ${m}`,
-    );
+  for (const [name, { shape, dtype }] of Object.entries({ steps, before })) {
+    if (shapeText(shape) !== shapeText([n, 7, 4]) || !(n > 0) || m % n !== 0 || dtype !== 'f32') {
+      throw new ShapeError(
+        `colorJitter: ${name} ${shapeText(shape)} ${dtype}, expected [N,7,4] f32 with N a divisor of ${m}`,
+      );
+    }
   }
   const params = { images: m, pixels: h * w, samples: n };
   const grey = empty([m, h * w], 'f32', images.device);
-  launch(kernels.greyBeforeContrast, params, { x: images, steps, y: grey });
+  launch(kernels.greyBeforeContrast, params, { x: images, steps: before, y: grey });
   const level = mean(grey, [1]);
   const y = empty(images.shape, 'f32', images.device);
   launch(kernels.colorJitter, params, { x: images, steps, level, y });

@@ -2,9 +2,7 @@
 import * as z from 'zod/mini';
 import '../data/zod-english.ts';
 import { nearestName } from '../data/nearest.ts';
-import { MIXES } from '../methods/mixing.ts';
-import { SELECTIONS } from '../methods/selection.ts';
-import { TRANSFERS } from '../methods/transfer.ts';
+import { MIXES, SELECTIONS, TRANSFERS } from '../methods/choices.ts';
 import { json } from './run-log.ts';
 
 /** A setting is unknown, of the wrong type or out of range. Exit code 2 of the command line. */

@@ -4,7 +4,7 @@ import { openDataset, workingSize } from '../data/open.ts';
 import { sourceFrames } from '../data/relabel.ts';
 import { labelSubset } from '../data/sampler.ts';
 import { type ClassInfo, DataError, type Dataset, type Split } from '../data/types.ts';
-import type { SelectionMethod } from '../methods/selection.ts';
+import type { SelectionMethod } from '../methods/choices.ts';
 import type { FrameSets } from '../methods/threeWays.ts';
 import { type Config, ConfigError } from './config.ts';
 

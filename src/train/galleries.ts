@@ -5,6 +5,7 @@ import { step, type Tensor, tensor } from '../autograd/tensor.ts';
 import { allFrames, type FrameRef, imageTensor, videoBatch, videoFrames } from '../data/batch.ts';
 import type { ClassInfo, RgbImage, Split } from '../data/types.ts';
 import type { Numbers } from '../gpu/kernel.ts';
+import type { Mix, SelectionMethod } from '../methods/choices.ts';
 import { type CrossDomainPhase, pairInputs } from '../methods/crossDomain.ts';
 import {
   type DepthNetworks,
@@ -16,8 +17,7 @@ import {
   viewsOf,
   warpNeighbours,
 } from '../methods/depth.ts';
-import type { Mix, Mixture } from '../methods/mixing.ts';
-import type { SelectionMethod } from '../methods/selection.ts';
+import type { Mixture } from '../methods/mixing.ts';
 import type { GrowingSelection } from '../methods/selectionPhase.ts';
 import { type Mixable, mixedInputs } from '../methods/threeWays.ts';
 import type { DepthModel, SegmentationModel } from '../models/models.ts';
@@ -25,6 +25,7 @@ import { slice } from '../ops/movement.ts';
 import { fixedStatistics } from '../ops/norm.ts';
 import { argmax, mean } from '../ops/reduce.ts';
 import { minPhotometricError } from '../ops/reprojection.ts';
+import { CAPTIONS } from './captions.ts';
 import {
   confidencePicture,
   disparityPicture,
@@ -37,7 +38,6 @@ import {
   rgbPicture,
 } from './pictures.ts';
 import type { Gallery, PanelValues } from './plan.ts';
-import { CAPTIONS } from './report.ts';
 import { reasonText } from './selecting.ts';
 
 /** `count` entries of a list, evenly spread. */

@@ -1,6 +1,6 @@
 // Choosing the images to annotate, as a part of a run and on its own.
 import type { FrameRef } from '../data/batch.ts';
-import type { SelectionMethod } from '../methods/selection.ts';
+import type { SelectionMethod } from '../methods/choices.ts';
 import {
   type Choice,
   depthStudent,

@@ -1,4 +1,5 @@
-import { openDataset, parseSpec, workingSize } from '../../src/data/open.ts';
+import { openDataset, workingSize } from '../../src/data/open.ts';
+import { parseSpec } from '../../src/data/spec.ts';
 import { equal, is, ok, suite } from '../suite.ts';
 import { folderOf, messageOf, quadrantJpeg } from './fixtures.ts';
 

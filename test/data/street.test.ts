@@ -7,7 +7,8 @@ import {
 } from '../../src/data/classes.ts';
 import { magma } from '../../src/data/colormap.ts';
 import { contactSheet } from '../../src/data/contact-sheet.ts';
-import { openStreet, streetVariants } from '../../src/data/street/index.ts';
+import { streetVariants } from '../../src/data/spec.ts';
+import { openStreet } from '../../src/data/street/index.ts';
 import { DataError, type Dataset, type Frame, type Intrinsics } from '../../src/data/types.ts';
 import { equal, is, ok, suite, throws } from '../suite.ts';
 

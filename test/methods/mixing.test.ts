@@ -4,12 +4,12 @@ import { type Tensor, tensor } from '../../src/autograd/tensor.ts';
 import { draws } from '../../src/data/augment.ts';
 import { openStreet } from '../../src/data/street/index.ts';
 import { uniform } from '../../src/gpu/threefry.ts';
+import { MIXES } from '../../src/methods/choices.ts';
 import {
   classMixMask,
   classOrders,
   cutMixBox,
   cutMixMasks,
-  MIXES,
   maskChance,
   mixMask,
   mixture,

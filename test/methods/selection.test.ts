@@ -5,6 +5,7 @@ import { type FrameRef, labelledBatch } from '../../src/data/batch.ts';
 import { labelSubset } from '../../src/data/sampler.ts';
 import { openStreet } from '../../src/data/street/index.ts';
 import type { Split } from '../../src/data/types.ts';
+import { SELECTIONS } from '../../src/methods/choices.ts';
 import {
   depthDisagreement,
   depthFeatures,
@@ -12,7 +13,6 @@ import {
   furthestFirst,
   highest,
   pixelEntropy,
-  SELECTIONS,
   stageSizes,
   standardize,
 } from '../../src/methods/selection.ts';

@@ -1,4 +1,5 @@
-import { TRANSFERS, transferWeights } from '../../src/methods/transfer.ts';
+import { TRANSFERS } from '../../src/methods/choices.ts';
+import { transferWeights } from '../../src/methods/transfer.ts';
 import { DepthModel, SegmentationModel } from '../../src/models/models.ts';
 import { Initializer } from '../../src/nn/module.ts';
 import { testGpu } from '../device.ts';

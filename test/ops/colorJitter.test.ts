@@ -132,5 +132,8 @@ test('what is refused', async () => {
     () => colorJitter(images(4, 2, 2, 3), steps(3)),
     /steps \[3,7,4\] f32, expected \[N,7,4\] f32 with N a divisor of 4/,
   );
-  throws(() => colorJitter(images(4, 2, 2, 3), images(4, 4, 4)), /steps \[4,4,4\] f32, expected \[N,7,4\]/);
+  throws(
+    () => colorJitter(images(4, 2, 2, 3), { ...steps(2), before: images(4, 4, 4) }),
+    /before \[4,4,4\] f32, expected \[N,7,4\]/,
+  );
 });

@@ -1,6 +1,6 @@
 import { classShares, readingOf } from '../../src/studio/train/readings.ts';
+import { CAPTIONS } from '../../src/train/captions.ts';
 import type { Gallery, PanelValues } from '../../src/train/plan.ts';
-import { CAPTIONS } from '../../src/train/report.ts';
 import { equal, is, suite } from '../suite.ts';
 
 const test = suite('studio: what the pixels of pictures stand for');

@@ -1,4 +1,5 @@
-import { CAPTIONS, type ReportData, renderReport } from '../../src/train/report.ts';
+import { CAPTIONS } from '../../src/train/captions.ts';
+import { type ReportData, renderReport } from '../../src/train/report.ts';
 import { is, ok, suite } from '../suite.ts';
 
 const test = suite('report');

@@ -12,7 +12,7 @@ import { benchText } from '../bench-text.ts';
 import { withGpu } from '../device.ts';
 import { ladderTable } from '../ladder.ts';
 import { outColors, print, printJson } from '../output.ts';
-import { presetNamed } from '../recipes.ts';
+import { presetNamed } from '../recipe-names.ts';
 import { didYouMean, UsageError } from '../usage.ts';
 
 /** With the versions of what is compared with, where there is any. */

@@ -4,7 +4,7 @@ import { allFrames } from '../../data/batch.ts';
 import { encodePng } from '../../data/codecs.ts';
 import { grid } from '../../data/paint.ts';
 import { DataError, type RgbImage } from '../../data/types.ts';
-import { SELECTIONS, type SelectionMethod } from '../../methods/selection.ts';
+import { SELECTIONS, type SelectionMethod } from '../../methods/choices.ts';
 import { DepthModel } from '../../models/models.ts';
 import { Initializer } from '../../nn/module.ts';
 import { expectFolder, makeFolder, writeWhole } from '../../train/durable.ts';

@@ -7,7 +7,8 @@ import { type NetworkSummary, summarise } from '../../models/summary.ts';
 import { type Config, presets, resolveConfig } from '../../train/config.ts';
 import { openAtWorkingSize } from '../../train/frames.ts';
 import { outColors, print, printJson, table } from '../output.ts';
-import { presetNamed, recipeNamed, recipes } from '../recipes.ts';
+import { presetNamed } from '../recipe-names.ts';
+import { recipeNamed, recipes } from '../recipes.ts';
 import { readSettings } from '../trained.ts';
 import { repeated, UsageError } from '../usage.ts';
 

@@ -6,7 +6,8 @@ import { presets, resolveConfig } from '../../train/config.ts';
 import { readConfig } from '../../train/run-folder.ts';
 import { Trace } from '../../train/trace.ts';
 import { print, printJson } from '../output.ts';
-import { presetNamed, recipeNamed, recipes } from '../recipes.ts';
+import { presetNamed } from '../recipe-names.ts';
+import { recipeNamed, recipes } from '../recipes.ts';
 import { readFinished } from '../report.ts';
 import { readResumeFile } from '../resume-file.ts';
 import {

@@ -1,5 +1,6 @@
 // The street world as a data set: worlds by split and snippet, rendered when asked for.
 import { cityscapesClasses } from '../classes.ts';
+import { streetVariants } from '../spec.ts';
 import { DataError, type Dataset, type Frame, type Split } from '../types.ts';
 import { poseMatrix, streetIntrinsics } from './camera.ts';
 import type { Look } from './light.ts';
@@ -8,8 +9,6 @@ import type { World } from './scene.ts';
 import { buildWorld } from './world.ts';
 
 export type StreetVariant = Look;
-
-export const streetVariants: readonly StreetVariant[] = ['clean', 'night'];
 
 export interface StreetOptions {
   /** Look of the world: `clean` (day, the default) or `night`. Geometry, labels and poses do not depend on it. */

@@ -1,7 +1,6 @@
 // What the next run shall be made of.
-import { recipes } from '../../cli/recipes.ts';
-import { parseSpec, READERS } from '../../data/open.ts';
-import { streetVariants } from '../../data/street/index.ts';
+import { RECIPES } from '../../cli/recipe-names.ts';
+import { parseSpec, READERS, streetVariants } from '../../data/spec.ts';
 import { type PresetName, presets } from '../../train/config.ts';
 import { button, choice, field, h } from '../dom.ts';
 import { chosenFolder, readerOf } from './folders.ts';
@@ -48,9 +47,9 @@ export class RunForm {
   constructor(onChange: () => void) {
     this.#onChange = onChange;
     const changed = () => this.#changed();
-    this.#recipe = choice(Object.keys(recipes), '', () => this.#change(withDomains));
+    this.#recipe = choice(Object.keys(RECIPES), '', () => this.#change(withDomains));
     this.#preset = choice(Object.keys(presets), '', changed);
-    this.#reader = choice(Object.keys(READERS), 'folder', (reader) => {
+    this.#reader = choice(READERS, 'folder', (reader) => {
       this.#spec = `${reader}:${parseSpec(this.#spec).rest}`;
       changed();
     });
@@ -187,7 +186,7 @@ export class RunForm {
   }
 
   #putNotes(): void {
-    const recipe = recipes[this.#recipe.value];
+    const recipe = RECIPES[this.#recipe.value];
     const preset = this.#preset.value as PresetName;
     const source = sourceOf(this.request);
     this.#summary.textContent =

@@ -1,6 +1,6 @@
 // What a link says of a run, as the request that the worker is given, and back.
-import { presetNamed, recipeNamed } from '../../cli/recipes.ts';
-import { parseSpec } from '../../data/open.ts';
+import { aboutRecipe, presetNamed } from '../../cli/recipe-names.ts';
+import { parseSpec } from '../../data/spec.ts';
 import type { Address } from '../address.ts';
 import type { RunRequest } from './protocol.ts';
 
@@ -79,7 +79,7 @@ export function readRequest({ values, set }: Address): { request: RunRequest; pr
   };
   const request: RunRequest = {
     recipe: take('recipe', firstRequest.recipe, (text) => {
-      recipeNamed(text);
+      aboutRecipe(text);
       return text;
     }),
     preset: take('preset', firstRequest.preset, presetNamed),

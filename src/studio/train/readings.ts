@@ -1,6 +1,7 @@
 // What the pixels of a picture stand for, in words.
+
+import { CAPTIONS } from '../../train/captions.ts';
 import type { Gallery, PanelValues } from '../../train/plan.ts';
-import { CAPTIONS } from '../../train/report.ts';
 import type { Prepared } from './protocol.ts';
 
 type Panel = Gallery['panels'][number];

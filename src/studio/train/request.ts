@@ -1,5 +1,5 @@
 // What an address asks for, as the configuration of a run, and back.
-import { presetNamed, recipeNamed } from '../../cli/recipes.ts';
+import { aboutRecipe, presetNamed } from '../../cli/recipe-names.ts';
 import { UsageError, wholeNumber } from '../../cli/usage.ts';
 import {
   type Config,
@@ -66,7 +66,7 @@ function checkForPage(config: Config): void {
  * @throws UsageError on an unknown recipe or preset, ConfigError on settings
  */
 export function configOf(request: RunRequest): Config {
-  const { main } = recipeNamed(request.recipe);
+  const { main } = aboutRecipe(request.recipe);
   const config = resolveConfig(
     presetNamed(request.preset),
     null,
@@ -104,7 +104,7 @@ export function requestOf(archived: Readonly<Record<string, unknown>>, where: st
       `${where}: the run used kernel variants that were tuned on its machine (--tuned), which a page cannot repeat to the bit`,
     );
   }
-  const { main } = recipeNamed(recipe);
+  const { main } = aboutRecipe(recipe);
   const config = checkConfig(settings, `${where}: config.json`);
   const own = new Set(['data', 'labels', 'seed', `${main}.steps`]);
   const changed = (preset: PresetName) =>

@@ -11,21 +11,21 @@ struct Colour { r: T, g: T, b: T }
 
 fn larger(a: T, b: T) -> T { return select(a, b, b > a); }
 fn smaller(a: T, b: T) -> T { return select(a, b, b < a); }
-fn held(x: T) -> T { return select(select(x, T(1.0), x > T(1.0)), T(0.0), x < T(0.0)); }
+fn clamp01(x: T) -> T { return select(select(x, T(1.0), x > T(1.0)), T(0.0), x < T(0.0)); }
 
 fn grey(c: Colour) -> T { return 0.2989 * c.r + 0.587 * c.g + 0.114 * c.b; }
 
 fn blended(c: Colour, f: vec4f, level: f32) -> Colour {
   let other = f.y * level + f.z * grey(c);
-  return Colour(held(f.x * c.r + other), held(f.x * c.g + other), held(f.x * c.b + other));
+  return Colour(clamp01(f.x * c.r + other), clamp01(f.x * c.g + other), clamp01(f.x * c.b + other));
 }
 
-// The greatest up to a sixth of a turn away from its own hue, the least from two on.
+// A channel is the greatest up to a sixth of a turn away from its own hue, and the least from two on.
 fn atHue(away: T, value: T, chroma: T) -> T {
-  return value - chroma * held(abs(away - 6.0 * round(away * (1.0 / 6.0))) - 1.0);
+  return value - chroma * clamp01(abs(away - 6.0 * round(away * (1.0 / 6.0))) - 1.0);
 }
 
-// Red is 0, green 2, blue 4; a grey has chroma 0.
+// Hues in sixths of a turn: red is 0, green 2, blue 4. A grey has none, and its chroma is 0.
 fn turned(c: Colour, turns: f32) -> Colour {
   let value = larger(c.r, larger(c.g, c.b));
   let chroma = value - smaller(c.r, smaller(c.g, c.b));
@@ -35,7 +35,7 @@ fn turned(c: Colour, turns: f32) -> Colour {
     (c.g - c.b) * unit,
     value == c.r,
   ) + 6.0 * turns;
-  // It would cost the last bit.
+  // The way to the hue and back would cost the last bit.
   let none = turns == 0.0;
   return Colour(
     select(atHue(hue, value, chroma), c.r, none),

@@ -50,8 +50,8 @@ export class HostTensor {
     const lengths = [...new Set(this.pieces.map(({ length }) => length))];
     if (lengths.length > 1 || this.pieces.length * lengths[0] !== sizeOf(shape))
       throw new ShapeError(
-        `${this.pieces.length} arrays of ${lengths.join(' and ')} bytes for shape ${shapeText(shape)} (${sizeOf(shape)}); expected one length, ` +
-          'and a byte for each value',
+        `HostTensor: ${this.pieces.length} x ${lengths.join(' and ')} bytes for shape ${shapeText(shape)} (${sizeOf(shape)}); expected arrays ` +
+          'of one length, a byte for each value',
       );
   }
 }

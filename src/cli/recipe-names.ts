@@ -8,7 +8,7 @@ export interface AboutRecipe {
   main: 'depth' | 'segmentation';
 }
 
-export const RECIPES: Readonly<Record<string, AboutRecipe>> = {
+export const RECIPES = {
   depth: { summary: 'self-supervised depth from video (Monodepth2)', main: 'depth' },
   supervised: { summary: 'segmentation from the labelled images alone', main: 'segmentation' },
   'three-ways': {
@@ -19,11 +19,11 @@ export const RECIPES: Readonly<Record<string, AboutRecipe>> = {
     summary: 'the same with a labelled source domain, Cross-Domain DepthMix, matching geometry',
     main: 'segmentation',
   },
-};
+} as const satisfies Readonly<Record<string, AboutRecipe>>;
 
 /** @throws UsageError naming the nearest recipe */
 export function aboutRecipe(name: string): AboutRecipe {
-  if (Object.hasOwn(RECIPES, name)) return RECIPES[name];
+  if (Object.hasOwn(RECIPES, name)) return RECIPES[name as keyof typeof RECIPES];
   const names = Object.keys(RECIPES);
   throw new UsageError(`unknown recipe '${name}'${didYouMean(name, names)}; recipes: ${names.join(', ')}`);
 }

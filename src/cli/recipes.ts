@@ -9,13 +9,13 @@ interface Recipe extends AboutRecipe {
   plan(config: Config, purpose?: Purpose): Promise<Plan>;
 }
 
-/** The one table of recipes. */
+/** The one table of what trains: a plan for each of `RECIPES`. */
 export const recipes: Record<string, Recipe> = {
   depth: { ...RECIPES.depth, plan: depthRecipe },
   supervised: { ...RECIPES.supervised, plan: supervisedRecipe },
   'three-ways': { ...RECIPES['three-ways'], plan: threeWaysRecipe },
   'three-ways-da': { ...RECIPES['three-ways-da'], plan: threeWaysDaRecipe },
-};
+} satisfies Record<keyof typeof RECIPES, Recipe>;
 
 /** @throws UsageError naming the nearest recipe */
 export function recipeNamed(name: string): Recipe {

@@ -1,5 +1,5 @@
-// Batches of frames as bytes, mirrored and cut, ready for upload; colours are changed on the device. Everything is a pure function of (seed, step), so a
-// resumed run sees what an uninterrupted one would have seen.
+// Batches of frames as bytes, mirrored and cut, ready for upload; colours are changed on the device. Everything is a pure function of
+// (seed, step), so a resumed run sees what an uninterrupted one would have seen.
 import { HostTensor } from '../autograd/program.ts';
 import {
   crop,

@@ -17,6 +17,7 @@ import { readVoc } from './voc.ts';
 /** What is in a folder: its splits, and everything wrong that can be seen without opening every file. */
 type Reader = (files: FileSource, options?: ReadOptions) => Promise<Opened>;
 
+/** By their names, `READERS`. */
 export const readers: Readonly<Record<string, Reader>> = {
   pack: readPack,
   folder: readFolder,

@@ -168,9 +168,9 @@ test('bytes become shares of 255 or ids, in one array or in pieces that fill no 
   }
   await program.dispose();
   for (const [lengths, message] of [
-    [[3, 2], /^2 arrays of 3 and 2 bytes for shape \[2,3\] \(6\)/],
-    [[4, 4], /^2 arrays of 4 bytes for shape \[2,3\] \(6\)/],
-    [[], /^1 arrays of 0 bytes for shape \[2,3\] \(6\)/],
+    [[3, 2], /^HostTensor: 2 x 3 and 2 bytes for shape \[2,3\] \(6\)/],
+    [[4, 4], /^HostTensor: 2 x 4 bytes for shape \[2,3\] \(6\)/],
+    [[], /^HostTensor: 1 x 0 bytes for shape \[2,3\] \(6\)/],
   ] as const) {
     const pieces = lengths.map((length) => bytes(length, 1));
     throws(

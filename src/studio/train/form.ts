@@ -1,5 +1,5 @@
 // What the next run shall be made of.
-import { RECIPES } from '../../cli/recipe-names.ts';
+import { aboutRecipe, RECIPES } from '../../cli/recipe-names.ts';
 import { parseSpec, READERS, streetVariants } from '../../data/spec.ts';
 import { type PresetName, presets } from '../../train/config.ts';
 import { button, choice, field, h } from '../dom.ts';
@@ -186,7 +186,7 @@ export class RunForm {
   }
 
   #putNotes(): void {
-    const recipe = RECIPES[this.#recipe.value];
+    const recipe = aboutRecipe(this.#recipe.value);
     const preset = this.#preset.value as PresetName;
     const source = sourceOf(this.request);
     this.#summary.textContent =
